@@ -1,1 +1,9 @@
-//! agents
+//! The translators: one folder an agent, each turning what its agent says into what we say about it, without touching a file, a clock, a process or the network.
+
+pub mod agent;
+pub mod card;
+pub mod dialect;
+pub mod registry;
+
+pub mod codex;
+pub mod mock;

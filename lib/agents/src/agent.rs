@@ -1,0 +1,70 @@
+//! What an agent is to the rest of the program: a card, a way to start it, and a fresh conversation.
+
+use schema::event::PermissionMode;
+use serde_json::Value;
+
+use crate::card::Card;
+use crate::dialect::Dialect;
+
+/// One agent. A value without state; there is one static per agent.
+pub trait Agent: Sync {
+    /// What it is and can, as data.
+    fn card(&self) -> &Card;
+    /// How to start it for this job. Pure: arguments, environment, files to lay out.
+    fn launch(&self, job: &Job) -> Launch;
+    /// A fresh conversation for this job.
+    fn dialect(&self, job: &Job) -> Box<dyn Dialect>;
+}
+
+/// What is asked of an agent's process when it is started.
+#[derive(Debug, Clone)]
+pub struct Job {
+    /// Our name of the session.
+    pub session_id: String,
+    /// Where it works, absolute.
+    pub cwd: String,
+    /// The model, in the agent's words.
+    pub model: Option<String>,
+    /// The mode, one of the card's.
+    pub mode: Option<String>,
+    /// The reasoning effort, in the agent's words.
+    pub effort: Option<String>,
+    /// How permissions are decided; agents are started so that they ask us.
+    pub permission_mode: PermissionMode,
+    /// Rules exist that must see every request: start the agent in its asking mode whatever the mode says.
+    pub must_ask: bool,
+    /// The most model requests in one turn, where the card says that the agent can count them.
+    pub max_turns: Option<u32>,
+    /// The conversation to go on with.
+    pub resume: Option<Resume>,
+    /// Arguments of the user's for the agent's program.
+    pub agent_args: Vec<String>,
+    /// The version of this program, for agents that want to know their client.
+    pub client_version: String,
+}
+
+/// An earlier conversation.
+#[derive(Debug, Clone)]
+pub struct Resume {
+    /// The agent's own id of it.
+    pub native_session_id: String,
+    /// What the translator gave as `Verdict::totals` at the last end of a turn.
+    pub totals: Option<Value>,
+    /// Copy it instead of going on with it.
+    pub fork: bool,
+}
+
+/// How to start an agent.
+#[derive(Debug, Clone, Default)]
+pub struct Launch {
+    /// Arguments of the program.
+    pub args: Vec<String>,
+    /// Variables added to the agent's environment.
+    pub env: Vec<(String, String)>,
+    /// Variables it must not see.
+    pub unset: Vec<String>,
+    /// How long it may take to leave after its stdin was closed, in milliseconds.
+    pub eof_ms: u64,
+    /// How long it may take to leave after SIGTERM, in milliseconds.
+    pub term_ms: u64,
+}

@@ -1,0 +1,55 @@
+//! The card: what an agent is and can, as data; nothing outside an agent's folder ever asks which agent it is.
+
+use schema::event::PermissionMode;
+
+/// What an agent is and can.
+#[derive(Debug, Clone)]
+pub struct Card {
+    /// Our name for it, as in `--agent`.
+    pub name: &'static str,
+    /// What people call it.
+    pub title: &'static str,
+    /// The program to look for; `None` is our own binary.
+    pub program: Option<&'static str>,
+    /// The version that this release was tested with.
+    pub tested: &'static str,
+    /// Its modes, the default first; empty where it has none.
+    pub modes: &'static [&'static str],
+    /// Its efforts, where the list is part of its protocol; empty where any word is passed on.
+    pub efforts: &'static [&'static str],
+    /// The permission modes that work.
+    pub permission_modes: &'static [PermissionMode],
+    /// What it can beyond talking.
+    pub can: Capabilities,
+    /// The command that installs it, for messages.
+    pub install: &'static str,
+}
+
+/// What an agent can beyond talking; what it cannot is an error when asked for, never a silence.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Capabilities {
+    /// A model can be chosen.
+    pub model: bool,
+    /// An effort can be chosen.
+    pub effort: bool,
+    /// A conversation can go on in a new process.
+    pub resume: bool,
+    /// … also in another directory.
+    pub resume_elsewhere: bool,
+    /// A conversation can be copied.
+    pub fork: bool,
+    /// A prompt can be put into a running turn.
+    pub steer: bool,
+    /// Pictures can be attached.
+    pub images: bool,
+    /// Other files can be attached.
+    pub files: bool,
+    /// A permission's input can be edited.
+    pub edit_input: bool,
+    /// The reason of a denial reaches the model.
+    pub deny_message: bool,
+    /// It can be told how many model requests a turn may take.
+    pub max_turns: bool,
+    /// It reports money.
+    pub cost: bool,
+}

@@ -1,0 +1,16 @@
+//! The table of agents.
+
+use crate::agent::Agent;
+
+/// Every agent with a name of its own, in the order of the documentation.
+pub static ALL: &[&dyn Agent] = &[&crate::codex::Codex, &crate::mock::Mock];
+
+/// Finds an agent by its name.
+pub fn find(name: &str) -> Option<&'static dyn Agent> {
+    ALL.iter().copied().find(|agent| agent.card().name == name)
+}
+
+/// The names of all agents.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    ALL.iter().map(|agent| agent.card().name)
+}

@@ -1,0 +1,219 @@
+//! The lines that commands other than `run`, `stream` and `events` print.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::event::Usage;
+use crate::outcome::{ErrorCode, Outcome};
+
+/// A session as `sessions list`, `sessions show` and the view `sessions` tell it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct SessionRecord {
+    /// Its name.
+    pub session_id: String,
+    /// What people call it.
+    pub title: Option<String>,
+    /// Which agent.
+    pub agent: String,
+    /// Where it works.
+    pub cwd: String,
+    /// What it is doing.
+    pub status: SessionStatus,
+    /// What became of its last turn.
+    pub outcome: Option<Outcome>,
+    /// The exit code of its last turn.
+    pub exit_code: Option<i64>,
+    /// The number of its last event.
+    pub last_sequence: i64,
+    /// Open permissions and questions.
+    pub pending: Vec<String>,
+    /// The agent's own id.
+    pub native_session_id: Option<String>,
+    /// The model.
+    pub model: Option<String>,
+    /// The mode.
+    pub mode: Option<String>,
+    /// How permissions were decided in its last run.
+    pub permission_mode: Option<String>,
+    /// When it was created, RFC 3339.
+    pub created: String,
+    /// When it was last written, RFC 3339.
+    pub updated: String,
+    /// How many turns it had.
+    pub turns: i64,
+    /// Tokens of all turns.
+    pub usage: Option<Usage>,
+    /// Money of all turns, US dollars.
+    pub cost_usd: Option<f64>,
+    /// What its users attached to it.
+    pub labels: BTreeMap<String, String>,
+    /// The session whose agent started it.
+    pub parent_session: Option<String>,
+}
+
+/// What a session is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum SessionStatus {
+    /// The agent is being started.
+    Starting,
+    /// A turn is running.
+    Running,
+    /// A turn waits for an answer.
+    Asking,
+    /// No turn is running, starting or queued.
+    Idle,
+    /// Closed for good.
+    Ended,
+    /// Its owner died and nobody has written the end yet.
+    Lost,
+}
+
+impl SessionStatus {
+    /// The word as it is written.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            SessionStatus::Starting => "starting",
+            SessionStatus::Running => "running",
+            SessionStatus::Asking => "asking",
+            SessionStatus::Idle => "idle",
+            SessionStatus::Ended => "ended",
+            SessionStatus::Lost => "lost",
+        }
+    }
+
+    /// Reads the word.
+    pub fn parse(text: &str) -> Option<SessionStatus> {
+        use SessionStatus::{Asking, Ended, Idle, Lost, Running, Starting};
+        [Starting, Running, Asking, Idle, Ended, Lost].into_iter().find(|status| status.as_str() == text)
+    }
+}
+
+/// A session's first line in an export: the record and what makes its event ids survive.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ExportHead {
+    /// Always `session`.
+    #[serde(rename = "type")]
+    pub kind: ExportKind,
+    /// The session.
+    pub session: SessionRecord,
+    /// From which sequence on which epoch names the events.
+    pub epochs: Vec<Epoch>,
+    /// What the session keeps for its next run.
+    #[serde(default)]
+    pub settings: Value,
+}
+
+/// The word that marks an export's first line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ExportKind {
+    /// A session.
+    Session,
+}
+
+/// An epoch of a session's event ids.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Epoch {
+    /// The first sequence it names.
+    pub from_sequence: i64,
+    /// UUIDv7, 32 hex digits.
+    pub uid: String,
+}
+
+/// What a command prints when it could not do its work: one line on stdout, without a sequence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ErrorLine {
+    /// Always `error`.
+    #[serde(rename = "type")]
+    pub kind: ErrorKind,
+    /// One of the closed list.
+    pub code: ErrorCode,
+    /// What, why, and what to do next.
+    pub message: String,
+    /// The exit code of this command.
+    pub exit_code: i32,
+    /// What to type, or who holds it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// The word that marks an error line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorKind {
+    /// An error.
+    Error,
+}
+
+/// A line of `sessions usage`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct UsageRecord {
+    /// The group: a session, an agent, a model, a day or `total`.
+    pub group: String,
+    /// Turns counted.
+    pub turns: i64,
+    /// Their tokens.
+    pub usage: Option<Usage>,
+    /// Their price, US dollars.
+    pub cost_usd: Option<f64>,
+}
+
+/// A line of `sessions search`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct SearchHit {
+    /// The session.
+    pub session_id: String,
+    /// The event.
+    pub sequence: i64,
+    /// When it was recorded, RFC 3339.
+    pub time: String,
+    /// The event's type.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// Text around the words.
+    pub excerpt: String,
+}
+
+/// What `sessions delete` and `sessions prune` print.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct DeletedRecord {
+    /// The session.
+    pub session_id: String,
+    /// Whether it is gone; `false` with `--dry-run`.
+    pub deleted: bool,
+    /// How many events it had.
+    pub events: i64,
+}
+
+/// What `run --dry-run` prints.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct LaunchRecord {
+    /// Which agent.
+    pub agent: String,
+    /// The program that would be started.
+    pub program: String,
+    /// Why this one.
+    pub found: String,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Where it would work.
+    pub cwd: String,
+    /// The names of its environment.
+    pub env: Vec<String>,
+    /// How permissions would be decided.
+    pub permission_mode: String,
+}

@@ -12,6 +12,10 @@ pub trait Agent: Sync {
     fn card(&self) -> &Card;
     /// How to start it for this job. Pure: arguments, environment, files to lay out.
     fn launch(&self, job: &Job) -> Launch;
+    /// The slash commands that it carries out as turns of their own, without the slash.
+    fn commands(&self) -> &'static [&'static str] {
+        &["compact"]
+    }
     /// A fresh conversation for this job.
     fn dialect(&self, job: &Job) -> Box<dyn Dialect>;
 }

@@ -75,6 +75,26 @@ impl Body {
         }
     }
 
+    /// Reads what [`Body::write_data`] wrote.
+    pub fn read(kind: &str, data: &str) -> Result<Body, serde_json::Error> {
+        Ok(match kind {
+            "session.started" => Body::SessionStarted(serde_json::from_str(data)?),
+            "session.ended" => Body::SessionEnded(serde_json::from_str(data)?),
+            "turn.started" => Body::TurnStarted(serde_json::from_str(data)?),
+            "turn.ended" => Body::TurnEnded(serde_json::from_str(data)?),
+            "item.started" => Body::ItemStarted(serde_json::from_str(data)?),
+            "item.delta" => Body::ItemDelta(serde_json::from_str(data)?),
+            "item.completed" => Body::ItemCompleted(serde_json::from_str(data)?),
+            "permission.requested" => Body::PermissionRequested(serde_json::from_str(data)?),
+            "permission.resolved" => Body::PermissionResolved(serde_json::from_str(data)?),
+            "question.requested" => Body::QuestionRequested(serde_json::from_str(data)?),
+            "question.resolved" => Body::QuestionResolved(serde_json::from_str(data)?),
+            "error" => Body::Error(serde_json::from_str(data)?),
+            "agent.unparsed" => Body::AgentUnparsed(serde_json::from_str(data)?),
+            _ => return Err(serde::de::Error::custom(format!("unknown event type `{kind}`"))),
+        })
+    }
+
     /// Appends `data` as JSON: the one time it is ever serialised.
     pub fn write_data(&self, out: &mut Vec<u8>) {
         let written = match self {

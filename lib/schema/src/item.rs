@@ -30,6 +30,9 @@ pub struct Item {
     pub content: Vec<ContentPart>,
     /// How far it is.
     pub status: ItemStatus,
+    /// Of a prompt: its id, as in `prompt_ids`; the sender's own where it gave one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prompt_id: Option<String>,
     /// How a prompt reached the agent: by starting a turn, or in the middle of one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub delivery: Option<Delivery>,

@@ -7,6 +7,7 @@ pub mod line;
 pub mod outcome;
 pub mod record;
 pub mod request;
+pub mod state;
 pub mod time;
 
 pub use event::Body;

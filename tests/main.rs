@@ -1,1 +1,11 @@
-//! The program as its users meet it.
+//! The program as its users meet it: one test binary, one module for each subject.
+#![expect(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "the fences protect the product; a test unwraps, starts processes and reads the clock"
+)]
+
+mod checker;
+mod env;
+mod model;
+mod real;

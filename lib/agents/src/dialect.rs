@@ -142,6 +142,8 @@ pub enum Effect {
     Finish(Finish),
     /// A status item, complete at once; the engine drops one that says what the last of its label said.
     Status(Status),
+    /// These items belong to an attempt that was abandoned (a stream that broke and was tried again): a `retracted` status follows.
+    Retracted(Vec<Key>),
     /// A permission is asked for; an `Order::Decide` follows, unless `Withdrawn` comes first.
     Permit(Box<Permit>),
     /// A question is asked; `Order::Answer` or `Order::Refuse` follows, unless `Withdrawn` comes first.

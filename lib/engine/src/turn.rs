@@ -257,6 +257,7 @@ impl Course {
             Effect::Start(start) => self.start(start),
             Effect::Finish(finish) => self.finish(finish, false),
             Effect::Status(status) => self.status(status),
+            Effect::Retracted(keys) => self.retract(&keys),
             Effect::Permit(permit) => {
                 self.permit(&permit);
                 return Some(Note::Permit(permit));
@@ -664,12 +665,6 @@ impl Course {
                 return;
             }
         }
-        if status.label == StatusLabel::Retracted
-            && let Some(turn) = &mut self.turn
-            && let Some(gone) = status.json.get("item_keys").and_then(|keys| keys.as_array())
-        {
-            turn.texts.retain(|(key, _)| !gone.iter().any(|gone| gone.as_u64() == Some(u64::from(key.0))));
-        }
         let turn_id = match status.parent.and_then(|parent| self.families.get(&parent)) {
             Some(family) => family.turn_id.clone(),
             None => self.turn_id(),
@@ -684,7 +679,7 @@ impl Course {
             role: Some(Role::System),
             content: vec![
                 ContentPart::Status { label: status.label, detail: status.detail },
-                ContentPart::Json { json: self.named(status.label, status.json) },
+                ContentPart::Json { json: status.json },
             ],
             status: ItemStatus::InProgress,
             prompt_id: None,
@@ -694,20 +689,13 @@ impl Course {
         self.whole(item, ItemStatus::Completed, false);
     }
 
-    /// A dialect names items by key; readers know ids.
-    fn named(&self, label: StatusLabel, json: serde_json::Value) -> serde_json::Value {
-        if label != StatusLabel::Retracted {
-            return json;
+    fn retract(&mut self, keys: &[Key]) {
+        if let Some(turn) = &mut self.turn {
+            turn.texts.retain(|(key, _)| !keys.contains(key));
         }
-        let ids: Vec<String> = json
-            .get("item_keys")
-            .and_then(|keys| keys.as_array())
-            .into_iter()
-            .flatten()
-            .filter_map(|key| key.as_u64().and_then(|key| u32::try_from(key).ok()))
-            .map(|key| self.item_id(Key(key)))
-            .collect();
-        serde_json::json!({ "item_ids": ids })
+        let ids: Vec<String> = keys.iter().map(|key| self.item_id(*key)).collect();
+        let json = serde_json::json!({ "item_ids": ids });
+        self.status(Status { label: StatusLabel::Retracted, detail: None, json, parent: None });
     }
 
     fn permit(&mut self, permit: &Permit) {

@@ -1,1 +1,33 @@
-//! host
+//! The hands: the only room that starts a process, takes a lock, reads the clock or the environment.
+//!
+//! | file | what it is for |
+//! |---|---|
+//! | `spec`, `unit`, `lines` | what to start; the running agent; its bytes as lines |
+//! | `guard`, `tree` | the process between owner and agent that outlives a killed owner; everything below a process |
+//! | `lock`, `bell` | who owns a session; who is told of news |
+//! | `signals`, `detach`, `tty` | our own signals, our own binary in the background, the person at the terminal |
+//! | `env`, `paths`, `find`, `clock`, `private` | the environment, directories, programs, time, file modes |
+
+pub mod bell;
+pub mod clock;
+pub mod detach;
+pub mod env;
+mod error;
+pub mod find;
+pub mod guard;
+pub mod lines;
+pub mod lock;
+pub mod paths;
+pub mod private;
+pub mod signals;
+mod spec;
+pub mod tree;
+pub mod tty;
+mod unit;
+
+pub use error::Error;
+pub use lines::Line;
+pub use lock::Lock;
+pub use nix::sys::signal::Signal;
+pub use spec::{Spec, Stop};
+pub use unit::{Exit, Happening, Unit};

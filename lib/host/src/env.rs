@@ -36,6 +36,8 @@ names! {
     Session = "SANDBOX_AGENT_SESSION",
     /// A fixed time for tests, in milliseconds since 1970.
     TestClock = "SANDBOX_AGENT_TEST_CLOCK",
+    /// A step at which a test wants us killed, `STEP:N`.
+    TestKill = "SANDBOX_AGENT_TEST_KILL",
     /// The descriptor on which a detached process says that it is ready.
     Ready = "SANDBOX_AGENT_READY",
     /// No colour.

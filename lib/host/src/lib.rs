@@ -9,6 +9,7 @@
 //! | `env`, `paths`, `find`, `clock`, `private` | the environment, directories, programs, time, file modes |
 
 pub mod bell;
+pub mod canonical;
 pub mod clock;
 pub mod detach;
 pub mod env;
@@ -21,6 +22,7 @@ pub mod paths;
 pub mod private;
 pub mod signals;
 mod spec;
+pub mod step;
 pub mod tree;
 pub mod tty;
 mod unit;

@@ -196,11 +196,11 @@ impl Checker {
         if !event["time"].as_str().is_some_and(is_time) {
             self.report("envelope", format!("time is {}", event["time"]));
         }
-        match &event["native_session_id"] {
-            Value::String(_) => self.native = true,
-            Value::Null if !self.native => {}
-            other => self.report("envelope", format!("native_session_id is {other}")),
+        let native = &event["native_session_id"];
+        if !native.is_string() && (self.native || !native.is_null()) {
+            self.report("envelope", format!("native_session_id is {native}"));
         }
+        self.native |= native.is_string();
         let daemon = event["source"] == "daemon";
         if !(daemon || event["source"] == "agent") || event["synthetic"] != daemon {
             self.report("envelope", format!("source is {}, synthetic is {}", event["source"], event["synthetic"]));

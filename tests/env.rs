@@ -105,6 +105,7 @@ impl TestEnv {
     }
 
     /// Runs our program to its end.
+    #[must_use]
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).run()
     }
@@ -187,6 +188,11 @@ impl Program {
         self
     }
 
+    pub(crate) fn without(mut self, name: &str) -> Program {
+        self.command.env_remove(name);
+        self
+    }
+
     /// What the program can read, after which its input ends. Without this it reads from `/dev/null`.
     pub(crate) fn stdin(mut self, bytes: impl Into<Vec<u8>>) -> Program {
         self.stdin = Some(bytes.into());
@@ -200,6 +206,7 @@ impl Program {
     }
 
     /// Runs the program to its end.
+    #[must_use]
     pub(crate) fn run(self) -> Output {
         self.spawn().wait()
     }
@@ -279,6 +286,7 @@ impl Running {
     }
 
     /// Waits for its end.
+    #[must_use]
     pub(crate) fn wait(mut self) -> Output {
         let deadline = self.started + self.patience;
         let status = loop {
@@ -309,7 +317,6 @@ impl Drop for Running {
 }
 
 /// What a program that has ended left behind.
-#[must_use]
 #[derive(Debug)]
 pub(crate) struct Output {
     pub(crate) status: ExitStatus,
@@ -390,9 +397,9 @@ mod tests {
     fn the_environment_is_what_was_set() {
         let mut env = TestEnv::new();
         env.set("SPECIAL", "one");
-        let output = env.program(Path::new("/usr/bin/env")).run().expect(0);
+        let output = env.program(Path::new("/usr/bin/env")).var("ONCE", "1").without("TMPDIR").run().expect(0);
         let names: Vec<_> = output.text().lines().map(|line| line.split('=').next().unwrap()).collect();
-        assert_eq!(names, ["HOME", "PATH", "SANDBOX_AGENT_STORE", "SPECIAL", "TMPDIR"]);
+        assert_eq!(names, ["HOME", "ONCE", "PATH", "SANDBOX_AGENT_STORE", "SPECIAL"]);
         assert!(output.text().contains(&format!("SANDBOX_AGENT_STORE={}", env.store().display())));
     }
 
@@ -404,6 +411,7 @@ mod tests {
         assert_eq!(output.stderr, "trouble\n");
         let output = shell(&env, "kill -TERM $$").run();
         assert_eq!((output.code(), output.signal()), (143, Some(Signal::SIGTERM)));
+        assert!(output.took < Duration::from_secs(50));
     }
 
     #[test]
@@ -427,6 +435,16 @@ mod tests {
         assert_eq!(running.wait_for("n = 2", |line| line["n"] == 2)["n"], 2);
         running.ctrl_c();
         assert_eq!(running.wait().signal(), Some(Signal::SIGINT));
+    }
+
+    #[test]
+    fn a_signal_reaches_the_program_alone() {
+        let env = TestEnv::new();
+        let mut running = shell(&env, r#"sleep 0.2 & echo '{}'; exec sleep 60"#).spawn();
+        running.wait_for("anything", |_| true);
+        running.signal(Signal::SIGKILL);
+        assert_eq!(running.wait().code(), 137);
+        env.wait_until_none_is_alive();
     }
 
     #[test]

@@ -7,5 +7,6 @@
 
 mod checker;
 mod env;
+mod events;
 mod model;
 mod real;

@@ -535,6 +535,90 @@ const BROKEN: &[(&str, &[&str], Change)] = &[
         let resolved = data(events, "question.resolved", "q1");
         resolved["answers"] = json!({"d": ["Blue"]});
     }),
+    ("what was not understood is not kept", &["envelope"], |events| {
+        let unparsed = json!({"error": "no JSON", "location": "stdout", "raw_hash": "00"});
+        insert(events, 9, "agent.unparsed", unparsed);
+    }),
+    ("a prompt that names another turn", &["turn_id"], |events| {
+        for kind in ["item.started", "item.completed"] {
+            item(events, kind, "prompt_6")["turn_id"] = json!("t5");
+        }
+    }),
+    ("a prompt without id", &["content", "I5"], |events| {
+        for kind in ["item.started", "item.completed"] {
+            item(events, kind, "prompt_6").as_object_mut().unwrap().remove("prompt_id");
+        }
+    }),
+    ("a prompt that says not how it came", &["content", "I5"], |events| {
+        for kind in ["item.started", "item.completed"] {
+            item(events, kind, "prompt_6").as_object_mut().unwrap().remove("delivery");
+        }
+    }),
+    ("a prompt steered into a turn that is over", &["I5"], |events| {
+        for kind in ["item.started", "item.completed"] {
+            item(events, kind, "prompt_3")["turn_id"] = json!("t1");
+        }
+    }),
+    ("ok with an error", &["I5"], |events| {
+        let end = data(events, "turn.ended", "t1");
+        end["error"] = json!({"message": "no", "code": "other"});
+        let at = find(events, "turn.ended", "t1");
+        insert(events, at, "error", json!({"message": "no", "code": "other", "recoverable": false, "turn_id": "t1"}));
+    }),
+    ("not installed with exit code 1", &["I7"], |events| {
+        data(events, "error", "slow down")["code"] = json!("not_installed");
+        let end = data(events, "turn.ended", "t5");
+        (end["outcome"], end["exit_code"], end["error"]["code"]) = (json!("failed"), json!(1), json!("not_installed"));
+    }),
+    ("an item that starts complete", &["I4"], |events| {
+        item(events, "item.started", "report")["status"] = json!("completed")
+    }),
+    ("an item that completes unfinished", &["I4"], |events| {
+        item(events, "item.completed", "report")["status"] = json!("in_progress");
+    }),
+    ("an item id used twice", &["I4"], |events| {
+        for kind in ["item.started", "item.completed"] {
+            item(events, kind, "report")["item_id"] = json!("bye");
+        }
+    }),
+    ("a call without its part", &["content"], |events| {
+        item(events, "item.completed", "patch")["content"] = json!([]);
+    }),
+    ("a result without its part", &["content"], |events| {
+        item(events, "item.completed", "rm_out")["content"] = json!([]);
+    }),
+    ("a status without label", &["status"], |events| {
+        item(events, "item.completed", "todo")["content"].as_array_mut().unwrap().remove(0);
+    }),
+    ("a question requested as answered", &["shape"], |events| {
+        data(events, "question.requested", "q1")["status"] = json!("answered");
+    }),
+    ("a question resolved as requested", &["shape"], |events| {
+        data(events, "question.resolved", "q1")["status"] = json!("requested");
+    }),
+    ("a request id used twice", &["I6", "I5"], |events| {
+        for kind in ["permission.requested", "permission.resolved"] {
+            data(events, kind, "p3")["permission_id"] = json!("p2");
+        }
+    }),
+    ("a request resolved for another turn", &["turn_id"], |events| {
+        data(events, "permission.resolved", "p3")["turn_id"] = json!("t5");
+    }),
+    ("a question that asks nothing", &["shape"], |events| {
+        data(events, "question.requested", "q1")["questions"] = json!([]);
+    }),
+    ("questions that change", &["shape"], |events| {
+        data(events, "question.resolved", "q1")["questions"][0]["secret"] = json!(true);
+    }),
+    ("a response that mirrors another answer", &["shape"], |events| {
+        data(events, "question.resolved", "q1")["response"] = json!("Red");
+    }),
+    ("an end announced and never written", &["I5"], |events| {
+        events.truncate(find(events, "turn.ended", "t5"));
+    }),
+    ("a list that ends within a status", &["status", "I4", "I5"], |events| {
+        events.truncate(find(events, "item.completed", "todo"));
+    }),
     ("answered without answers", &["shape"], |events| {
         data(events, "question.resolved", "q1").as_object_mut().unwrap().remove("answers");
     }),

@@ -3,13 +3,13 @@
 mod http;
 mod responses;
 
-use crate::env::{PATIENCE, wait_until};
+use crate::env::PATIENCE;
 use http::{Answer, Call};
 use serde_json::{Value, json};
 use std::io;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Condvar, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A running model. Each request takes the first reply that is left and fits. Dropped, it fails the test if the agent asked for
 /// more than the script has, or for less.
@@ -64,13 +64,6 @@ impl Model {
     pub(crate) fn requests(&self) -> Vec<Request> {
         self.shared.state.lock().unwrap().requests.clone()
     }
-
-    /// Waits until so many requests have arrived.
-    pub(crate) fn wait_for_requests(&self, count: usize) -> Vec<Request> {
-        wait_until(&format!("{count} requests to the model"), || {
-            Some(self.requests()).filter(|requests| requests.len() >= count)
-        })
-    }
 }
 
 impl Drop for Model {
@@ -115,7 +108,7 @@ impl Shared {
         let body: Value = serde_json::from_slice(&call.body).unwrap_or(Value::Null);
         let text = body.to_string();
         let mut state = self.state.lock().unwrap();
-        state.requests.push(Request { path: call.path.clone(), headers: call.headers, body, at: Instant::now() });
+        state.requests.push(Request { path: call.path.clone(), headers: call.headers, body });
         let count = state.requests.len();
         let fits = |(index, reply): &(usize, &Reply)| {
             (state.used[*index] == 0 || reply.repeated)
@@ -143,7 +136,6 @@ pub(crate) struct Request {
     pub(crate) path: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Value,
-    pub(crate) at: Instant,
 }
 
 impl Request {
@@ -416,3 +408,6 @@ impl Gate {
         drop(self.inner.1.wait_while(state, |state| !state.open).unwrap());
     }
 }
+
+#[cfg(test)]
+mod tests;

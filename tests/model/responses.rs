@@ -123,10 +123,9 @@ pub(super) fn tool_output(body: &Value, call_id: &str) -> Option<String> {
         item["call_id"] == call_id && item["type"].as_str().is_some_and(|kind| kind.ends_with("_call_output"))
     };
     let output = &body["input"].as_array()?.iter().find(is_output)?["output"];
-    Some(match output {
-        Value::String(text) => text.clone(),
-        Value::Array(parts) => parts.iter().filter_map(|part| part["text"].as_str()).collect(),
-        _ => output.to_string(),
+    Some(match output.as_array() {
+        Some(parts) => parts.iter().filter_map(|part| part["text"].as_str()).collect(),
+        None => output.as_str()?.to_owned(),
     })
 }
 

@@ -118,7 +118,7 @@ fn asking() -> Value {
 
 #[test]
 fn text_and_reasoning_arrive() {
-    let reply = Reply::new().reasoning("The user greets.").text("Hello, héllo, 你好.");
+    let reply = Reply::new().reasoning("The user greets.").thoughts("Be kind.").text("Hello, héllo, 你好.");
     let Some(codex) = Codex::start([reply]) else { return };
     let (mut server, thread) = AppServer::start(&codex, quiet());
     server.prompt(&thread, "Say hello");
@@ -128,6 +128,11 @@ fn text_and_reasoning_arrive() {
     assert_eq!(server.deltas("item/agentMessage/delta"), "Hello, héllo, 你好.");
     assert_eq!(server.items("reasoning")[0]["summary"], json!(["The user greets."]));
     assert_eq!(server.deltas("item/reasoning/summaryTextDelta"), "The user greets.");
+    assert_eq!(server.items("reasoning")[1]["content"], json!(["Be kind."]));
+    assert_eq!(server.deltas("item/reasoning/textDelta"), "Be kind.");
+    let warnings =
+        server.heard.iter().filter(|message| message["method"].as_str().is_some_and(|name| name.contains("arning")));
+    assert_eq!(warnings.collect::<Vec<_>>(), [&Value::Null; 0], "the configuration for tests is not quiet");
     let usage = server.heard.iter().rfind(|message| message["method"] == "thread/tokenUsage/updated").unwrap();
     assert_eq!(usage["params"]["tokenUsage"]["total"]["totalTokens"], 110);
     let requests = codex.model.requests();

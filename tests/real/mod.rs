@@ -4,8 +4,10 @@ mod app_server;
 mod codex;
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Once;
 
 /// The one place that says which Codex the tests are for.
 const CODEX: &str = "0.169.0";
@@ -14,6 +16,11 @@ const CODEX: &str = "0.169.0";
 /// the test then has nothing to test.
 pub(crate) fn codex_program() -> Option<PathBuf> {
     if std::env::var_os("SANDBOX_AGENT_TEST_OFFLINE").is_some_and(|value| value == "1") {
+        // Written past the test runner, which would keep it to itself.
+        static SAID: Once = Once::new();
+        SAID.call_once(|| {
+            std::io::stderr().write_all(b"left out: real agents (SANDBOX_AGENT_TEST_OFFLINE=1)\n").unwrap()
+        });
         return None;
     }
     let folder = npm_install("codex", &format!("@openai/codex@{CODEX}"));
@@ -42,7 +49,7 @@ fn npm_install(name: &str, package: &str) -> PathBuf {
         return folder;
     }
     // Under its name only when it is complete.
-    let partial = folder.with_added_extension("partial");
+    let partial = agents.join(format!("{name}.partial"));
     fs::create_dir_all(&partial).unwrap();
     let mut npm = Command::new("npm");
     npm.args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix"]).arg(&partial).arg(package);

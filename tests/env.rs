@@ -433,6 +433,8 @@ mod tests {
         let env = TestEnv::new();
         let mut running = shell(&env, r#"printf '{"n":1}\n{"n":'; sleep 0.1; printf '2}\n'; sleep 60"#).spawn();
         assert_eq!(running.wait_for("n = 2", |line| line["n"] == 2)["n"], 2);
+        // A shell that is about to become its last command loses the signal.
+        wait_until("the last command", || env.alive().iter().any(|one| one.command == "sleep 60").then_some(()));
         running.ctrl_c();
         assert_eq!(running.wait().signal(), Some(Signal::SIGINT));
     }

@@ -1,6 +1,12 @@
 //! Everything that can go wrong with the memory, in words that read after "failed to …".
 
-use std::{fmt, path::PathBuf, time::Duration};
+use crate::{place::Ground, store::BUSY_TIMEOUT};
+use rusqlite::ffi;
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// Why the store could not do what it was asked. Messages are lowercase fragments that name the path.
 #[derive(Debug, thiserror::Error)]
@@ -82,7 +88,7 @@ pub enum Error {
         holder: Option<u32>,
     },
     /// The file system cannot carry a store: its locks or its shared memory are not reliable.
-    #[error("open {}: {why} on {file_system}", path.display())]
+    #[error("open {}: on {file_system} {why}", path.display())]
     Unfit {
         /// The store's path.
         path: PathBuf,
@@ -137,5 +143,99 @@ impl fmt::Display for LastGood {
             Some(number) => write!(f, "; the last good number is {number}"),
             None => Ok(()),
         }
+    }
+}
+
+/// An error on its way out of a statement: still SQLite's, or one of ours already.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    Sqlite(rusqlite::Error),
+    Ours(Error),
+}
+
+impl From<rusqlite::Error> for Trouble {
+    fn from(error: rusqlite::Error) -> Trouble {
+        Trouble::Sqlite(error)
+    }
+}
+
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Trouble {
+        Trouble::Ours(error)
+    }
+}
+
+impl Trouble {
+    /// SQLite's code, the extended one.
+    pub(crate) fn code(&self) -> Option<i32> {
+        match self {
+            Trouble::Sqlite(error) => failure(error).map(|(code, _)| code),
+            Trouble::Ours(_) => None,
+        }
+    }
+
+    /// Whether another program has a lock that was in the way.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.code().is_some_and(|code| matches!(code & 0xff, ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED))
+    }
+
+    /// Our word for it while the store at `path` is being opened.
+    pub(crate) fn opening(self, path: &Path, ground: &Ground) -> Error {
+        match self.code() {
+            // The file is there: what cannot be opened is it, or what has to be made beside it.
+            Some(ffi::SQLITE_CANTOPEN) => match self {
+                Trouble::Sqlite(source) => Error::ReadOnly { path: path.to_owned(), source: Box::new(source) },
+                Trouble::Ours(error) => error,
+            },
+            Some(ffi::SQLITE_IOERR_SHMOPEN | ffi::SQLITE_IOERR_SHMMAP | ffi::SQLITE_IOERR_SHMLOCK) => {
+                ground.unfit(path, "there is no shared memory")
+            }
+            Some(ffi::SQLITE_IOERR_LOCK | ffi::SQLITE_IOERR_RDLOCK | ffi::SQLITE_IOERR_CHECKRESERVEDLOCK) => {
+                ground.unfit(path, "there are no file locks")
+            }
+            _ => self.at(path),
+        }
+    }
+
+    /// Our word for it, for the store at `path`.
+    pub(crate) fn at(self, path: &Path) -> Error {
+        let source = match self {
+            Trouble::Ours(error) => return error,
+            Trouble::Sqlite(source) => source,
+        };
+        let path = path.to_owned();
+        let corrupt = |what: String| Error::Corrupt { path: path.clone(), what, last_good: None };
+        let Some((code, message)) = failure(&source) else {
+            let damaged = matches!(
+                source,
+                // The file's text is not what we wrote there.
+                rusqlite::Error::Utf8Error(..)
+                    | rusqlite::Error::FromSqlConversionFailure(..)
+                    | rusqlite::Error::InvalidColumnType(..)
+            );
+            return if damaged { corrupt(source.to_string()) } else { Error::Sqlite { path, source } };
+        };
+        match (code & 0xff, code) {
+            // A full file system meets the shared memory first when that has to grow.
+            (ffi::SQLITE_FULL, _) | (_, ffi::SQLITE_IOERR_SHMSIZE) => Error::Full { path, source: Box::new(source) },
+            (ffi::SQLITE_READONLY | ffi::SQLITE_PERM, _) => Error::ReadOnly { path, source: Box::new(source) },
+            (ffi::SQLITE_CORRUPT | ffi::SQLITE_NOTADB, _)
+            | (_, ffi::SQLITE_IOERR_SHORT_READ | ffi::SQLITE_IOERR_CORRUPTFS | ffi::SQLITE_IOERR_DATA) => {
+                corrupt(message.unwrap_or_else(|| source.to_string()))
+            }
+            (ffi::SQLITE_BUSY | ffi::SQLITE_LOCKED, _) => Error::Busy { path, waited: BUSY_TIMEOUT, holder: None },
+            _ => Error::Sqlite { path, source },
+        }
+    }
+}
+
+/// SQLite's own code, the extended one, and its words.
+fn failure(error: &rusqlite::Error) -> Option<(i32, Option<String>)> {
+    if let rusqlite::Error::SqliteFailure(code, message) = error {
+        Some((code.extended_code, message.clone()))
+    } else if let rusqlite::Error::SqlInputError { error, msg, .. } = error {
+        Some((error.extended_code, Some(msg.clone())))
+    } else {
+        None
     }
 }

@@ -1,6 +1,12 @@
 //! Events: appended in batches, read in pages.
 
-use crate::{Error, Session, Store};
+use crate::{
+    Error, Session, Store,
+    error::Trouble,
+    sessions::{self, EPOCHS, NATIVES, spans},
+};
+use rusqlite::{Connection, OptionalExtension, ToSql, named_params, params};
+use std::collections::HashMap;
 
 /// What is committed together.
 #[derive(Debug, Clone, Copy)]
@@ -70,7 +76,7 @@ pub enum Sync {
 }
 
 /// Which events to read.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Select<'a> {
     /// Only what comes after this sequence (for [`Store::read_all`]: cursor).
     pub after: i64,
@@ -119,36 +125,361 @@ impl Store {
     /// Stores a batch in one transaction and returns once it is committed as safely as `sync` says. On an error nothing
     /// of it is stored. Fails with [`Error::OutOfOrder`] unless the events continue the session without gap.
     pub fn append(&mut self, no: i64, batch: &Batch<'_>, sync: Sync) -> Result<(), Error> {
-        unimplemented!("{no} {batch:?} {sync:?}")
+        self.write(sync, |connection| append(connection, no, batch))
     }
 
     /// Shows a page of a session's events to `visit` and returns how many there were: fewer than `select.limit` means
-    /// that there are no more. `visit` must not wait for anything: a snapshot is held while it runs.
+    /// that there are no more. `visit` must not wait for anything, nor use the store: a snapshot is held while it runs.
+    /// Fails with [`Error::Gone`] if the session was deleted.
     pub fn read(
         &self,
         session: &Session,
         select: &Select<'_>,
         visit: &mut dyn FnMut(Stored<'_>),
     ) -> Result<usize, Error> {
-        let _ = visit;
-        unimplemented!("{session:?} {select:?}")
+        self.page(select, |stored| stored.sequence, visit, &|connection, visit| {
+            let mut sessions = Sessions::default();
+            sessions.get(connection, session.no)?.ok_or(Trouble::Ours(Error::Gone))?;
+            let (sql, values) = select.sql("session_no = ? AND sequence", "sequence", Some(&session.no));
+            walk(connection, &sql, &values, select.limit, &mut sessions, visit)
+        })
     }
 
     /// As [`Store::read`], over all sessions in the order of writing; `after` and `up_to` are cursors.
     pub fn read_all(&self, select: &Select<'_>, visit: &mut dyn FnMut(Stored<'_>)) -> Result<usize, Error> {
-        let _ = visit;
-        unimplemented!("{select:?}")
+        self.page(select, |stored| stored.cursor, visit, &|connection, visit| {
+            let (sql, values) = select.sql("id", "id", None);
+            walk(connection, &sql, &values, select.limit, &mut Sessions::default(), visit)
+        })
     }
 
     /// A cursor after which only what is not written yet comes; 0 in an empty store.
     pub fn last_cursor(&self) -> Result<i64, Error> {
-        unimplemented!()
+        self.query(&last_id)
     }
 
     /// Shows the `limit` newest completed items and ended turns whose data has all of `words` in it, the newest first, and
     /// returns how many there were. Letters A to Z match in either case.
     pub fn search(&self, words: &str, limit: usize, visit: &mut dyn FnMut(Stored<'_>)) -> Result<usize, Error> {
-        let _ = visit;
-        unimplemented!("{words} {limit}")
+        let patterns: Vec<String> = words.split_whitespace().map(pattern).collect();
+        let sql = format!(
+            "SELECT {COLUMNS}, {RAW} FROM event WHERE type IN ('item.completed', 'turn.ended'){} ORDER BY id DESC",
+            " AND data LIKE ? ESCAPE '\\'".repeat(patterns.len()),
+        );
+        let values: Vec<&dyn ToSql> = patterns.iter().map(|pattern| pattern as &dyn ToSql).collect();
+        let newest = Select { reverse: true, ..Select::default() };
+        self.page(&newest, |stored| stored.cursor, visit, &|connection, visit| {
+            walk(connection, &sql, &values, limit, &mut Sessions::default(), visit)
+        })
     }
+
+    /// Shows what `body` finds; if that breaks off, the error says after which number.
+    fn page(
+        &self,
+        select: &Select<'_>,
+        number: fn(&Stored<'_>) -> i64,
+        visit: &mut dyn FnMut(Stored<'_>),
+        body: &Body<'_>,
+    ) -> Result<usize, Error> {
+        let mut last = (!select.reverse && select.after > 0).then_some(select.after);
+        let mut noted = |stored: Stored<'_>| {
+            last = Some(number(&stored));
+            visit(stored);
+        };
+        let result = if self.frozen() {
+            // Nothing is shown before it is known that the file was still the same at the end of the page.
+            let (page, result) = self.query(&|connection| {
+                let mut page = Vec::new();
+                let result = body(connection, &mut |stored| page.push(Kept::from(stored)));
+                Ok((page, result))
+            })?;
+            page.iter().for_each(|kept| noted(kept.stored()));
+            result.map_err(|trouble| trouble.at(self.path()))
+        } else {
+            self.snapshot(&mut |connection| body(connection, &mut noted))
+        };
+        result.map_err(|mut error| {
+            if let Error::Corrupt { last_good, .. } = &mut error {
+                *last_good = last;
+            }
+            error
+        })
+    }
+}
+
+/// What finds events and hands them to a visitor.
+type Body<'a> = dyn Fn(&Connection, &mut dyn FnMut(Stored<'_>)) -> Result<usize, Trouble> + 'a;
+
+const COLUMNS: &str = "id, session_no, sequence, time, type, source, data";
+
+/// What was not understood is always shown as it came; a payload that nobody wants is not even fetched.
+const RAW: &str = "CASE type WHEN 'agent.unparsed' THEN raw END";
+
+impl Select<'_> {
+    /// The statement, and what to bind to it, for the events `within` which the key is to be `after`.
+    fn sql<'a>(&'a self, within: &str, key: &str, first: Option<&'a i64>) -> (String, Vec<&'a dyn ToSql>) {
+        let raw = if self.raw { "raw" } else { RAW };
+        let mut sql = format!("SELECT {COLUMNS}, {raw} FROM event WHERE {within} > ?");
+        let mut values: Vec<&dyn ToSql> = Vec::new();
+        values.extend(first.map(|first| first as &dyn ToSql));
+        values.push(&self.after);
+        for (condition, value) in [
+            (format!(" AND {key} <= ?"), &self.up_to),
+            (" AND time >= ?".into(), &self.since),
+            (" AND time < ?".into(), &self.until),
+        ] {
+            if let Some(value) = value {
+                sql += &condition;
+                values.push(value);
+            }
+        }
+        if !self.types.is_empty() {
+            sql += " AND type IN (?";
+            sql += &", ?".repeat(self.types.len() - 1);
+            sql += ")";
+            values.extend(self.types.iter().map(|kind| kind as &dyn ToSql));
+        }
+        sql += &format!(" ORDER BY {key}{}", if self.reverse { " DESC" } else { "" });
+        (sql, values)
+    }
+}
+
+/// Steps through a statement until it ends or `limit` events were shown. Rows that belong to no session (any more) are
+/// passed over.
+fn walk(
+    connection: &Connection,
+    sql: &str,
+    values: &[&dyn ToSql],
+    limit: usize,
+    sessions: &mut Sessions,
+    visit: &mut dyn FnMut(Stored<'_>),
+) -> Result<usize, Trouble> {
+    let mut statement = connection.prepare_cached(sql)?;
+    let mut rows = statement.query(values)?;
+    let mut count = 0;
+    while count < limit
+        && let Some(row) = rows.next()?
+    {
+        let Some(known) = sessions.get(connection, row.get(1)?)? else { continue };
+        let sequence = row.get(2)?;
+        visit(Stored {
+            cursor: row.get(0)?,
+            session_id: &known.session_id,
+            epoch: at(&known.epochs, sequence).unwrap_or(&known.uid),
+            native: at(&known.natives, sequence),
+            sequence,
+            time: row.get(3)?,
+            kind: text(row, 4)?,
+            synthetic: row.get::<_, i64>(5)? != 0,
+            data: text(row, 6)?,
+            raw: row.get_ref(7)?.as_str_or_null().map_err(rusqlite::Error::from)?,
+        });
+        count += 1;
+    }
+    Ok(count)
+}
+
+fn text<'a>(row: &'a rusqlite::Row<'_>, column: usize) -> Result<&'a str, Trouble> {
+    Ok(row.get_ref(column)?.as_str().map_err(rusqlite::Error::from)?)
+}
+
+/// What holds at `sequence`, of spans in ascending order of their first one.
+fn at(spans: &[(i64, String)], sequence: i64) -> Option<&str> {
+    let after = spans.partition_point(|(from, _)| *from <= sequence);
+    after.checked_sub(1).map(|index| spans[index].1.as_str())
+}
+
+/// The sessions met in a page.
+#[derive(Default)]
+struct Sessions {
+    met: Vec<(i64, Option<Known>)>,
+    index: HashMap<i64, usize>,
+    /// Where the last one is, as the next event is mostly of the same.
+    last: usize,
+}
+
+/// What an event's envelope takes from its session.
+struct Known {
+    session_id: String,
+    uid: String,
+    epochs: Vec<(i64, String)>,
+    natives: Vec<(i64, String)>,
+}
+
+impl Sessions {
+    fn get(&mut self, connection: &Connection, no: i64) -> Result<Option<&Known>, Trouble> {
+        if self.met.get(self.last).is_none_or(|(last, _)| *last != no) {
+            self.last = match self.index.get(&no) {
+                Some(index) => *index,
+                None => {
+                    self.met.push((no, Known::load(connection, no)?));
+                    self.index.insert(no, self.met.len() - 1);
+                    self.met.len() - 1
+                }
+            };
+        }
+        Ok(self.met[self.last].1.as_ref())
+    }
+}
+
+impl Known {
+    fn load(connection: &Connection, no: i64) -> Result<Option<Known>, Trouble> {
+        let mut statement = connection.prepare_cached("SELECT session_id, uid FROM session WHERE no = ?1")?;
+        let names = statement.query_row([no], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+        let Some((session_id, uid)) = names else { return Ok(None) };
+        let epochs = spans(connection, EPOCHS, no)?;
+        let natives = spans(connection, NATIVES, no)?;
+        Ok(Some(Known { session_id, uid, epochs, natives }))
+    }
+}
+
+/// An event kept beyond its statement.
+struct Kept {
+    session_id: String,
+    epoch: String,
+    native: Option<String>,
+    kind: String,
+    data: String,
+    raw: Option<String>,
+    numbers: (i64, i64, i64, bool),
+}
+
+impl From<Stored<'_>> for Kept {
+    fn from(stored: Stored<'_>) -> Kept {
+        Kept {
+            session_id: stored.session_id.to_owned(),
+            epoch: stored.epoch.to_owned(),
+            native: stored.native.map(str::to_owned),
+            kind: stored.kind.to_owned(),
+            data: stored.data.to_owned(),
+            raw: stored.raw.map(str::to_owned),
+            numbers: (stored.cursor, stored.sequence, stored.time, stored.synthetic),
+        }
+    }
+}
+
+impl Kept {
+    fn stored(&self) -> Stored<'_> {
+        let (cursor, sequence, time, synthetic) = self.numbers;
+        Stored {
+            cursor,
+            session_id: &self.session_id,
+            epoch: &self.epoch,
+            native: self.native.as_deref(),
+            sequence,
+            time,
+            kind: &self.kind,
+            synthetic,
+            data: &self.data,
+            raw: self.raw.as_deref(),
+        }
+    }
+}
+
+/// What `LIKE` finds a word by in JSON, where it is written with escapes.
+fn pattern(word: &str) -> String {
+    let mut pattern = String::from("%");
+    for letter in word.chars() {
+        match letter {
+            '"' => pattern += r#"\\""#,
+            '\\' => pattern += r"\\\\",
+            '%' | '_' => pattern.extend(['\\', letter]),
+            _ => pattern.push(letter),
+        }
+    }
+    pattern + "%"
+}
+
+fn append(connection: &Connection, no: i64, batch: &Batch<'_>) -> Result<(), Trouble> {
+    if let Some(first) = batch.events.first() {
+        // Numbers without a gap, or none at all: whoever writes, and whatever else goes wrong.
+        let mut last = first.sequence - 1;
+        for row in batch.events {
+            if row.sequence != last + 1 {
+                return Err(out_of_order(connection, no, row.sequence)?);
+            }
+            last = row.sequence;
+        }
+        let mut advance = connection.prepare_cached(
+            "UPDATE session SET last_sequence = ?1, updated = ?2 WHERE no = ?3 AND last_sequence = ?4",
+        )?;
+        if advance.execute((last, batch.now, no, first.sequence - 1))? == 0 {
+            return Err(out_of_order(connection, no, first.sequence)?);
+        }
+    }
+    if let Some(native) = batch.native {
+        let mut statement = connection.prepare_cached(
+            "INSERT OR REPLACE INTO native
+             SELECT no, coalesce(?1, last_sequence + 1), ?2 FROM session WHERE no = ?3 AND native_session_id IS NOT ?2",
+        )?;
+        statement.execute((batch.events.first().map(|first| first.sequence), native, no))?;
+        connection.prepare_cached("UPDATE session SET native_session_id = ?1 WHERE no = ?2")?.execute((native, no))?;
+    }
+    if let Some(cache) = &batch.cache {
+        sessions::one(connection.prepare_cached(WRITE_CACHE)?.execute(named_params! {
+            ":status": cache.status, ":outcome": cache.outcome, ":exit_code": cache.exit_code, ":pending": cache.pending,
+            ":turns": cache.turns, ":usage": cache.usage, ":cost_usd": cache.cost_usd, ":model": cache.model,
+            ":mode": cache.mode, ":title": cache.title, ":settings": cache.settings, ":updated": batch.now, ":no": no,
+        })?)?;
+    }
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO event(session_no, sequence, time, type, source, data, raw) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+    )?;
+    for row in batch.events {
+        insert.execute((no, row.sequence, row.time, row.kind, row.synthetic, row.data, row.raw))?;
+    }
+    Ok(())
+}
+
+const WRITE_CACHE: &str = "UPDATE session SET
+    status = :status, outcome = :outcome, exit_code = :exit_code, pending = :pending, turns = :turns, usage = :usage,
+    cost_usd = :cost_usd, model = coalesce(:model, model), mode = coalesce(:mode, mode), title = coalesce(:title, title),
+    settings = coalesce(:settings, settings), updated = :updated
+  WHERE no = :no";
+
+/// What is wrong with appending `found` to the session as it is stored.
+fn out_of_order(connection: &Connection, no: i64, found: i64) -> Result<Trouble, Trouble> {
+    let mut statement = connection.prepare_cached("SELECT session_id, last_sequence FROM session WHERE no = ?1")?;
+    let stored = statement.query_row([no], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    Ok(Trouble::Ours(match stored {
+        Some((session_id, last)) => Error::OutOfOrder { session_id, last, found },
+        None => Error::Gone,
+    }))
+}
+
+/// The largest cursor given so far; 0 before the first.
+pub(crate) fn last_id(connection: &Connection) -> Result<i64, Trouble> {
+    let mut statement = connection.prepare_cached("SELECT max(id) FROM event")?;
+    Ok(statement.query_row([], |row| row.get::<_, Option<i64>>(0))?.unwrap_or(0))
+}
+
+/// Makes sure that no cursor up to `id` is given again; no event may have `id`.
+pub(crate) fn keep_mark(connection: &Connection, id: i64) -> Result<(), Trouble> {
+    connection.execute("DELETE FROM event WHERE session_no = 0", [])?;
+    connection.execute("INSERT INTO event VALUES(?1, 0, ?1, 0, '', 1, '', NULL)", [id])?;
+    Ok(())
+}
+
+/// Deletes the first events of a session, not more than a transaction should; false if there are none left.
+pub(crate) fn delete_some(connection: &Connection, no: i64) -> Result<bool, Trouble> {
+    let last = last_id(connection)?;
+    let mut statement = connection.prepare_cached(
+        "SELECT sequence, octet_length(data) + coalesce(octet_length(raw), 0) FROM event
+         WHERE session_no = ?1 ORDER BY sequence LIMIT 4096",
+    )?;
+    let mut rows = statement.query([no])?;
+    let (mut up_to, mut bytes) = (None, 0);
+    while bytes < 4 << 20
+        && let Some(row) = rows.next()?
+    {
+        up_to = Some(row.get::<_, i64>(0)?);
+        bytes += row.get::<_, i64>(1)?;
+    }
+    drop(rows);
+    let Some(up_to) = up_to else { return Ok(false) };
+    connection.execute("DELETE FROM event WHERE session_no = ?1 AND sequence <= ?2", params![no, up_to])?;
+    if last_id(connection)? < last {
+        keep_mark(connection, last)?;
+    }
+    Ok(true)
 }

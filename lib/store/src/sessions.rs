@@ -1,6 +1,7 @@
 //! Sessions: made, found, changed, imported, deleted; their columns are a cache of what was folded elsewhere.
 
-use crate::{Error, Store};
+use crate::{Error, Store, Sync, error::Trouble, events};
+use rusqlite::{Connection, OptionalExtension, named_params, params};
 
 /// What a session is born with.
 #[derive(Debug, Clone, Copy)]
@@ -128,72 +129,244 @@ pub struct ImportedSession<'a> {
 impl Store {
     /// Makes a session. Fails with [`Error::Exists`] if the name (or the uid) is taken.
     pub fn create(&mut self, new: &NewSession<'_>) -> Result<Session, Error> {
-        unimplemented!("{new:?}")
+        self.write(Sync::Full, |connection| {
+            insert(connection, new)?;
+            connection
+                .execute("INSERT INTO epoch VALUES(?1, 1, ?2)", params![connection.last_insert_rowid(), new.uid])?;
+            named(connection, new.session_id)?.ok_or(Trouble::Ours(Error::Gone))
+        })
     }
 
     /// The session of exactly this name.
     pub fn session(&self, session_id: &str) -> Result<Option<Session>, Error> {
-        unimplemented!("{session_id}")
+        self.query(&|connection| named(connection, session_id))
     }
 
     /// The session of this number.
     pub fn session_by_no(&self, no: i64) -> Result<Option<Session>, Error> {
-        unimplemented!("{no}")
+        self.query(&|connection| {
+            Ok(connection.prepare_cached("SELECT * FROM session WHERE no = ?1")?.query_row([no], session).optional()?)
+        })
     }
 
     /// All sessions, the one updated last first.
     pub fn sessions(&self) -> Result<Vec<Session>, Error> {
-        unimplemented!()
+        self.query(&|connection| {
+            let mut statement = connection.prepare_cached("SELECT * FROM session ORDER BY updated DESC, no DESC")?;
+            Ok(statement.query_map([], session)?.collect::<Result<_, _>>()?)
+        })
     }
 
     /// The names that begin with `prefix`, in order.
     pub fn sessions_with_prefix(&self, prefix: &str) -> Result<Vec<String>, Error> {
-        unimplemented!("{prefix}")
+        self.query(&|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT session_id FROM session WHERE substr(session_id, 1, length(?1)) = ?1 ORDER BY session_id",
+            )?;
+            Ok(statement.query_map([prefix], |row| row.get(0))?.collect::<Result<_, _>>()?)
+        })
     }
 
     /// Changes columns of a session; `updated` stays. Fails with [`Error::Gone`] if it was deleted.
     pub fn update(&mut self, no: i64, set: &Settings<'_>) -> Result<(), Error> {
-        unimplemented!("{no} {set:?}")
+        let Settings { title, labels, model, mode, effort, permission_mode, settings, parent_session } = *set;
+        self.write(Sync::Full, |connection| {
+            let mut statement = connection.prepare_cached(
+                "UPDATE session SET
+                   title = coalesce(:title, title), labels = coalesce(:labels, labels), model = coalesce(:model, model),
+                   mode = coalesce(:mode, mode), effort = coalesce(:effort, effort),
+                   permission_mode = coalesce(:permission_mode, permission_mode),
+                   settings = coalesce(:settings, settings), parent_session = coalesce(:parent_session, parent_session)
+                 WHERE no = :no",
+            )?;
+            one(statement.execute(named_params! {
+                ":title": title, ":labels": labels, ":model": model, ":mode": mode, ":effort": effort,
+                ":permission_mode": permission_mode, ":settings": settings, ":parent_session": parent_session, ":no": no,
+            })?)
+        })
     }
 
     /// Writes down who owns the session now.
     pub fn set_owner(&mut self, no: i64, owner: Option<&str>) -> Result<(), Error> {
-        unimplemented!("{no} {owner:?}")
+        self.write(Sync::Deltas, |connection| {
+            one(connection.execute("UPDATE session SET owner = ?1 WHERE no = ?2", params![owner, no])?)
+        })
     }
 
     /// From the next event on, event ids carry another uid: an owner calls this when the machine was restarted since the
     /// last write, because a power cut may have taken events that somebody saw. For the same reason the next cursor
     /// lies a million further on.
     pub fn begin_epoch(&mut self, no: i64, uid: &str, boot_id: &str) -> Result<(), Error> {
-        unimplemented!("{no} {uid} {boot_id}")
+        self.write(Sync::Full, |connection| {
+            one(connection.execute("UPDATE session SET boot_id = ?1 WHERE no = ?2", params![boot_id, no])?)?;
+            // An epoch without events is replaced: those it had are the ones that were lost.
+            connection.execute(
+                "INSERT OR REPLACE INTO epoch SELECT no, last_sequence + 1, ?1 FROM session WHERE no = ?2",
+                params![uid, no],
+            )?;
+            events::keep_mark(connection, events::last_id(connection)? + 1_000_000)
+        })
     }
 
     /// From which sequence on which epoch's uid is part of the event ids, ascending.
     pub fn epochs(&self, no: i64) -> Result<Vec<(i64, String)>, Error> {
-        unimplemented!("{no}")
+        self.query(&|connection| Ok(spans(connection, EPOCHS, no)?))
     }
 
     /// From which sequence on the agent called the session what, ascending.
     pub fn natives(&self, no: i64) -> Result<Vec<(i64, String)>, Error> {
-        unimplemented!("{no}")
+        self.query(&|connection| Ok(spans(connection, NATIVES, no)?))
     }
 
     /// Makes a session as another store had it; its events follow by [`Store::append`]. If the session exists with the
     /// same uid, only what epochs and natives say about events that are not stored yet is taken; a name that belongs
     /// to another session, or a uid that has another name here, is [`Error::Exists`].
     pub fn import(&mut self, record: &ImportedSession<'_>) -> Result<Session, Error> {
-        unimplemented!("{record:?}")
+        let new = &record.session;
+        self.write(Sync::Full, |connection| {
+            let known = named(connection, new.session_id)?.filter(|known| known.uid == new.uid);
+            let (no, last) = match known {
+                Some(known) => (known.no, known.last_sequence),
+                None => {
+                    insert(connection, new)?;
+                    (connection.last_insert_rowid(), 0)
+                }
+            };
+            for (table, spans) in [("epoch", record.epochs), ("native", record.natives)] {
+                connection.execute(
+                    &format!("DELETE FROM {table} WHERE session_no = ?1 AND from_sequence > ?2"),
+                    params![no, last],
+                )?;
+                let mut insert = connection.prepare(&format!("INSERT INTO {table} VALUES(?1, ?2, ?3)"))?;
+                for (from, text) in spans.iter().filter(|(from, _)| *from > last) {
+                    insert.execute(params![no, from, text])?;
+                }
+            }
+            connection.execute(
+                "UPDATE session SET native_session_id =
+                   (SELECT native_session_id FROM native WHERE session_no = no ORDER BY from_sequence DESC LIMIT 1)
+                 WHERE no = ?1",
+                [no],
+            )?;
+            named(connection, new.session_id)?.ok_or(Trouble::Ours(Error::Gone))
+        })
     }
 
     /// Deletes a session with its events: it is gone for readers at once, its events in transactions of bounded size.
     /// Neither its number nor a cursor is ever used again. A deletion that was interrupted is finished by the next one
     /// or by [`Store::give_back`].
     pub fn delete(&mut self, no: i64) -> Result<(), Error> {
-        unimplemented!("{no}")
+        self.write(Sync::Full, |connection| {
+            one(connection.execute("DELETE FROM session WHERE no = ?1", [no])?)?;
+            connection.execute("DELETE FROM epoch WHERE session_no = ?1", [no])?;
+            connection.execute("DELETE FROM native WHERE session_no = ?1", [no])?;
+            connection.execute("INSERT INTO doomed VALUES(?1)", [no])?;
+            Ok(())
+        })?;
+        self.finish_deletions()
+    }
+
+    /// Deletes the events of sessions that are gone.
+    pub(crate) fn finish_deletions(&mut self) -> Result<(), Error> {
+        let doomed = |connection: &Connection| {
+            let mut statement = connection.prepare_cached("SELECT min(session_no) FROM doomed")?;
+            Ok(statement.query_row([], |row| row.get::<_, Option<i64>>(0))?)
+        };
+        while let Some(no) = self.query(&doomed)? {
+            self.write(Sync::Deltas, |connection| {
+                if !events::delete_some(connection, no)? {
+                    connection.execute("DELETE FROM doomed WHERE session_no = ?1", [no])?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
     }
 
     /// The bytes of a session's events (`data` and `raw`).
     pub fn size(&self, no: i64) -> Result<u64, Error> {
-        unimplemented!("{no}")
+        self.query(&|connection| {
+            let mut statement = connection.prepare_cached(
+                "SELECT coalesce(sum(octet_length(data) + coalesce(octet_length(raw), 0)), 0) FROM event WHERE session_no = ?1",
+            )?;
+            Ok(statement.query_row([no], |row| row.get(0)).map(|bytes: i64| bytes.unsigned_abs())?)
+        })
     }
+}
+
+/// What holds from which sequence of a session on: the statements for [`spans`].
+pub(crate) const EPOCHS: &str = "SELECT from_sequence, uid FROM epoch WHERE session_no = ?1 ORDER BY from_sequence";
+pub(crate) const NATIVES: &str =
+    "SELECT from_sequence, native_session_id FROM native WHERE session_no = ?1 ORDER BY from_sequence";
+
+pub(crate) fn spans(connection: &Connection, select: &str, no: i64) -> rusqlite::Result<Vec<(i64, String)>> {
+    let mut statement = connection.prepare_cached(select)?;
+    statement.query_map([no], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
+/// An update or deletion that should have met one session.
+pub(crate) fn one(changed: usize) -> Result<(), Trouble> {
+    if changed == 0 { Err(Trouble::Ours(Error::Gone)) } else { Ok(()) }
+}
+
+fn insert(connection: &Connection, new: &NewSession<'_>) -> Result<(), Trouble> {
+    let taken = connection
+        .query_row(
+            "SELECT session_id FROM session WHERE session_id = ?1 OR uid = ?2",
+            params![new.session_id, new.uid],
+            |row| row.get(0),
+        )
+        .optional()?;
+    if let Some(name) = taken {
+        return Err(Trouble::Ours(Error::Exists(name)));
+    }
+    connection.execute(
+        "INSERT INTO session(session_id, uid, boot_id, agent, cwd, created, updated, title, model, mode, effort,
+           permission_mode, parent_session, labels, settings)
+         VALUES(:session_id, :uid, :boot_id, :agent, :cwd, :created, :created, :title, :model, :mode, :effort,
+           :permission_mode, :parent_session, :labels, :settings)",
+        named_params! {
+            ":session_id": new.session_id, ":uid": new.uid, ":boot_id": new.boot_id, ":agent": new.agent, ":cwd": new.cwd,
+            ":created": new.created, ":title": new.title, ":model": new.model, ":mode": new.mode, ":effort": new.effort,
+            ":permission_mode": new.permission_mode, ":parent_session": new.parent_session, ":labels": new.labels,
+            ":settings": new.settings,
+        },
+    )?;
+    Ok(())
+}
+
+fn named(connection: &Connection, session_id: &str) -> Result<Option<Session>, Trouble> {
+    let mut statement = connection.prepare_cached("SELECT * FROM session WHERE session_id = ?1")?;
+    Ok(statement.query_row([session_id], session).optional()?)
+}
+
+fn session(row: &rusqlite::Row<'_>) -> rusqlite::Result<Session> {
+    Ok(Session {
+        no: row.get("no")?,
+        session_id: row.get("session_id")?,
+        uid: row.get("uid")?,
+        boot_id: row.get("boot_id")?,
+        agent: row.get("agent")?,
+        cwd: row.get("cwd")?,
+        title: row.get("title")?,
+        model: row.get("model")?,
+        mode: row.get("mode")?,
+        effort: row.get("effort")?,
+        permission_mode: row.get("permission_mode")?,
+        created: row.get("created")?,
+        updated: row.get("updated")?,
+        last_sequence: row.get("last_sequence")?,
+        status: row.get("status")?,
+        outcome: row.get("outcome")?,
+        exit_code: row.get("exit_code")?,
+        pending: row.get("pending")?,
+        native_session_id: row.get("native_session_id")?,
+        turns: row.get("turns")?,
+        usage: row.get("usage")?,
+        cost_usd: row.get("cost_usd")?,
+        labels: row.get("labels")?,
+        parent_session: row.get("parent_session")?,
+        settings: row.get("settings")?,
+        owner: row.get("owner")?,
+    })
 }

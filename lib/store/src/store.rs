@@ -1,10 +1,29 @@
 //! The store itself: opened, looked after, closed.
 
-use crate::Error;
+use crate::{
+    Sync,
+    checkpoint::Checkpointer,
+    error::{Error, Trouble},
+    migrate::{self, State},
+    place::{self, Ground},
+    turn::{Patience, Turn},
+};
+use rusqlite::{Connection, OpenFlags, ffi};
 use std::{
+    cell::RefCell,
+    ffi::OsStr,
+    fs::{self, Metadata},
+    io::ErrorKind,
+    os::unix::{ffi::OsStrExt, fs::MetadataExt},
     path::{Path, PathBuf},
     time::Duration,
 };
+
+/// Older ones lose a write in a rare race between a checkpoint and a writer.
+const OLDEST_SQLITE: i32 = 3_051_003;
+
+/// How long SQLite waits for programs that do not know of the writers' turn.
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a store is opened for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,13 +38,85 @@ pub enum Access {
 #[derive(Debug)]
 pub struct Store {
     path: PathBuf,
+    writer: Option<Writer>,
+    // After the writer, whose thread has a connection of its own: the last one to close clears up the log.
+    reader: RefCell<Reader>,
+}
+
+/// What only a writer has.
+#[derive(Debug)]
+struct Writer {
+    turn: Turn,
+    checkpointer: Checkpointer,
+    /// What the connection's `synchronous` is set to.
+    sync: Sync,
+}
+
+/// A connection, and what the file was like when it was taken for unchanging.
+#[derive(Debug)]
+struct Reader {
+    connection: Connection,
+    frozen: Option<Stamp>,
 }
 
 impl Store {
     /// Opens the store at `path`. For writing, the file and missing directories are made, for this user only. A reader
     /// that finds a closed store in a directory it cannot write to reads it [`Store::frozen`].
     pub fn open(path: &Path, access: Access) -> Result<Store, Error> {
-        unimplemented!("{path:?} {access:?}")
+        assert!(rusqlite::version_number() >= OLDEST_SQLITE, "SQLite {} is too old", rusqlite::version());
+        let found = look(path)?;
+        match (access, found) {
+            (Access::Write, found) => Self::open_to_write(path, found.is_some()),
+            // A file of no bytes is a store about to be made.
+            (Access::Read, Some(found)) if found.len() > 0 => Self::open_to_read(path),
+            (Access::Read, _) => Err(Error::Missing { path: path.to_owned() }),
+        }
+    }
+
+    fn open_to_write(path: &Path, found: bool) -> Result<Store, Error> {
+        if !found {
+            place::make_directory(path)?;
+        }
+        let ground = place::ground(path)?;
+        if let Ground::Doubtful(file_system) = &ground {
+            place::try_locks(path, file_system)?;
+        }
+        if !found {
+            place::make(path)?;
+        }
+        let at = |trouble: Trouble| trouble.opening(path, &ground);
+        let mut connection = connect(path.as_os_str().as_bytes(), OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(at)?;
+        let state = state(&connection, path).map_err(at)?;
+        // Only now, when the file is known to be ours, another one is made beside it.
+        let mut turn = Turn::new(path)?;
+        let journal = |pragma| connection.query_row(pragma, [], |row| row.get::<_, String>(0));
+        if state != State::Current || journal("PRAGMA journal_mode").map_err(|error| at(error.into()))? != "wal" {
+            let _taken = turn.take()?;
+            migrate::migrate(&connection, path).map_err(at)?;
+            if journal("PRAGMA journal_mode = WAL").map_err(|error| at(error.into()))? != "wal" {
+                return Err(ground.unfit(path, "there is no shared memory"));
+            }
+        }
+        let mut prepare = || {
+            connection.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 4194304")?;
+            let readonly = connection.is_readonly("main")?;
+            Ok((Checkpointer::watch(&mut connection, path)?, readonly))
+        };
+        let (checkpointer, readonly) = prepare().map_err(|error: rusqlite::Error| at(error.into()))?;
+        if readonly {
+            // SQLite opens such a file without a word.
+            let source = std::io::Error::from(ErrorKind::PermissionDenied);
+            return Err(Error::ReadOnly { path: path.to_owned(), source: Box::new(source) });
+        }
+        let writer = Writer { turn, checkpointer, sync: Sync::Deltas };
+        let reader = RefCell::new(Reader { connection, frozen: None });
+        Ok(Store { path: path.to_owned(), writer: Some(writer), reader })
+    }
+
+    fn open_to_read(path: &Path) -> Result<Store, Error> {
+        let ground = place::ground(path)?;
+        let reader = RefCell::new(Reader::open(path, &ground)?);
+        Ok(Store { path: path.to_owned(), writer: None, reader })
     }
 
     /// The store's path, as it was opened.
@@ -35,38 +126,265 @@ impl Store {
 
     /// Whether this is a reader of a store that nobody can write to from here. Pages are good, following makes no sense.
     pub fn frozen(&self) -> bool {
-        unimplemented!()
+        self.reader.borrow().frozen.is_some()
     }
 
     /// How long a writer waits for other writers before [`Error::Busy`] (60 s if never set), and what is told, about once
     /// a second while it waits: for how long already, and which process holds the turn, where the system says so.
+    /// While a program that does not know the turn holds the store, it is told each 10 s.
     pub fn set_patience(&mut self, limit: Duration, told: Box<dyn FnMut(Duration, Option<u32>) + Send>) {
-        let _ = told;
-        unimplemented!("{limit:?}")
+        if let Some(writer) = &mut self.writer {
+            writer.turn.set_patience(Patience { limit, told });
+        }
     }
 
     /// Gives the space of deleted sessions back to the file system, in steps between which others can write.
     pub fn give_back(&mut self) -> Result<(), Error> {
-        unimplemented!()
+        self.finish_deletions()?;
+        let mut left = i64::MAX;
+        while left > 0 {
+            let before = left;
+            left = self.write(Sync::Deltas, |connection| {
+                // Each step of the statement moves one page.
+                let mut vacuum = connection.prepare_cached("PRAGMA incremental_vacuum(1024)")?;
+                let mut steps = vacuum.query([])?;
+                while steps.next()?.is_some() {}
+                drop(steps);
+                Ok(connection.query_row("PRAGMA freelist_count", [], |row| row.get(0))?)
+            })?;
+            if left >= before {
+                // A store that was made without the means for it keeps its free pages and fills them again.
+                break;
+            }
+        }
+        self.truncate_log()
     }
 
     /// The bytes that the store takes on the disk.
     pub fn file_size(&self) -> Result<u64, Error> {
-        unimplemented!()
+        let mut sum = 0;
+        for file in [self.path.clone(), place::beside(&self.path, "-wal")] {
+            sum += look(&file)?.map_or(0, |found| found.len());
+        }
+        Ok(sum)
     }
 
     /// What `integrity_check` finds wrong; empty when nothing is. It does not see a changed letter in a text.
     pub fn check(&self) -> Result<Vec<String>, Error> {
-        unimplemented!()
+        self.query(&|connection| {
+            let mut statement = connection.prepare("PRAGMA integrity_check")?;
+            let findings = statement.query_map([], |row| row.get(0))?.collect::<Result<Vec<String>, _>>()?;
+            Ok(if findings == ["ok"] { Vec::new() } else { findings })
+        })
     }
 
     /// The version of SQLite, and of the schema that this program writes.
     pub fn versions() -> (&'static str, i64) {
-        unimplemented!()
+        (rusqlite::version(), migrate::KNOWN)
     }
 
     /// A clean end: what is in the write-ahead log goes to the main file unless somebody else uses it.
-    pub fn close(self) -> Result<(), Error> {
-        unimplemented!()
+    pub fn close(mut self) -> Result<(), Error> {
+        let path = self.path.clone();
+        let cleared = self.truncate_log();
+        // Its thread ends before the connection does: the last connection to close removes the log.
+        self.writer = None;
+        let closed = self.reader.into_inner().connection.close();
+        cleared.and(closed.map_err(|(_, error)| Trouble::from(error).at(&path)))
+    }
+
+    /// Empties the log if nobody else is writing or reading just now.
+    fn truncate_log(&mut self) -> Result<(), Error> {
+        let Some(writer) = &self.writer else { return Ok(()) };
+        let Some(_taken) = writer.turn.take_if_free() else { return Ok(()) };
+        let connection = &self.reader.get_mut().connection;
+        let truncate = || {
+            connection.busy_timeout(Duration::ZERO)?;
+            // Readers that are in the way are no error but an answer.
+            connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+            connection.busy_timeout(BUSY_TIMEOUT)
+        };
+        truncate().map_err(|error| Trouble::from(error).at(&self.path))
+    }
+
+    /// Runs `body` in an immediate transaction in the writers' turn, committed as safely as `sync` says.
+    pub(crate) fn write<T>(
+        &mut self,
+        sync: Sync,
+        body: impl FnOnce(&Connection) -> Result<T, Trouble>,
+    ) -> Result<T, Error> {
+        let connection = &self.reader.get_mut().connection;
+        let Some(writer) = &mut self.writer else {
+            let source = "it was opened to read".into();
+            return Err(Error::ReadOnly { path: self.path.clone(), source });
+        };
+        let (taken, mut wait) = writer.turn.take()?;
+        let at = |trouble: Trouble| trouble.at(&self.path);
+        if writer.sync != sync {
+            let pragma = match sync {
+                Sync::Deltas => "PRAGMA synchronous = NORMAL",
+                Sync::Full => "PRAGMA synchronous = FULL",
+            };
+            // Acts when it is prepared, so never through the statement cache.
+            connection.execute_batch(pragma).map_err(|error| at(error.into()))?;
+            writer.sync = sync;
+        }
+        let transaction = loop {
+            match Bracket::write(connection).map_err(Trouble::from) {
+                Ok(transaction) => break transaction,
+                Err(trouble) if trouble.is_busy() => wait.still(None)?,
+                Err(trouble) => return Err(at(trouble)),
+            }
+        };
+        let result = body(connection).map_err(at)?;
+        transaction.commit().map_err(|error| at(error.into()))?;
+        writer.checkpointer.bound(connection);
+        drop(taken);
+        writer.checkpointer.committed();
+        Ok(result)
+    }
+
+    /// Runs `body` in one snapshot.
+    pub(crate) fn query<T>(&self, body: &dyn Fn(&Connection) -> Result<T, Trouble>) -> Result<T, Error> {
+        // Ten times of somebody else's writing between two looks are no chance any more.
+        for _ in 0..10 {
+            let result = self.snapshot(&mut |connection| body(connection));
+            let mut reader = self.reader.borrow_mut();
+            if reader.frozen.as_ref().is_none_or(|stamp| *stamp == Stamp::of(&self.path)) {
+                return result;
+            }
+            // Somebody who can write there did, under our eyes: what was read may be neither old nor new.
+            *reader = Reader::open(&self.path, &Ground::Good)?;
+        }
+        Err(Error::Busy { path: self.path.clone(), waited: Duration::ZERO, holder: None })
+    }
+
+    /// Runs `body` in one snapshot, without asking whether a frozen store stayed so.
+    pub(crate) fn snapshot<T>(&self, body: &mut dyn FnMut(&Connection) -> Result<T, Trouble>) -> Result<T, Error> {
+        let connection = &self.reader.borrow().connection;
+        let mut run = || {
+            let transaction = Bracket::read(connection)?;
+            let result = body(connection)?;
+            transaction.commit()?;
+            Ok(result)
+        };
+        run().map_err(|trouble: Trouble| trouble.at(&self.path))
+    }
+}
+
+impl Reader {
+    fn open(path: &Path, ground: &Ground) -> Result<Reader, Error> {
+        let open = |name: &[u8], flags| {
+            let connection = connect(name, OpenFlags::SQLITE_OPEN_READ_ONLY | flags)?;
+            match state(&connection, path)? {
+                State::Current => Ok(connection),
+                State::Empty | State::Older(_) => Err(Trouble::Ours(Error::Corrupt {
+                    path: path.to_owned(),
+                    what: "it was never finished".to_owned(),
+                    last_good: None,
+                })),
+            }
+        };
+        let trouble = match open(path.as_os_str().as_bytes(), OpenFlags::empty()) {
+            Ok(connection) => return Ok(Reader { connection, frozen: None }),
+            Err(trouble) => trouble,
+        };
+        // Where the files that readers share cannot be made, a store can be read if there is nothing in the log.
+        let frozen = Stamp::of(path);
+        if trouble.code() != Some(ffi::SQLITE_CANTOPEN) || frozen.log > 0 {
+            return Err(trouble.opening(path, ground));
+        }
+        let connection =
+            open(&immutable(path), OpenFlags::SQLITE_OPEN_URI).map_err(|trouble| trouble.opening(path, ground))?;
+        Ok(Reader { connection, frozen: Some(frozen) })
+    }
+}
+
+/// What would differ if somebody had written to the store.
+#[derive(Debug, PartialEq, Eq)]
+struct Stamp {
+    /// Inode, bytes, and time of the last change with its nanoseconds; nothing if the file is not there.
+    file: Option<(u64, u64, i64, i64)>,
+    /// Bytes in the write-ahead log.
+    log: u64,
+}
+
+impl Stamp {
+    fn of(path: &Path) -> Stamp {
+        let file = fs::metadata(path).ok();
+        let log = fs::metadata(place::beside(path, "-wal"));
+        Stamp {
+            file: file.map(|file| (file.ino(), file.len(), file.mtime(), file.mtime_nsec())),
+            log: log.map_or(0, |log| log.len()),
+        }
+    }
+}
+
+/// A transaction, rolled back when dropped uncommitted.
+#[must_use]
+pub(crate) struct Bracket<'a>(&'a Connection);
+
+impl<'a> Bracket<'a> {
+    pub(crate) fn read(connection: &'a Connection) -> rusqlite::Result<Bracket<'a>> {
+        connection.prepare_cached("BEGIN")?.execute([])?;
+        Ok(Bracket(connection))
+    }
+
+    pub(crate) fn write(connection: &'a Connection) -> rusqlite::Result<Bracket<'a>> {
+        connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
+        Ok(Bracket(connection))
+    }
+
+    pub(crate) fn commit(self) -> rusqlite::Result<()> {
+        self.0.prepare_cached("COMMIT")?.execute([])?;
+        Ok(())
+    }
+}
+
+impl Drop for Bracket<'_> {
+    fn drop(&mut self) {
+        // Some errors have rolled back already, and after a commit there is nothing to roll back.
+        if !self.0.is_autocommit() {
+            // If even this fails the connection is of no use, and the next statement says so.
+            let _ = self.0.execute_batch("ROLLBACK");
+        }
+    }
+}
+
+fn connect(name: &[u8], flags: OpenFlags) -> Result<Connection, Trouble> {
+    // A connection is used by one thread at a time: nothing here is `Sync`.
+    let connection = Connection::open_with_flags(OsStr::from_bytes(name), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    Ok(connection)
+}
+
+fn state(connection: &Connection, path: &Path) -> Result<State, Trouble> {
+    let transaction = Bracket::read(connection)?;
+    let state = migrate::state(connection, path)?;
+    transaction.commit()?;
+    Ok(state)
+}
+
+/// The name by which SQLite opens a file that it may take for unchanging: every byte that means something in a URI is
+/// escaped.
+fn immutable(path: &Path) -> Vec<u8> {
+    let mut name = b"file:".to_vec();
+    for byte in path.as_os_str().as_bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => name.push(*byte),
+            _ => name.extend(format!("%{byte:02x}").bytes()),
+        }
+    }
+    name.extend(b"?immutable=1");
+    name
+}
+
+/// What is there, which may be nothing.
+fn look(path: &Path) -> Result<Option<Metadata>, Error> {
+    match fs::metadata(path) {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(Error::Io { doing: "look at", path: path.to_owned(), source }),
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! | file | what it is for |
 //! |---|---|
-//! | `spec`, `unit`, `lines` | what to start; the running agent; its bytes as lines |
+//! | `spec`, `spawn`, `unit`, `lines` | what to start; starting it; the running agent; its bytes as lines |
 //! | `guard`, `tree` | the process between owner and agent that outlives a killed owner; everything below a process |
 //! | `lock`, `bell` | who owns a session; who is told of news |
 //! | `signals`, `detach`, `tty` | our own signals, our own binary in the background, the person at the terminal |
@@ -16,11 +16,13 @@ pub mod env;
 mod error;
 pub mod find;
 pub mod guard;
+pub mod input;
 pub mod lines;
 pub mod lock;
 pub mod paths;
 pub mod private;
 pub mod signals;
+mod spawn;
 mod spec;
 pub mod step;
 pub mod tree;

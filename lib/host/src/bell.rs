@@ -1,13 +1,27 @@
 //! News: a bell file that is touched after a commit, and the one `poll` that waits for it.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::Error;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use crate::{Error, private};
+
+/// How often a bell that cannot be watched is taken to have rung.
+const POLL: Duration = Duration::from_millis(20);
 
 /// A bell that can be rung. Kept open by an owner: the kernel's closing of it tells followers that the owner has gone.
-pub struct Bell {}
+pub struct Bell {
+    file: File,
+}
 
 impl Bell {
     /// Opens the bell for ringing, making the file (mode 0600) where it is missing.
@@ -15,14 +29,19 @@ impl Bell {
     /// # Errors
     /// [`Error::File`].
     pub fn open(path: &Path) -> Result<Self, Error> {
-        let _ = path;
-        unimplemented!()
+        Ok(Self { file: private::file(path)? })
     }
 
     /// Wakes everybody who watches; once per transaction, after the commit. A failure (full disk) is not told:
     /// whoever waits looks by himself each second.
     pub fn ring(&self) {
-        unimplemented!()
+        let _ = self.file.write_at(b".", 0);
+    }
+}
+
+impl AsFd for Bell {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
     }
 }
 
@@ -40,36 +59,155 @@ pub enum Wake {
 }
 
 /// Waits for bells. Nothing is missed in this order: make the watch, read to the end, wait.
-pub struct Watch {}
+pub struct Watch {
+    /// None: it could not be had.
+    inotify: Option<Inotify>,
+    registered: Option<AsyncFd<OwnedFd>>,
+}
 
 impl Watch {
     /// Watches these bells; a missing file is made, where that is possible.
     pub fn new(paths: &[PathBuf]) -> Self {
-        let _ = paths;
-        unimplemented!()
+        Self { inotify: watch(paths).ok(), registered: None }
     }
 
     /// Whether a watch could not be had, so that each wait ends after 20 ms with `Rung`.
     pub fn polls(&self) -> bool {
-        unimplemented!()
+        self.inotify.is_none()
     }
 
     /// One `poll` over the bells, the departure of the reader of `stdout` and the timeout. Blocks the thread.
     /// Wait no longer than a second at once: watches are silent on some file systems.
     pub fn wait(&mut self, stdout: Option<BorrowedFd<'_>>, timeout: Duration) -> Wake {
-        let _ = (stdout, timeout);
-        unimplemented!()
+        let timeout = if self.polls() { timeout.min(POLL) } else { timeout };
+        let deadline = Instant::now() + timeout;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let bell = self.inotify.as_ref().map(|inotify| PollFd::new(inotify.as_fd(), PollFlags::POLLIN));
+            // No flags: the kernel then tells of errors and hang-ups only.
+            let reader = stdout.map(|fd| PollFd::new(fd, PollFlags::empty()));
+            let count = usize::from(bell.is_some());
+            let mut fds: Vec<PollFd<'_>> = bell.into_iter().chain(reader).collect();
+            match poll(&mut fds, milliseconds(left)) {
+                Ok(0) if self.polls() => return Wake::Rung,
+                Ok(0) if left.is_zero() => return Wake::Timeout,
+                Ok(0) | Err(Errno::EINTR) => continue,
+                Ok(_) => {}
+                // Only a broken argument gets here; looking is never wrong.
+                Err(_) => return Wake::Rung,
+            }
+            if fds[count..].iter().any(|reader| reader.any() != Some(false)) {
+                return Wake::ReaderGone;
+            }
+            if let Some(wake) = self.heard() {
+                return wake;
+            }
+        }
     }
 
     /// Waits for a bell (`Rung` or `Closed`) inside a tokio runtime. Cancel-safe.
     pub async fn rung(&mut self) -> Wake {
-        unimplemented!()
+        if self.registered.is_none() {
+            self.registered = self.inotify.as_ref().and_then(|inotify| {
+                let copy = inotify.as_fd().try_clone_to_owned().ok()?;
+                register(copy, Interest::READABLE).ok()
+            });
+        }
+        loop {
+            let Some(registered) = &self.registered else {
+                tokio::time::sleep(POLL).await;
+                return Wake::Rung;
+            };
+            let Ok(mut ready) = registered.readable().await else {
+                tokio::time::sleep(POLL).await;
+                return Wake::Rung;
+            };
+            if let Some(wake) = self.inotify.as_ref().and_then(heard) {
+                return wake;
+            }
+            ready.clear_ready();
+        }
+    }
+
+    fn heard(&self) -> Option<Wake> {
+        self.inotify.as_ref().and_then(heard)
     }
 }
 
 /// Resolves once whoever reads `output` (our stdout) has gone: pipe, socket or terminal. Never for files and
 /// `/dev/null`. Needs a tokio runtime. Cancel-safe.
 pub async fn reader_gone(output: impl AsFd) {
-    let _ = output;
-    unimplemented!()
+    let registered =
+        output.as_fd().try_clone_to_owned().and_then(|copy| register(copy, Interest::READABLE | Interest::ERROR));
+    let Ok(registered) = registered else {
+        // The kernel refuses to watch what cannot hang up: files and /dev/null.
+        return std::future::pending().await;
+    };
+    loop {
+        let Ok(mut ready) = registered.ready(Interest::READABLE | Interest::ERROR).await else {
+            return std::future::pending().await;
+        };
+        // Readable it may be too: a terminal's other direction is what somebody types.
+        if hung_up(registered.get_ref().as_fd()) {
+            return;
+        }
+        ready.clear_ready();
+    }
+}
+
+/// Makes tokio watch a descriptor.
+pub(crate) fn register(fd: OwnedFd, interest: Interest) -> io::Result<AsyncFd<OwnedFd>> {
+    #[expect(unsafe_code)]
+    // SAFETY: the descriptor is open, and its only owner is from now on the one that watches it.
+    let registered = unsafe { AsyncFd::register_with_interest(fd, interest) };
+    Ok(registered?)
+}
+
+fn hung_up(fd: BorrowedFd<'_>) -> bool {
+    let mut fds = [PollFd::new(fd, PollFlags::empty())];
+    matches!(poll(&mut fds, PollTimeout::ZERO), Ok(count) if count > 0)
+}
+
+fn watch(paths: &[PathBuf]) -> nix::Result<Inotify> {
+    let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
+    let flags = AddWatchFlags::IN_MODIFY | CLOSED;
+    for path in paths {
+        match inotify.add_watch(path, flags) {
+            Err(Errno::ENOENT) => {
+                private::file(path).map_err(|_| Errno::ENOENT)?;
+                inotify.add_watch(path, flags)?;
+            }
+            result => {
+                result?;
+            }
+        }
+    }
+    Ok(inotify)
+}
+
+/// IN_ATTRIB comes when the file is unlinked while somebody has it open.
+const CLOSED: AddWatchFlags = AddWatchFlags::IN_CLOSE_WRITE
+    .union(AddWatchFlags::IN_ATTRIB)
+    .union(AddWatchFlags::IN_DELETE_SELF)
+    .union(AddWatchFlags::IN_MOVE_SELF);
+
+/// Takes all events that wait.
+fn heard(inotify: &Inotify) -> Option<Wake> {
+    let mut wake = None;
+    while let Ok(events) = inotify.read_events() {
+        for event in events {
+            if event.mask.intersects(CLOSED) {
+                wake = Some(Wake::Closed);
+            } else {
+                wake = wake.or(Some(Wake::Rung));
+            }
+        }
+    }
+    wake
+}
+
+/// Rounded up: rounded down, the last fraction of a millisecond would be spent in a busy loop.
+fn milliseconds(duration: Duration) -> PollTimeout {
+    let milliseconds = duration.as_nanos().div_ceil(1_000_000).min(i32::MAX as u128) as i32;
+    PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::MAX)
 }

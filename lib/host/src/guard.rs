@@ -1,10 +1,300 @@
 //! The process between owner and agent: it ends everything below itself when its owner has gone.
+//!
+//! It is off the data path: the agent has the owner's pipes. It holds the lock's descriptor, so that a free lock means
+//! that nothing is alive, and the reading end of the lifeline, whose other end only the owner has. What it has to say
+//! goes over the status pipe, one [`Word`] a line.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::prctl;
+use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, getpid};
+
+use crate::spawn::{Start, null};
+use crate::{Signal, signals, spawn, tree};
 
 /// Runs as the guard; `args` are those after `__guard`. Call it before anything else: it must be single-threaded.
 /// Returns the exit code for `main`.
 pub fn main(args: impl Iterator<Item = OsString>) -> i32 {
-    let _ = args;
-    unimplemented!()
+    // Only an owner calls us, so whoever sees these codes has started us by hand.
+    let Some(job) = Job::parse(args) else { return 2 };
+    match guard(job) {
+        Ok(()) => 0,
+        Err(_) => 1,
+    }
+}
+
+/// What an owner asks of its guard.
+pub(crate) struct Job {
+    /// To be held until nothing is alive.
+    pub(crate) held: Vec<RawFd>,
+    pub(crate) status: RawFd,
+    pub(crate) lifeline: RawFd,
+    pub(crate) dir: PathBuf,
+    pub(crate) program: OsString,
+    pub(crate) args: Vec<OsString>,
+}
+
+impl Job {
+    pub(crate) fn to_args(&self) -> Vec<OsString> {
+        let held: Vec<String> = self.held.iter().map(RawFd::to_string).collect();
+        let mut args = vec![
+            held.join(",").into(),
+            self.status.to_string().into(),
+            self.lifeline.to_string().into(),
+            self.dir.clone().into(),
+            self.program.clone(),
+        ];
+        args.extend(self.args.iter().cloned());
+        args
+    }
+
+    fn parse(mut args: impl Iterator<Item = OsString>) -> Option<Self> {
+        let held = args.next()?.into_string().ok()?;
+        let mut number = || args.next()?.to_str()?.parse().ok();
+        Some(Self {
+            held: held.split(',').map(|number| number.parse().ok()).collect::<Option<_>>()?,
+            status: number()?,
+            lifeline: number()?,
+            dir: args.next()?.into(),
+            program: args.next()?,
+            args: args.collect(),
+        })
+    }
+}
+
+/// What a guard says to its owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Word {
+    /// The program runs under this id.
+    Started(i32),
+    /// The directory cannot be entered: an errno.
+    BadDirectory(i32),
+    /// The program cannot be executed: an errno.
+    BadProgram(i32),
+    /// The program has exited with this code.
+    Exited(i32),
+    /// The program was ended by this signal.
+    Killed(i32),
+    /// After the end of the program: nothing that it started is alive either.
+    Alone,
+}
+
+impl fmt::Display for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Started(pid) => writeln!(f, "started {pid}"),
+            Self::BadDirectory(errno) => writeln!(f, "directory {errno}"),
+            Self::BadProgram(errno) => writeln!(f, "program {errno}"),
+            Self::Exited(code) => writeln!(f, "exited {code}"),
+            Self::Killed(signal) => writeln!(f, "killed {signal}"),
+            Self::Alone => writeln!(f, "alone 0"),
+        }
+    }
+}
+
+impl FromStr for Word {
+    type Err = ();
+
+    fn from_str(line: &str) -> Result<Self, ()> {
+        let (word, number) = line.split_once(' ').ok_or(())?;
+        let number = number.parse().map_err(|_| ())?;
+        match word {
+            "started" => Ok(Self::Started(number)),
+            "directory" => Ok(Self::BadDirectory(number)),
+            "program" => Ok(Self::BadProgram(number)),
+            "exited" => Ok(Self::Exited(number)),
+            "killed" => Ok(Self::Killed(number)),
+            "alone" => Ok(Self::Alone),
+            _ => Err(()),
+        }
+    }
+}
+
+fn guard(job: Job) -> io::Result<()> {
+    prctl::set_name(c"sa-guard")?;
+    // Orphans of any session below us become our children; where the kernel refuses, the walk finds most of them.
+    let _ = prctl::set_child_subreaper(true);
+    // No tool may hold the lock or the lifeline.
+    spawn::keep_what_was_inherited()?;
+    let (mut status, lifeline) = (File::from(owned(job.status)), owned(job.lifeline));
+    // Ignored, as it may have been inherited, the kernel would throw exit codes away.
+    signals::set_default(Signal::SIGCHLD);
+    let mut child_ended = SigSet::empty();
+    child_ended.add(Signal::SIGCHLD);
+    sigprocmask(SigmaskHow::SIG_BLOCK, Some(&child_ended), None)?;
+    let children = SignalFd::with_flags(&child_ended, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
+
+    let agent = match start(&job) {
+        Ok(pid) => pid,
+        Err(word) => return write!(status, "{word}"),
+    };
+    write!(status, "{}", Word::Started(agent))?;
+    let mut agent = Some(agent);
+    let mut say = |word: Word| {
+        // A word that cannot be said means that the owner has gone, which the lifeline tells as well.
+        let _ = write!(status, "{word}");
+    };
+    let watched = watch(&mut agent, &lifeline, &children, &mut say);
+    end_everything(&mut agent, &children, &mut say);
+    watched
+}
+
+/// Until the owner has gone or lets go.
+fn watch(
+    agent: &mut Option<i32>,
+    lifeline: &OwnedFd,
+    children: &SignalFd,
+    say: &mut dyn FnMut(Word),
+) -> io::Result<()> {
+    // Not ours: the ends of these pipes must be seen when the agent's are closed.
+    let null = null()?;
+    dup2_stdin(&null)?;
+    dup2_stdout(&null)?;
+    dup2_stderr(&null)?;
+    // Its directory must not be kept busy by us.
+    std::env::set_current_dir("/")?;
+    let mut alone = false;
+    loop {
+        let mut fds =
+            [PollFd::new(lifeline.as_fd(), PollFlags::POLLIN), PollFd::new(children.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut fds, PollTimeout::NONE) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+        if fds[0].any() == Some(true) {
+            return Ok(());
+        }
+        while let Ok(Some(_)) = children.read_signal() {}
+        let left = reap(agent, say);
+        if agent.is_none() && !alone && (left == Left::Nobody || only_spared()) {
+            alone = true;
+            say(Word::Alone);
+        }
+    }
+}
+
+fn start(job: &Job) -> Result<i32, Word> {
+    let mut start = Start::new(&job.program);
+    start.command().args(&job.args).current_dir(&job.dir);
+    match start.spawn() {
+        Ok(child) => Ok(child.id() as i32),
+        Err(error) => {
+            let errno = |error: &io::Error| error.raw_os_error().unwrap_or(Errno::EIO as i32);
+            // The kernel does not say which of the two steps it was.
+            match File::open(&job.dir).and_then(|_| std::env::set_current_dir(&job.dir)) {
+                Err(error) => Err(Word::BadDirectory(errno(&error))),
+                Ok(()) => Err(Word::BadProgram(errno(&error))),
+            }
+        }
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Left {
+    Nobody,
+    Somebody,
+}
+
+/// Takes every child that has ended; says how the agent did.
+fn reap(agent: &mut Option<i32>, say: &mut dyn FnMut(Word)) -> Left {
+    loop {
+        let (pid, word) = match waitpid(None::<Pid>, Some(WaitPidFlag::WNOHANG)) {
+            Ok(WaitStatus::Exited(pid, code)) => (pid, Word::Exited(code)),
+            Ok(WaitStatus::Signaled(pid, signal, _)) => (pid, Word::Killed(signal as i32)),
+            Ok(WaitStatus::StillAlive) => return Left::Somebody,
+            Ok(_) | Err(Errno::EINTR) => continue,
+            Err(_) => return Left::Nobody,
+        };
+        // Its number may be another's later on.
+        if *agent == Some(pid.as_raw()) {
+            *agent = None;
+            say(word);
+        }
+    }
+}
+
+/// Kills and reaps until nobody is left but the spared, and those that we may not kill (a tool under sudo).
+fn end_everything(agent: &mut Option<i32>, children: &SignalFd, say: &mut dyn FnMut(Word)) {
+    let mut killed = HashSet::new();
+    let mut pause: u8 = 1;
+    let mut quiet = 0;
+    while reap(agent, say) == Left::Somebody && quiet < 2 {
+        let (mut left, mut new) = (false, false);
+        tree::each_below(getpid().as_raw(), &mut |process| match tree::signal(process, Signal::SIGKILL) {
+            Ok(()) | Err(Errno::ESRCH) => {
+                left = true;
+                new |= killed.insert(process);
+            }
+            Err(_) => {}
+        });
+        // The list of children is exact only while none of them ends: an empty one is believed the second time.
+        quiet = if left { 0 } else { quiet + 1 };
+        if new {
+            continue;
+        }
+        let mut fds = [PollFd::new(children.as_fd(), PollFlags::POLLIN)];
+        // Whatever it says, the next round looks.
+        let _ = poll(&mut fds, PollTimeout::from(pause));
+        while let Ok(Some(_)) = children.read_signal() {}
+        pause = (pause * 2).min(100);
+    }
+}
+
+/// Whether all that is left below us is spared.
+fn only_spared() -> bool {
+    (0..2).all(|_| {
+        let mut alone = true;
+        tree::each_below(getpid().as_raw(), &mut |_| alone = false);
+        alone
+    })
+}
+
+fn owned(fd: RawFd) -> OwnedFd {
+    #[expect(unsafe_code)]
+    // SAFETY: the owner hands these numbers over with the descriptors, and nothing else here uses them.
+    unsafe {
+        OwnedFd::from_raw_fd(fd)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let job = Job {
+            held: vec![5, 6],
+            status: 7,
+            lifeline: 8,
+            dir: "/tmp".into(),
+            program: "sh".into(),
+            args: vec!["-c".into(), "exit 3".into()],
+        };
+        let back = Job::parse(job.to_args().into_iter()).unwrap();
+        assert_eq!(back.to_args(), job.to_args());
+        assert_eq!((back.held, back.status, back.lifeline), (vec![5, 6], 7, 8));
+        for word in [
+            Word::Started(1),
+            Word::BadDirectory(2),
+            Word::BadProgram(3),
+            Word::Exited(4),
+            Word::Killed(5),
+            Word::Alone,
+        ] {
+            assert_eq!(word.to_string().trim_end().parse(), Ok(word));
+        }
+    }
 }

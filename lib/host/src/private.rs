@@ -1,13 +1,30 @@
 //! Files for nobody else.
 
-use std::fs::File;
+use std::fs::{DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::OnceLock;
+
+use nix::fcntl::OFlag;
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::{Gid, Uid, fchown, geteuid};
 
 use crate::Error;
 
+static FORMER_UMASK: OnceLock<Mode> = OnceLock::new();
+
 /// Makes files that we create from now on unreadable for others. Processes that we start get the former mask back.
 pub fn private_umask() {
-    unimplemented!()
+    let former = umask(Mode::from_bits_truncate(0o077));
+    // Called a second time, the first answer is the true one.
+    FORMER_UMASK.get_or_init(|| former);
+}
+
+/// What a process that we start has to set.
+pub(crate) fn former_umask() -> Option<Mode> {
+    FORMER_UMASK.get().copied()
 }
 
 /// Makes the directory and its missing parents with mode 0700; one that is there stays as it is.
@@ -15,8 +32,18 @@ pub fn private_umask() {
 /// # Errors
 /// [`Error::File`], naming `SANDBOX_AGENT_HOME` as the way out where the place is not writable.
 pub fn directory(path: &Path) -> Result<(), Error> {
-    let _ = path;
-    unimplemented!()
+    DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|source| {
+        let refused = matches!(source.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem);
+        let source = if refused {
+            io::Error::new(
+                source.kind(),
+                format!("{source}; set SANDBOX_AGENT_HOME to a directory that can be written"),
+            )
+        } else {
+            source
+        };
+        Error::File { action: "create", path: path.to_owned(), source }
+    })
 }
 
 /// Opens a file for reading and writing, making it with mode 0600 where it is missing; made as root beside somebody's
@@ -25,6 +52,80 @@ pub fn directory(path: &Path) -> Result<(), Error> {
 /// # Errors
 /// [`Error::File`].
 pub fn file(path: &Path) -> Result<File, Error> {
-    let _ = path;
-    unimplemented!()
+    open(path).map_err(|source| Error::File { action: "open", path: path.to_owned(), source })
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(0o600);
+    loop {
+        // Only what we made ourselves is given away: a link laid there by the directory's owner must not be.
+        match options.clone().create_new(true).custom_flags(OFlag::O_NOFOLLOW.bits()).open(path) {
+            Ok(file) => {
+                give_to_owner_of_directory(&file, path)?;
+                return Ok(file);
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+        match options.open(path) {
+            // Removed between the two looks; a link to nothing stays.
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !path.is_symlink() => {}
+            result => return result,
+        }
+    }
+}
+
+fn give_to_owner_of_directory(file: &File, path: &Path) -> io::Result<()> {
+    if !geteuid().is_root() {
+        return Ok(());
+    }
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let owner = std::fs::metadata(directory)?;
+    if owner.uid() != 0 {
+        fchown(file.as_fd(), Some(Uid::from_raw(owner.uid())), Some(Gid::from_raw(owner.gid())))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn what_is_made_is_private_and_what_is_there_stays() {
+        let place = tempfile::tempdir().unwrap();
+        let below = place.path().join("a/b");
+        directory(&below).unwrap();
+        assert_eq!(std::fs::metadata(&below).unwrap().mode() & 0o777, 0o700);
+        file(&below.join("f")).unwrap();
+        assert_eq!(std::fs::metadata(below.join("f")).unwrap().mode() & 0o777, 0o600);
+        std::fs::set_permissions(&below, std::fs::Permissions::from_mode(0o755)).unwrap();
+        directory(&below).unwrap();
+        assert_eq!(std::fs::metadata(&below).unwrap().mode() & 0o777, 0o755);
+    }
+
+    #[test]
+    fn a_dangling_link_is_an_error_and_not_a_loop() {
+        let place = tempfile::tempdir().unwrap();
+        let link = place.path().join("link");
+        std::os::unix::fs::symlink(place.path().join("missing"), &link).unwrap();
+        assert!(matches!(file(&link), Err(Error::File { .. })));
+    }
+
+    #[test]
+    fn made_as_root_a_file_belongs_to_its_neighbours_owner() {
+        if !geteuid().is_root() {
+            return;
+        }
+        let place = tempfile::tempdir().unwrap();
+        std::os::unix::fs::chown(place.path(), Some(1234), Some(1235)).unwrap();
+        let made = file(&place.path().join("f")).unwrap().metadata().unwrap();
+        assert_eq!((made.uid(), made.gid()), (1234, 1235));
+        std::fs::write(place.path().join("roots"), "").unwrap();
+        let found = file(&place.path().join("roots")).unwrap().metadata().unwrap();
+        assert_eq!(found.uid(), 0);
+    }
 }

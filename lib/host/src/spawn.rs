@@ -1,0 +1,122 @@
+//! The only place that makes a command, and what a child does between fork and exec.
+
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::sys::stat::umask;
+use nix::unistd::{pipe2, setsid};
+
+use crate::{Signal, private, signals};
+
+/// Our own binary, also after an upgrade has replaced its file.
+pub(crate) const OURSELVES: &str = "/proc/self/exe";
+
+/// A command in a session of its own: no terminal reaches it.
+pub(crate) struct Start {
+    command: Command,
+    inherit: Vec<RawFd>,
+    deaf: bool,
+}
+
+impl Start {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place that starts processes")]
+    pub(crate) fn new(program: &OsStr) -> Self {
+        Self { command: Command::new(program), inherit: Vec::new(), deaf: false }
+    }
+
+    pub(crate) fn command(&mut self) -> &mut Command {
+        &mut self.command
+    }
+
+    /// Hands over a descriptor under its number.
+    pub(crate) fn inherit(&mut self, fds: impl IntoIterator<Item = RawFd>) -> &mut Self {
+        self.inherit.extend(fds);
+        self
+    }
+
+    /// From its first moment the child ignores what a person or a shell might send.
+    pub(crate) fn deaf(&mut self) -> &mut Self {
+        self.deaf = true;
+        self
+    }
+
+    pub(crate) fn spawn(mut self) -> io::Result<std::process::Child> {
+        let (inherit, deaf, mask) = (self.inherit, self.deaf, private::former_umask());
+        let prepare = move || {
+            setsid()?;
+            for signal in Signal::iterator() {
+                if deaf && DEAF_TO.contains(&signal) {
+                    signals::set_ignored(signal);
+                } else {
+                    // What we were started with, or Rust (SIGPIPE), must not be inherited as ignored.
+                    signals::set_default(signal);
+                }
+            }
+            for fd in &inherit {
+                close_on_exec(*fd, false)?;
+            }
+            if let Some(mask) = mask {
+                umask(mask);
+            }
+            Ok(())
+        };
+        #[expect(unsafe_code)]
+        // SAFETY: `prepare` makes only system calls that are safe after fork; it allocates nothing and takes no lock.
+        unsafe {
+            self.command.pre_exec(prepare);
+        }
+        self.command.spawn()
+    }
+}
+
+/// What a guard does not hear.
+const DEAF_TO: [Signal; 10] = [
+    Signal::SIGHUP,
+    Signal::SIGINT,
+    Signal::SIGQUIT,
+    Signal::SIGPIPE,
+    Signal::SIGALRM,
+    Signal::SIGTERM,
+    Signal::SIGUSR1,
+    Signal::SIGUSR2,
+    Signal::SIGTSTP,
+    Signal::SIGTTOU,
+];
+
+/// Two ends, reading first, that no program inherits unless it is told so.
+pub(crate) fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(pipe2(OFlag::O_CLOEXEC)?)
+}
+
+/// What we inherited ourselves (a shell's `3>log`, a terminal) is not handed on.
+pub(crate) fn keep_what_was_inherited() -> io::Result<()> {
+    for entry in std::fs::read_dir("/proc/self/fd")? {
+        // The listing's own descriptor is gone when its turn comes, or set already.
+        if let Some(fd) = entry?.file_name().to_str().and_then(|name| name.parse().ok()).filter(|fd| *fd > 2) {
+            let _ = close_on_exec(fd, true);
+        }
+    }
+    Ok(())
+}
+
+/// `/dev/null` both ways.
+pub(crate) fn null() -> io::Result<File> {
+    File::options().read(true).write(true).open("/dev/null")
+}
+
+pub(crate) fn or_null(file: Option<File>) -> Stdio {
+    file.map_or_else(Stdio::null, Stdio::from)
+}
+
+fn close_on_exec(fd: RawFd, yes: bool) -> nix::Result<()> {
+    #[expect(unsafe_code)]
+    // SAFETY: borrowed for this one call; a number that is not open is an error, not a danger.
+    let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+    let flags = if yes { FdFlag::FD_CLOEXEC } else { FdFlag::empty() };
+    fcntl(fd, FcntlArg::F_SETFD(flags)).map(drop)
+}

@@ -1,1 +1,50 @@
-fn main() {}
+//! The front door: parse, dispatch, and turn the result into an exit.
+
+mod cli;
+mod completions;
+mod context;
+mod events;
+mod exit;
+mod logger;
+mod man;
+mod markdown;
+mod mock_agent;
+mod names;
+mod out;
+mod run;
+mod schema_command;
+mod sessions;
+mod settings;
+mod stream;
+mod text;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use exit::Exit;
+
+fn main() -> ExitCode {
+    // The hidden roles come first: they need nothing of what follows, and the mock's start counts.
+    let mut args = std::env::args_os();
+    let _ourselves = args.next();
+    let role = args.next();
+    let exit = match role.as_deref().and_then(|role| role.to_str()) {
+        Some("__guard") => Exit::Code(host::guard::main(args)),
+        Some("__mock") => {
+            let args: Vec<String> = args.map(|arg| arg.to_string_lossy().into_owned()).collect();
+            Exit::Code(mock_agent::main(&args))
+        }
+        Some(_) | None => guarded(std::env::args_os().collect()),
+    };
+    exit.leave()
+}
+
+/// A panic is a defect of ours: exit 70, with how to report it.
+fn guarded(args: Vec<OsString>) -> Exit {
+    let result = std::panic::catch_unwind(|| cli::dispatch(args));
+    result.unwrap_or_else(|_| {
+        out::complain("error: sandbox-agent has a defect; what was stored is safe");
+        out::complain("hint: please report the lines above, with `sandbox-agent --version` and what you typed");
+        Exit::Code(70)
+    })
+}

@@ -1,4 +1,21 @@
-//! The conductor: one session's course, from a prompt to the end of its turn.
+//! The conductor: one session's course, from a prompt to the end of its turn, and everybody who follows it.
 
+mod ask;
+mod error;
+pub mod failure;
+pub mod follow;
 mod growth;
+mod journal;
+mod kept;
+pub mod owner;
+mod places;
+pub mod policy;
+mod restore;
+pub mod session;
 pub mod turn;
+
+pub use error::Error;
+pub use failure::Failure;
+pub use journal::Lines;
+pub use kept::Kept;
+pub use places::Places;

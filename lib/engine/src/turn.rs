@@ -117,6 +117,34 @@ pub struct Ended {
     pub exit_code: i32,
 }
 
+/// What a dead owner left open, read from its events.
+#[derive(Debug, Default)]
+pub struct Left {
+    /// The open turn: its id, its prompts, when it began.
+    pub turn: Option<(String, Vec<String>, i64)>,
+    /// Open items with their deltas (text, reset).
+    pub items: Vec<(Item, Vec<(String, bool)>)>,
+    /// Calls without a completed result, open ones included.
+    pub calls: Vec<Item>,
+    /// Open permissions.
+    pub permissions: Vec<PermissionRequested>,
+    /// Open questions.
+    pub questions: Vec<QuestionEvent>,
+    /// What was rejected in the open turn.
+    pub denied: Vec<String>,
+}
+
+impl Left {
+    /// Whether nothing is open.
+    pub fn is_empty(&self) -> bool {
+        self.turn.is_none()
+            && self.items.is_empty()
+            && self.calls.is_empty()
+            && self.permissions.is_empty()
+            && self.questions.is_empty()
+    }
+}
+
 #[derive(Debug)]
 struct Open {
     key: Key,
@@ -152,6 +180,7 @@ struct Request {
     turn_id: Option<String>,
     call: Option<Key>,
     question: Option<QuestionEvent>,
+    asked: Body,
 }
 
 #[derive(Debug)]
@@ -191,6 +220,74 @@ impl Course {
         }
     }
 
+    /// A course that stands where a dead owner's stood, only to be ended. `start` is the next free sequence.
+    pub fn restored(start: i64, left: Left) -> Course {
+        let mut course = Course::new(start);
+        let mut keys: HashMap<String, Key> = HashMap::new();
+        let ids = left.calls.iter().chain(left.items.iter().map(|(item, _)| item)).map(|item| item.item_id.clone());
+        for id in ids {
+            let next = Key(u32::try_from(keys.len()).unwrap_or(u32::MAX));
+            keys.entry(id).or_insert(next);
+        }
+        let parent_of = |item: &Item| item.parent_id.as_ref().and_then(|parent| keys.get(parent)).copied();
+        for call in left.calls {
+            let key = keys[&call.item_id];
+            let parent = parent_of(&call);
+            course.families.insert(key, Family { turn_id: call.turn_id.clone(), parent });
+            course.calls.push(Call {
+                key,
+                call_id: call.content.iter().find_map(call_id).unwrap_or_default().to_owned(),
+                id: call.item_id,
+                turn_id: call.turn_id,
+                parent,
+                group_id: call.group_id,
+                declined: false,
+            });
+        }
+        for (item, deltas) in left.items {
+            let mut growth = Growth::default();
+            for (delta, reset) in deltas {
+                if reset {
+                    growth = Growth::default();
+                }
+                growth.push(&delta);
+            }
+            course.items.push(Open {
+                key: keys[&item.item_id],
+                id: item.item_id.as_str().into(),
+                native: item.native_item_id.as_deref().map(Into::into),
+                parent: parent_of(&item),
+                item,
+                growth,
+                detached: None,
+            });
+        }
+        let request = |number: usize| RequestKey(u32::try_from(number).unwrap_or(u32::MAX));
+        for permission in left.permissions {
+            let key = request(course.requests.len());
+            let (id, turn_id) = (permission.permission_id.clone(), permission.turn_id.clone());
+            let asked = Body::PermissionRequested(Box::new(permission));
+            course.requests.push(Request { key, id, turn_id, call: None, question: None, asked });
+        }
+        for question in left.questions {
+            let key = request(course.requests.len());
+            let (id, turn_id) = (question.question_id.clone(), question.turn_id.clone());
+            let asked = Body::QuestionRequested(Box::new(question.clone()));
+            course.requests.push(Request { key, id, turn_id, call: None, question: Some(question), asked });
+        }
+        course.turn = left.turn.map(|(id, prompts, began)| Turn {
+            id,
+            prompts,
+            began,
+            texts: Vec::new(),
+            answered: false,
+            denied: left.denied,
+            denied_by_rule: 0,
+            cut: None,
+        });
+        course
+    }
+
     /// Our own deny rules are no reason for exit code 5.
     pub fn denied_ok(&mut self) {
         self.denied_ok = true;
@@ -219,6 +316,16 @@ impl Course {
     /// Whether a sub-agent is still to report after its turn's end.
     pub fn awaits_report(&self) -> bool {
         self.items.iter().any(|open| open.detached == Some(Keeps::Agent))
+    }
+
+    /// Whether this request is open.
+    pub fn is_open(&self, key: RequestKey) -> bool {
+        self.requests.iter().any(|request| request.key == key)
+    }
+
+    /// An open request as it was asked.
+    pub fn open_request(&self, key: RequestKey) -> Option<Body> {
+        self.requests.iter().find(|request| request.key == key).map(|request| request.asked.clone())
     }
 
     /// Why the open turn is being cut, if it is.
@@ -721,8 +828,9 @@ impl Course {
             expires: None,
             metadata: permit.metadata.clone(),
         };
-        self.emit(Body::PermissionRequested(Box::new(request)), false);
-        self.requests.push(Request { key: permit.key, id, turn_id, call: permit.call, question: None });
+        let asked = Body::PermissionRequested(Box::new(request));
+        self.emit(asked.clone(), false);
+        self.requests.push(Request { key: permit.key, id, turn_id, call: permit.call, question: None, asked });
     }
 
     fn question(&mut self, asked: Asked) {
@@ -744,8 +852,10 @@ impl Course {
             resolved_by: None,
             user: None,
         };
-        self.emit(Body::QuestionRequested(Box::new(event.clone())), false);
-        self.requests.push(Request { key: asked.key, id, turn_id, call: asked.call, question: Some(event) });
+        let body = Body::QuestionRequested(Box::new(event.clone()));
+        self.emit(body.clone(), false);
+        let question = Some(event);
+        self.requests.push(Request { key: asked.key, id, turn_id, call: asked.call, question, asked: body });
     }
 
     fn request_turn(&self, call: Option<Key>) -> Option<String> {
@@ -828,7 +938,11 @@ impl Course {
                 _ if declined => ItemStatus::Declined,
                 // Its status says only that its arguments are known.
                 ItemStatus::Cancelled | ItemStatus::Failed if complete => ItemStatus::Completed,
-                status => status,
+                ItemStatus::InProgress
+                | ItemStatus::Completed
+                | ItemStatus::Failed
+                | ItemStatus::Declined
+                | ItemStatus::Cancelled => status,
             };
             self.finish(Finish { key, status, content: None }, true);
         }
@@ -983,7 +1097,7 @@ fn judge(turn: &Turn, verdict: &Verdict, denied_ok: bool) -> Judged {
             failed(ErrorCode::AbortedByAgent, "the agent gave up by itself; nobody asked it to stop", None)
         }
         Stop::Interrupted => plain(Outcome::Denied, None, ItemStatus::Cancelled),
-        Stop::Done if !turn.denied.is_empty() && !(denied_ok && turn.denied.len() == turn.denied_by_rule) => {
+        Stop::Done if turn.denied.len() > if denied_ok { turn.denied_by_rule } else { 0 } => {
             plain(Outcome::Denied, None, ItemStatus::Completed)
         }
         Stop::Done if !turn.answered && !verdict.silent && turn.denied.is_empty() => failed(

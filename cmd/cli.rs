@@ -1,0 +1,139 @@
+//! The table of commands and the flags that all of them know.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use engine::Failure;
+
+use crate::context::Context;
+use crate::exit::{Exit, TABLE};
+use crate::out::{self, Output};
+use crate::{completions, events, logger, man, run, schema_command, sessions, stream};
+
+const EXAMPLES: &str = "\
+Examples:
+  sandbox-agent run --agent mock \"hello\"                 a turn of the built-in mock, as NDJSON
+  sandbox-agent run -a codex -s fix \"fix the test\" | jq .type
+  sandbox-agent stream fix --offset 12 --follow          what comes after event 12, as it comes
+  sandbox-agent sessions list                            one line a session";
+
+/// Drive any coding agent from a shell, a Dockerfile or a program.
+#[derive(Debug, Parser)]
+#[command(name = "sandbox-agent", version, before_help = EXAMPLES, after_help = TABLE, max_term_width = 120)]
+#[command(disable_help_subcommand = true, infer_long_args = false, args_override_self = true)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Flags of every command.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options of all commands")]
+pub(crate) struct Global {
+    /// The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]
+    #[arg(long, global = true, value_name = "PATH")]
+    pub(crate) store: Option<PathBuf>,
+    /// How to print: events and records as NDJSON, for people, only the last text, or nothing
+    #[arg(short, long, global = true, value_name = "FORMAT", value_enum)]
+    pub(crate) output: Option<Output>,
+    /// The same as --output ndjson
+    #[arg(long, global = true, conflicts_with = "output")]
+    pub(crate) json: bool,
+    /// Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub(crate) verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start or continue a session, send a prompt, stream the turn
+    Run(Box<run::RunArgs>),
+    /// The events of a session as a flow, from an offset, also while it runs
+    Stream(stream::StreamArgs),
+    /// The events of a session as pages
+    Events(events::EventsArgs),
+    /// List, show, search, export, rename, end and delete sessions
+    Sessions(sessions::SessionsArgs),
+    /// Print the JSON Schema of events and records
+    Schema,
+    /// Print a completion script for a shell
+    Completions(completions::CompletionsArgs),
+    /// Print a man page, or write all of them
+    Man(man::ManArgs),
+}
+
+/// Parses the command line and runs the command.
+pub(crate) fn dispatch(args: Vec<OsString>) -> Exit {
+    let wants_text = wants_text(&args);
+    let cli = match command().try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => cli,
+        Err(error) => return unparsed(&error, wants_text),
+    };
+    logger::begin(cli.global.verbose);
+    let result = Context::new(&cli.global).and_then(|context| match cli.command {
+        Command::Run(args) => run::main(&context, *args),
+        Command::Stream(args) => stream::main(&context, args),
+        Command::Events(args) => events::main(&context, &args),
+        Command::Sessions(args) => sessions::main(&context, args),
+        Command::Schema => schema_command::main(),
+        Command::Completions(args) => completions::main(&args),
+        Command::Man(args) => man::main(&args),
+    });
+    match result {
+        Ok(exit) => exit,
+        Err(failure) => {
+            out::fail(&failure, wants_text);
+            Exit::Code(failure.exit_code)
+        }
+    }
+}
+
+/// The whole command line as clap knows it; man pages and completions are made from it.
+pub(crate) fn command() -> clap::Command {
+    Cli::command()
+}
+
+/// Help and version are answers; anything else is a usage error, on both streams.
+fn unparsed(error: &clap::Error, wants_text: bool) -> Exit {
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+            out::print_text(&error.render().to_string());
+            Exit::Code(0)
+        }
+        ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            out::complain(error.render().to_string().trim_end());
+            Exit::Code(2)
+        }
+        _ => {
+            let rendered = error.render().to_string();
+            let message = rendered.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+            let suggestion = match error.get(ContextKind::SuggestedArg).or(error.get(ContextKind::SuggestedSubcommand)) {
+                Some(ContextValue::String(name)) => Some(format!("did you mean `{name}`?")),
+                Some(ContextValue::Strings(names)) => Some(format!("did you mean `{}`?", names.join("`, `"))),
+                _ => None,
+            };
+            let hint = suggestion.unwrap_or_else(|| "`sandbox-agent --help` and `sandbox-agent COMMAND --help`".into());
+            let missing: Vec<&str> = rendered.lines().skip(1).take_while(|line| line.starts_with("  ")).collect();
+            let message = if missing.is_empty() { message } else { format!("{message}{}", missing.join("")) };
+            out::fail(&Failure::usage(message).hint(hint), wants_text);
+            Exit::Code(2)
+        }
+    }
+}
+
+/// Whether the caller wants no NDJSON, as far as that can be told before everything is parsed.
+fn wants_text(args: &[OsString]) -> bool {
+    let words: Vec<&str> = args.iter().map_while(|arg| arg.to_str().filter(|arg| *arg != "--")).collect();
+    words.iter().enumerate().any(|(at, word)| match *word {
+        "-o" | "--output" => words.get(at + 1).is_some_and(|format| *format != "ndjson"),
+        "-q" | "--quiet" => true,
+        word => {
+            let format = word.strip_prefix("--output=").or_else(|| word.strip_prefix("-o"));
+            format.is_some_and(|format| format != "ndjson")
+        }
+    })
+}

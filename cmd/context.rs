@@ -1,0 +1,91 @@
+//! What every command may ask for: where the store is, how to print.
+
+use std::path::PathBuf;
+
+use engine::Failure;
+use engine::owner::mend;
+use host::env::{self, Name};
+use schema::outcome::ErrorCode;
+use store::{Access, Session, Store};
+
+use crate::cli::Global;
+use crate::names;
+use crate::out::Output;
+use crate::settings::Settings;
+
+/// What the flags for all commands and the environment say.
+pub(crate) struct Context {
+    pub(crate) output: Output,
+    pub(crate) settings: Settings,
+    store: Option<PathBuf>,
+}
+
+impl Context {
+    /// Reads the configuration.
+    pub(crate) fn new(global: &Global) -> Result<Context, Failure> {
+        let settings = Settings::read()?;
+        let output = match (global.output, global.json, settings.output()) {
+            (Some(output), _, _) => output,
+            (None, true, _) => Output::Ndjson,
+            (None, false, Some(output)) if crate::out::stdout_is_terminal() => output,
+            (None, false, _) => Output::Ndjson,
+        };
+        Ok(Context { output, settings, store: global.store.clone() })
+    }
+
+    /// Where the store is.
+    pub(crate) fn store_path(&self) -> Result<PathBuf, Failure> {
+        if let Some(path) = &self.store {
+            return std::path::absolute(path).map_err(|error| Failure::usage(format!("failed to use --store: {error}")));
+        }
+        if let Some(path) = env::var(Name::Store) {
+            return std::path::absolute(path)
+                .map_err(|error| Failure::usage(format!("failed to use SANDBOX_AGENT_STORE: {error}")));
+        }
+        let data = host::paths::data().map_err(|error| {
+            Failure::from(error).hint("or name a store with --store, or use --ephemeral")
+        })?;
+        Ok(data.join("store.db"))
+    }
+
+    /// The store, to be written; made where it is missing.
+    pub(crate) fn store(&self) -> Result<Store, Failure> {
+        open_to_write(&self.store_path()?)
+    }
+
+    /// The store, to be read; `None` where there is none.
+    pub(crate) fn store_to_read(&self) -> Result<Option<Store>, Failure> {
+        Ok(engine::follow::open_if_there(&self.store_path()?)?)
+    }
+
+    /// A session by name, unique prefix of a generated name, or `@last`; its owner's missing end is written first.
+    pub(crate) fn session(&self, name: &str) -> Result<Session, Failure> {
+        let store = self.store_to_read()?.ok_or_else(|| no_session(name))?;
+        let session = names::find(&store, name)?;
+        drop(store);
+        Ok(mend(&self.store_path()?, session)?)
+    }
+}
+
+/// Opens a store to write, and says who holds it up when it has to wait.
+pub(crate) fn open_to_write(path: &std::path::Path) -> Result<Store, Failure> {
+    let mut store = Store::open(path, Access::Write)?;
+    let mut told = false;
+    store.set_patience(
+        std::time::Duration::from_secs(60),
+        Box::new(move |waited, holder| {
+            if waited.as_secs() >= 10 && !told {
+                told = true;
+                let who = holder.map_or_else(|| "another process".to_owned(), |pid| format!("process {pid}"));
+                log::warn!("{who} has held the store for {} s; waiting up to 60 s", waited.as_secs());
+            }
+        }),
+    );
+    Ok(store)
+}
+
+/// There is no session of this name.
+pub(crate) fn no_session(name: &str) -> Failure {
+    Failure::new(ErrorCode::NotFound, format!("failed to find session `{}`", name.escape_debug()))
+        .hint("`sandbox-agent sessions list` names the sessions")
+}

@@ -1,0 +1,849 @@
+//! `run`: a prompt for a session, followed to the end of its turn.
+
+use std::ffi::OsString;
+use std::io::{IsTerminal, Read};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use agents::agent::{Agent, Job, Resume};
+use agents::card::Card;
+use agents::dialect::{Attachment, Prompt};
+use agents::registry;
+use clap::Args;
+use engine::owner::{Birth, Owned};
+use engine::policy::{OnAsk, Policy, Rule};
+use engine::session::{Limits, Run, RunEnd, Screen, prompt_parts, run};
+use engine::turn::PromptItem;
+use engine::{Failure, Kept, Lines};
+use host::env::{self, Name};
+use schema::event::PermissionMode;
+use schema::ids::SessionId;
+use schema::outcome::{ErrorCode, Outcome};
+use schema::record::LaunchRecord;
+use schema::time::parse_duration;
+use store::{Session, Settings, Store};
+
+use crate::context::{Context, open_to_write};
+use crate::exit::Exit;
+use crate::names;
+use crate::out::{self, Output, Printer, Writer};
+
+const EXAMPLES: &str = "\
+Examples:
+  sandbox-agent run --agent mock \"hello\"
+  sandbox-agent run -a codex -s fix \"make the tests pass\" | jq -r .type
+  sandbox-agent run -c -- \"- also update the changelog\"
+  git diff | sandbox-agent run -a codex --stdin \"review this\" -o last";
+
+/// A prompt for a session.
+#[derive(Debug, Args)]
+#[command(before_help = EXAMPLES)]
+pub(crate) struct RunArgs {
+    /// The prompt; `-` reads all of stdin. After `--` it may begin with a dash
+    #[arg(value_name = "PROMPT", allow_hyphen_values = false)]
+    prompt_words: Option<String>,
+    /// The prompt, as an option
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["prompt_words", "prompt_file"])]
+    prompt: Option<String>,
+    /// Read the prompt from a file
+    #[arg(long, value_name = "FILE", conflicts_with = "prompt_words")]
+    prompt_file: Option<PathBuf>,
+    /// Append all of stdin to the prompt
+    #[arg(long)]
+    stdin: bool,
+
+    /// Which agent; see `--help` of the program for the names [env: SANDBOX_AGENT_AGENT]
+    #[arg(short, long, value_name = "AGENT")]
+    agent: Option<String>,
+    /// Continue this session, or create it under this name
+    #[arg(short, long, value_name = "NAME", conflicts_with = "continue_last")]
+    session: Option<String>,
+    /// Continue the latest session of this directory
+    #[arg(short = 'c', long = "continue")]
+    continue_last: bool,
+    /// The session must not exist yet
+    #[arg(long, conflicts_with_all = ["resume", "continue_last"])]
+    new: bool,
+    /// The session must exist
+    #[arg(long)]
+    resume: bool,
+    /// Begin a new session with a copy of this one's conversation
+    #[arg(long, value_name = "SESSION", conflicts_with_all = ["resume", "continue_last"])]
+    fork: Option<String>,
+    /// The model, in the agent's words
+    #[arg(short, long)]
+    model: Option<String>,
+    /// The mode, in the agent's words
+    #[arg(long)]
+    mode: Option<String>,
+    /// The reasoning effort, in the agent's words
+    #[arg(long)]
+    effort: Option<String>,
+    /// Where the agent works [default: here, or where the session works]
+    #[arg(short = 'C', long, value_name = "DIR")]
+    cwd: Option<PathBuf>,
+
+    /// How permissions are decided [default: ask]
+    #[arg(long, value_name = "MODE", value_parser = ["read-only", "ask", "accept-edits", "auto", "bypass"])]
+    permission_mode: Option<String>,
+    /// Allow what this rule covers, as in 'command:git *'; repeatable
+    #[arg(long, value_name = "KIND:PATTERN")]
+    allow: Vec<String>,
+    /// Deny what this rule meets; repeatable, and stronger than --allow
+    #[arg(long, value_name = "KIND:PATTERN")]
+    deny: Vec<String>,
+    /// What becomes of a request that nothing decides [default: prompt on a terminal, else deny]
+    #[arg(long, value_name = "WHAT", value_parser = ["prompt", "deny", "fail", "allow"])]
+    on_ask: Option<String>,
+    /// Never ask on the terminal [env: SANDBOX_AGENT_NO_INPUT]
+    #[arg(long)]
+    no_input: bool,
+    /// What our own deny rules deny is no reason for exit code 5
+    #[arg(long)]
+    denied_ok: bool,
+
+    /// End the turn after this time, such as 20m
+    #[arg(long, value_name = "DURATION")]
+    timeout: Option<String>,
+    /// End the turn after this much silence while no tool runs and nothing is asked; 0s never [default: 10m]
+    #[arg(long, value_name = "DURATION")]
+    idle_timeout: Option<String>,
+    /// The most model requests in this turn, where the agent can count them
+    #[arg(long, value_name = "N")]
+    max_turns: Option<u32>,
+    /// The most money of this run, where the agent reports it
+    #[arg(long, value_name = "USD")]
+    max_cost: Option<f64>,
+
+    /// Attach a file or a picture; repeatable
+    #[arg(long, value_name = "FILE")]
+    attach: Vec<PathBuf>,
+    /// A variable for the agent: K copies ours, K=V is for what is no secret; repeatable
+    #[arg(long, value_name = "K[=V]")]
+    env: Vec<String>,
+    /// Variables for the agent, K=V a line; repeatable
+    #[arg(long, value_name = "FILE")]
+    env_file: Vec<PathBuf>,
+    /// Give the agent no variables but PATH, HOME, locale, and those of --env
+    #[arg(long)]
+    clean_env: bool,
+    /// An argument for the agent's own program; repeatable
+    #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
+    agent_arg: Vec<String>,
+
+    /// Print the session's id only, as soon as it exists
+    #[arg(short, long)]
+    quiet: bool,
+    /// Write the session's id into this file, as soon as it exists
+    #[arg(long, value_name = "FILE")]
+    id_file: Option<PathBuf>,
+    /// A label for the session; repeatable
+    #[arg(long, value_name = "K=V")]
+    label: Vec<String>,
+    /// Who sends the prompt
+    #[arg(long, value_name = "NAME")]
+    user: Option<String>,
+    /// Store and print the agent's own payloads
+    #[arg(long)]
+    raw: bool,
+    /// Print only these types, comma separated
+    #[arg(long = "type", value_name = "TYPE,…", value_delimiter = ',')]
+    types: Vec<String>,
+    /// Print no item.delta
+    #[arg(long)]
+    no_deltas: bool,
+    /// Write the native conversation into this file, both ways, secrets masked
+    #[arg(long, value_name = "FILE")]
+    trace: Option<PathBuf>,
+    /// Use a store of its own that is removed at the end
+    #[arg(long, conflicts_with_all = ["continue_last", "resume", "fork"])]
+    ephemeral: bool,
+    /// Refuse to run inside another agent's session
+    #[arg(long)]
+    no_nested: bool,
+    /// Print what would be started, and start nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// A session to go on with, or a name for a new one.
+enum Target {
+    Existing(Box<Session>),
+    New(SessionId),
+}
+
+/// Runs it.
+pub(crate) fn main(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
+    if args.no_nested && env::var(Name::Session).is_some() {
+        return Err(Failure::usage("failed to run: this is inside another agent's session, and --no-nested forbids it"));
+    }
+    let text = prompt_text(&args)?;
+    let types = print_types(&args.types, args.no_deltas)?;
+    let ephemeral = if args.ephemeral { Some(Ephemeral::new()?) } else { None };
+    let store_path = match &ephemeral {
+        Some(ephemeral) => ephemeral.store(),
+        None => context.store_path()?,
+    };
+    let (target, fork) = target(context, &args, &store_path)?;
+    let existing = match &target {
+        Target::Existing(session) => Some(session.as_ref()),
+        Target::New(_) => None,
+    };
+    let agent = choose_agent(context, &args, existing.or(fork.as_deref()))?;
+    let card = agent.card();
+    let mut job = job(context, &args, existing, card)?;
+    let policy = policy(context, &args, card, &job.cwd)?;
+    job.permission_mode = policy.mode;
+    job.must_ask = policy.must_ask();
+    let limits = limits(context, &args, card)?;
+    let environment = environment(&args)?;
+    let (program, found) = program(card)?;
+    let prompt = Prompt { text, attachments: attachments(&args, card)?, steer: false };
+    let labels = labels(&args.label)?;
+
+    if args.dry_run {
+        return Ok(dry_run(agent, &job, &program, found, &environment, policy.mode));
+    }
+
+    let store = open_to_write(&store_path)?;
+    let owned = own(store, target, &job, card, &labels, args.raw)?;
+    let session = owned.session().clone();
+    job.session_id.clone_from(&session.session_id);
+    let (resume, metadata) = forked(fork.as_deref(), card)?;
+    announce(&args, &session)?;
+    if policy.on_ask == OnAsk::Deny && matches!(policy.mode, PermissionMode::Ask | PermissionMode::AcceptEdits) {
+        log::info!("nobody is here to be asked: what needs an answer is denied (--permission-mode, --on-ask)");
+    }
+    let output = if args.quiet { Output::None } else { context.output };
+    let filter = engine::follow::Filter { types, raw: args.raw, ..Default::default() };
+    let writer = Writer::new(output, filter)?;
+    let mut screen = match output {
+        Output::Last | Output::None => None,
+        Output::Ndjson | Output::Text => Some(Printer::start(
+            store_path.clone(),
+            session.session_id.clone(),
+            session.last_sequence,
+            writer,
+        )),
+    };
+    let on_ask = policy.on_ask;
+    let content = prompt_parts(&prompt);
+    let request = Run {
+        agent,
+        program,
+        agent_version: None,
+        job,
+        fork: resume,
+        metadata,
+        item: PromptItem { id: None, user: args.user.clone(), content },
+        prompt,
+        policy,
+        denied_ok: args.denied_ok,
+        limits,
+        env: environment,
+        raw: args.raw,
+        trace: args.trace.clone(),
+        prompt_locks: store_path.with_extension("db.live"),
+        stdout: out::stdout_fd()?,
+    };
+    let result = run(owned, request, screen.as_mut().map_or(&mut Blank as &mut dyn Screen, |screen| screen));
+    if let Some(screen) = screen {
+        screen.finish();
+    }
+    let end = result?;
+    if output == Output::Last {
+        print_last(&store_path, &session.session_id, end.outcome)?;
+    }
+    tell_denials(&end, on_ask);
+    crate::sessions::retain(context, &store_path, &session.session_id);
+    Ok(Exit::of_run(&end))
+}
+
+/// A screen for those who do not look.
+struct Blank;
+
+impl Screen for Blank {
+    fn show(&mut self, _lines: Lines) {}
+}
+
+fn prompt_text(args: &RunArgs) -> Result<String, Failure> {
+    let given = match (&args.prompt_words, &args.prompt, &args.prompt_file) {
+        (Some(word), None, None) if word == "-" => return read_stdin(),
+        (Some(text), None, None) | (None, Some(text), None) => Some(text.clone()),
+        (None, None, Some(path)) => Some(read_text(path)?),
+        (None, None, None) => None,
+        _ => return Err(Failure::usage("failed to choose a prompt: it was given twice")),
+    };
+    let text = match (given, args.stdin) {
+        (Some(text), false) => {
+            hint_at_stdin();
+            text
+        }
+        (Some(text), true) => format!("{text}\n\n{}", read_stdin()?),
+        (None, true) => read_stdin()?,
+        (None, false) => {
+            return Err(Failure::usage("failed to find a prompt")
+                .hint("give it as an argument, with --prompt-file FILE, or `-` for stdin"));
+        }
+    };
+    if text.trim().is_empty() {
+        return Err(Failure::usage("failed to use the prompt: it is empty"));
+    }
+    Ok(text)
+}
+
+/// Stdin is never read unasked; a pipe that nobody asked for may be a mistake.
+fn hint_at_stdin() {
+    use std::os::unix::fs::FileTypeExt;
+    if let Ok(file) = std::io::stdin().lock().as_file()
+        && file.metadata().is_ok_and(|data| data.file_type().is_fifo())
+        && host::input::is_waiting(&file)
+    {
+        out::complain("hint: there is something on stdin that nobody reads; --stdin appends it to the prompt");
+    }
+}
+
+/// Stdin as a file, for its metadata.
+trait AsFile {
+    fn as_file(&self) -> std::io::Result<std::fs::File>;
+}
+
+impl AsFile for std::io::StdinLock<'_> {
+    fn as_file(&self) -> std::io::Result<std::fs::File> {
+        use std::os::fd::AsFd;
+        Ok(std::fs::File::from(self.as_fd().try_clone_to_owned()?))
+    }
+}
+
+fn read_stdin() -> Result<String, Failure> {
+    if std::io::stdin().is_terminal() {
+        out::complain("hint: reading the prompt from the terminal; end it with Ctrl-D");
+    }
+    let mut bytes = Vec::new();
+    std::io::stdin()
+        .lock()
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::usage(format!("failed to read stdin: {error}")))?;
+    utf8_text(bytes, "stdin")
+}
+
+fn read_text(path: &Path) -> Result<String, Failure> {
+    if path == Path::new("-") {
+        return read_stdin();
+    }
+    let bytes = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
+    utf8_text(bytes, &path.display().to_string())
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+    let code = if error.kind() == std::io::ErrorKind::NotFound { ErrorCode::NotFound } else { ErrorCode::Usage };
+    Failure::new(code, format!("failed to read {}: {error}", path.display()))
+}
+
+fn utf8_text(bytes: Vec<u8>, whence: &str) -> Result<String, Failure> {
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Failure::new(ErrorCode::BadInput, format!("failed to use {whence} as a prompt: byte {at} is no UTF-8"))
+            .hint("attach binary files with --attach")
+    })
+}
+
+/// Event types by name, checked; `--no-deltas` is all but one.
+pub(crate) fn print_types(types: &[String], no_deltas: bool) -> Result<Vec<String>, Failure> {
+    for kind in types {
+        if !schema::event::TYPES.contains(&kind.as_str()) {
+            return Err(Failure::usage(format!("failed to filter by type `{kind}`: there is no such type"))
+                .hint(format!("the types are {}", schema::event::TYPES.join(", "))));
+        }
+    }
+    let all: Vec<String> = if types.is_empty() && no_deltas {
+        schema::event::TYPES.iter().map(|kind| (*kind).to_owned()).collect()
+    } else {
+        types.to_vec()
+    };
+    Ok(all.into_iter().filter(|kind| !no_deltas || kind != "item.delta").collect())
+}
+
+/// Which session: an existing one, or the name of a new one; and the one to fork.
+fn target(context: &Context, args: &RunArgs, store_path: &Path) -> Result<(Target, Option<Box<Session>>), Failure> {
+    let store = engine::follow::open_if_there(store_path)?;
+    let fork = match (&args.fork, &store) {
+        (None, _) => None,
+        (Some(name), Some(store)) => Some(Box::new(names::find(store, name)?)),
+        (Some(name), None) => return Err(crate::context::no_session(name)),
+    };
+    let found = match (&args.session, args.continue_last, &store) {
+        (Some(name), _, Some(store)) if name == "@last" => names::last(store)?,
+        (Some(name), _, Some(store)) => store.session(name)?,
+        (None, true, Some(store)) => names::last(store)?,
+        (_, _, None) | (None, false, Some(_)) => None,
+    };
+    drop(store);
+    if let Some(session) = found {
+        if args.new || args.fork.is_some() {
+            return Err(Failure::usage(format!("failed to create session `{}`: it exists", session.session_id))
+                .hint("continue it without --new, or choose another name"));
+        }
+        let session = engine::owner::mend(store_path, session)?;
+        if session.status == "ended" {
+            return Err(engine::Error::Ended(session.session_id).into());
+        }
+        return Ok((Target::Existing(Box::new(session)), fork));
+    }
+    let asked = args.session.as_deref();
+    if args.continue_last || args.resume || asked == Some("@last") {
+        return Err(match asked {
+            Some(name) if name != "@last" => crate::context::no_session(name),
+            Some(_) | None => {
+                Failure::new(ErrorCode::NotFound, "failed to continue: no session has run in this directory")
+                    .hint("begin one without --continue")
+            }
+        });
+    }
+    let _ = context;
+    let name = match asked {
+        None => SessionId::generate(),
+        Some(name) => {
+            let name = SessionId::parse(name).map_err(|error| Failure::usage(error.to_string()))?;
+            if name.is_generated() {
+                return Err(Failure::usage(format!(
+                    "failed to create session `{name}`: names that begin with ses_ are made by sandbox-agent"
+                )));
+            }
+            name
+        }
+    };
+    Ok((Target::New(name), fork))
+}
+
+fn choose_agent(
+    context: &Context,
+    args: &RunArgs,
+    session: Option<&Session>,
+) -> Result<&'static dyn Agent, Failure> {
+    let known = registry::names().collect::<Vec<_>>().join(", ");
+    let named = match (&args.agent, session) {
+        (Some(name), Some(session)) if *name != session.agent => {
+            return Err(Failure::usage(format!(
+                "failed to run {name} in session `{}`: it belongs to {}",
+                session.session_id, session.agent
+            ))
+            .hint("use another --session name, or leave --agent out"));
+        }
+        (Some(name), _) => name.clone(),
+        (None, Some(session)) => session.agent.clone(),
+        (None, None) => context.settings.agent().ok_or_else(|| {
+            Failure::usage("failed to choose an agent: none is named").hint(format!("--agent one of {known}"))
+        })?,
+    };
+    registry::find(&named).ok_or_else(|| {
+        Failure::usage(format!("failed to find agent `{}`", named.escape_debug())).hint(format!("known agents: {known}"))
+    })
+}
+
+fn job(context: &Context, args: &RunArgs, session: Option<&Session>, card: &Card) -> Result<Job, Failure> {
+    let kept = session.map(|session| Kept::read(&session.settings)).unwrap_or_default();
+    let choose = |flag: &Option<String>, kept: Option<String>, file: Option<&str>| {
+        flag.clone().or(kept).or_else(|| file.map(str::to_owned))
+    };
+    // A file's word about the model is for agents that let it be chosen; a flag that cannot be followed is an error.
+    let model = choose(&args.model, kept.model, context.settings.model().filter(|_| card.can.model));
+    let mode = choose(&args.mode, kept.mode, context.settings.mode().filter(|mode| card.modes.contains(mode)));
+    let effort = choose(&args.effort, kept.effort, context.settings.effort().filter(|_| card.can.effort));
+    if model.is_some() && !card.can.model {
+        return Err(Failure::usage(format!("failed to choose a model: {} cannot", card.name)));
+    }
+    if let Some(mode) = mode.as_deref().filter(|mode| !card.modes.contains(mode)) {
+        return Err(Failure::usage(format!("failed to use mode `{mode}`: {} does not have it", card.name))
+            .hint(one_of(card.modes)));
+    }
+    if let Some(effort) = effort.as_deref() {
+        if !card.can.effort {
+            return Err(Failure::usage(format!("failed to choose an effort: {} cannot", card.name)));
+        }
+        if !card.efforts.is_empty() && !card.efforts.contains(&effort) {
+            return Err(Failure::usage(format!("failed to use effort `{effort}`: {} does not have it", card.name))
+                .hint(one_of(card.efforts)));
+        }
+    }
+    if args.max_turns.is_some() && !card.can.max_turns {
+        return Err(Failure::usage(format!("failed to use --max-turns: {} cannot count model requests", card.name)));
+    }
+    Ok(Job {
+        session_id: String::new(),
+        cwd: working_directory(args, session, card)?,
+        model,
+        mode,
+        effort,
+        permission_mode: PermissionMode::Ask,
+        must_ask: false,
+        max_turns: args.max_turns,
+        resume: None,
+        agent_args: args.agent_arg.clone(),
+        client_version: env!("CARGO_PKG_VERSION").to_owned(),
+    })
+}
+
+fn one_of(words: &[&str]) -> String {
+    if words.is_empty() { "it has none to choose".to_owned() } else { format!("it has {}", words.join(", ")) }
+}
+
+/// Where the agent works: the session's place, unless the agent can resume elsewhere and is told to.
+fn working_directory(args: &RunArgs, session: Option<&Session>, card: &Card) -> Result<String, Failure> {
+    let asked = match &args.cwd {
+        Some(path) => {
+            let real = path.canonicalize().map_err(|error| unreadable(path, &error))?;
+            if !real.is_dir() {
+                return Err(Failure::usage(format!("failed to work in {}: it is no directory", path.display())));
+            }
+            Some(names::utf8(&real)?)
+        }
+        None => None,
+    };
+    let Some(session) = session else {
+        return match asked {
+            Some(cwd) => Ok(cwd),
+            None => names::working_directory(),
+        };
+    };
+    match asked {
+        Some(cwd) if cwd != session.cwd && !card.can.resume_elsewhere => Err(Failure::usage(format!(
+            "failed to continue `{}` in {cwd}: {} goes on only in {}",
+            session.session_id, card.name, session.cwd
+        ))),
+        Some(cwd) => Ok(cwd),
+        None => {
+            if names::working_directory().is_ok_and(|here| here != session.cwd) {
+                out::complain(&format!("note: session {} works in {}", session.session_id, session.cwd));
+            }
+            Ok(session.cwd.clone())
+        }
+    }
+}
+
+fn policy(context: &Context, args: &RunArgs, card: &Card, cwd: &str) -> Result<Policy, Failure> {
+    let flag = args.permission_mode.as_deref().and_then(PermissionMode::parse);
+    let mode = context.settings.permission_mode(flag)?;
+    if !card.permission_modes.contains(&mode) {
+        let works: Vec<&str> = card.permission_modes.iter().map(|mode| mode.as_str()).collect();
+        return Err(Failure::usage(format!("failed to use permission mode {}: {} cannot", mode.as_str(), card.name))
+            .hint(format!("modes that work: {}", works.join(", "))));
+    }
+    let mut rules = Vec::new();
+    let settings = &context.settings;
+    let allow = args.allow.iter().chain(settings.allow()).map(|rule| (true, rule));
+    let deny = args.deny.iter().chain(settings.deny()).map(|rule| (false, rule));
+    for (allow, rule) in deny.chain(allow) {
+        rules.push(Rule::parse(allow, rule).map_err(|error| Failure::usage(format!("failed to {error}")))?);
+    }
+    let cwd = host::canonical::canonical(Path::new("/"), Path::new(cwd));
+    Ok(Policy { mode, rules, on_ask: on_ask(context, args)?, cwd: names::utf8(&cwd)? })
+}
+
+fn on_ask(context: &Context, args: &RunArgs) -> Result<OnAsk, Failure> {
+    let quiet = args.no_input || env::var(Name::NoInput).is_some();
+    let asked = args.on_ask.as_deref().or(context.settings.on_ask());
+    let chosen = match asked {
+        Some(word) => Some(OnAsk::parse(word).ok_or_else(|| {
+            Failure::usage(format!("failed to use on_ask `{word}`")).hint("one of prompt, deny, fail, allow")
+        })?),
+        None => None,
+    };
+    let can_prompt = !quiet && host::input::can_ask();
+    match chosen {
+        Some(OnAsk::Prompt) if !can_prompt => Err(Failure::usage(
+            "failed to use --on-ask prompt: there is no terminal in whose foreground we are, or --no-input forbids it",
+        )
+        .hint("use --on-ask deny, fail or allow, or rules with --allow")),
+        Some(chosen) => Ok(chosen),
+        None if can_prompt => Ok(OnAsk::Prompt),
+        None => Ok(OnAsk::Deny),
+    }
+}
+
+fn limits(context: &Context, args: &RunArgs, card: &Card) -> Result<Limits, Failure> {
+    let read = |flag: &str, text: Option<&str>| match text {
+        None => Ok(None),
+        Some(text) => parse_duration(text).map(Some).ok_or_else(|| {
+            Failure::usage(format!("failed to use {flag} `{text}`")).hint("a duration is a number and a unit: 30s, 10m, 1h")
+        }),
+    };
+    let timeout = read("--timeout", args.timeout.as_deref().or(context.settings.timeout()))?;
+    let idle = read("--idle-timeout", args.idle_timeout.as_deref().or(context.settings.idle_timeout()))?;
+    if args.max_cost.is_some() && !card.can.cost {
+        return Err(Failure::usage(format!("failed to use --max-cost: {} does not report money", card.name))
+            .hint("use --timeout"));
+    }
+    if args.max_cost.is_some_and(|usd| !usd.is_finite() || usd < 0.0) {
+        return Err(Failure::usage("failed to use --max-cost: it is no amount of money"));
+    }
+    let idle = idle.unwrap_or(Duration::from_secs(600));
+    Ok(Limits { timeout, idle_timeout: (!idle.is_zero()).then_some(idle), max_cost: args.max_cost })
+}
+
+/// The agent's environment: ours or a clean one, then the files', then the flags' variables.
+fn environment(args: &RunArgs) -> Result<Vec<(OsString, OsString)>, Failure> {
+    const CLEAN: [&str; 8] = ["PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TERM", "TMPDIR", "TZ"];
+    let mut variables: Vec<(OsString, OsString)> = env::all();
+    if args.clean_env {
+        variables.retain(|(name, _)| CLEAN.iter().any(|kept| name == kept));
+    }
+    // What tells a test's run how to die is not for the agent.
+    variables.retain(|(name, _)| name != Name::TestKill.as_str());
+    let mut set = |name: &str, value: OsString| {
+        variables.retain(|(other, _)| other != name);
+        variables.push((name.into(), value));
+    };
+    if let Some(home) = host::paths::agent_home() {
+        set("HOME", home.into());
+    }
+    for path in &args.env_file {
+        for line in read_text(path)?.lines() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let (name, value) = line.split_once('=').ok_or_else(|| {
+                Failure::usage(format!("failed to use {}: a line is K=V", path.display()))
+            })?;
+            set(name.trim(), value.into());
+        }
+    }
+    for variable in &args.env {
+        match variable.split_once('=') {
+            Some(("", _)) => return Err(Failure::usage("failed to use --env: a variable needs a name")),
+            Some((name, value)) => set(name, value.into()),
+            None => match env::named(variable) {
+                Some(value) => set(variable, value),
+                None => {
+                    return Err(Failure::usage(format!("failed to use --env {variable}: it is not set here")));
+                }
+            },
+        }
+    }
+    Ok(variables)
+}
+
+/// Which program, and why this one.
+fn program(card: &Card) -> Result<(PathBuf, String), Failure> {
+    let Some(name) = card.program else {
+        return Ok((PathBuf::from("/proc/self/exe"), "built in".to_owned()));
+    };
+    let mut directories = Vec::new();
+    if let Some(directory) = env::var(Name::AgentsDir) {
+        directories.push(PathBuf::from(directory).join("bin"));
+    }
+    if let Ok(data) = host::paths::data() {
+        directories.push(data.join("agents/bin"));
+    }
+    directories.push(PathBuf::from("/usr/local/lib/sandbox-agent/bin"));
+    let program = host::find::program(Path::new(name), &directories)
+        .map_err(|error| Failure::from(error).hint(format!("install it: {}", card.install)))?;
+    let ours = directories.iter().any(|directory| program.starts_with(directory));
+    Ok((program, if ours { "installed by sandbox-agent".to_owned() } else { "found on PATH".to_owned() }))
+}
+
+fn attachments(args: &RunArgs, card: &Card) -> Result<Vec<Attachment>, Failure> {
+    use base64::Engine;
+    args.attach
+        .iter()
+        .map(|path| {
+            let bytes = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
+            let mime = media_type(&bytes);
+            let can = if mime.starts_with("image/") { card.can.images } else { card.can.files };
+            if !can {
+                return Err(Failure::usage(format!(
+                    "failed to attach {}: {} takes no {mime}",
+                    path.display(),
+                    card.name
+                )));
+            }
+            let path = std::path::absolute(path).map_err(|error| unreadable(path, &error))?;
+            Ok(Attachment {
+                path: names::utf8(&path)?,
+                mime: mime.to_owned(),
+                base64: base64::engine::general_purpose::STANDARD.encode(bytes),
+            })
+        })
+        .collect()
+}
+
+/// By the first bytes: names lie.
+fn media_type(bytes: &[u8]) -> &'static str {
+    match bytes {
+        [0x89, b'P', b'N', b'G', ..] => "image/png",
+        [0xff, 0xd8, 0xff, ..] => "image/jpeg",
+        [b'G', b'I', b'F', b'8', ..] => "image/gif",
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "image/webp",
+        [b'%', b'P', b'D', b'F', ..] => "application/pdf",
+        _ if std::str::from_utf8(bytes).is_ok() => "text/plain",
+        _ => "application/octet-stream",
+    }
+}
+
+/// Labels as a JSON object.
+fn labels(given: &[String]) -> Result<serde_json::Map<String, serde_json::Value>, Failure> {
+    given
+        .iter()
+        .map(|label| match label.split_once('=') {
+            Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.into())),
+            Some(_) | None => Err(Failure::usage(format!("failed to use --label `{label}`: a label is K=V"))),
+        })
+        .collect()
+}
+
+/// Takes the session over, or makes it.
+fn own(
+    store: Store,
+    target: Target,
+    job: &Job,
+    card: &Card,
+    labels: &serde_json::Map<String, serde_json::Value>,
+    raw: bool,
+) -> Result<Owned, Failure> {
+    let mut owned = match target {
+        Target::Existing(session) => Owned::take(store, &session, raw)?,
+        Target::New(name) => {
+            let birth = Birth {
+                session_id: name.to_string(),
+                agent: card.name.to_owned(),
+                cwd: job.cwd.clone(),
+                title: None,
+                labels: "{}".to_owned(),
+                parent_session: env::var(Name::Session).map(|parent| parent.to_string_lossy().into_owned()),
+            };
+            let path = store.path().to_owned();
+            match Owned::create(store, &birth, raw) {
+                Ok(owned) => owned,
+                // Somebody else made it a moment ago: it is theirs, and busy or free as any other.
+                Err(engine::Error::Store(store::Error::Exists(_))) => {
+                    let store = open_to_write(&path)?;
+                    let session = store
+                        .session(name.as_str())?
+                        .ok_or_else(|| crate::context::no_session(name.as_str()))?;
+                    if session.agent != card.name {
+                        return Err(Failure::usage(format!("session `{name}` belongs to {}", session.agent)));
+                    }
+                    Owned::take(store, &session, raw)?
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+    };
+    let session = owned.session().clone();
+    let mut all: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_str(&session.labels).unwrap_or_default();
+    all.extend(labels.clone());
+    let labels = serde_json::Value::Object(all).to_string();
+    let set = Settings {
+        permission_mode: Some(job.permission_mode.as_str()),
+        effort: job.effort.as_deref(),
+        labels: Some(&labels),
+        ..Settings::default()
+    };
+    owned.store().update(session.no, &set)?;
+    Ok(owned)
+}
+
+/// What a copy of another session begins with.
+fn forked(
+    fork: Option<&Session>,
+    card: &Card,
+) -> Result<(Option<Resume>, Option<serde_json::Value>), Failure> {
+    let Some(fork) = fork else { return Ok((None, None)) };
+    if !card.can.fork {
+        return Err(Failure::usage(format!("failed to fork `{}`: {} cannot copy a session", fork.session_id, card.name)));
+    }
+    let native = fork.native_session_id.clone().ok_or_else(|| {
+        Failure::usage(format!("failed to fork `{}`: its agent never said what it calls it", fork.session_id))
+    })?;
+    let resume = Resume { native_session_id: native, totals: Kept::read(&fork.settings).totals, fork: true };
+    Ok((Some(resume), Some(serde_json::json!({ "forked_from": fork.session_id }))))
+}
+
+/// The id, as soon as the session exists.
+fn announce(args: &RunArgs, session: &Session) -> Result<(), Failure> {
+    if args.quiet {
+        out::print_text(&format!("{}\n", session.session_id));
+    }
+    if let Some(path) = &args.id_file {
+        std::fs::write(path, format!("{}\n", session.session_id))
+            .map_err(|error| Failure::usage(format!("failed to write {}: {error}", path.display())))?;
+    }
+    Ok(())
+}
+
+fn dry_run(
+    agent: &'static dyn Agent,
+    job: &Job,
+    program: &Path,
+    found: String,
+    environment: &[(OsString, OsString)],
+    mode: PermissionMode,
+) -> Exit {
+    let launch = agent.launch(job);
+    let mut names: Vec<String> = environment
+        .iter()
+        .map(|(name, _)| name.to_string_lossy().into_owned())
+        .filter(|name| !launch.unset.contains(name))
+        .chain(launch.env.iter().map(|(name, _)| name.clone()))
+        .collect();
+    names.sort();
+    names.dedup();
+    out::print_record(&LaunchRecord {
+        agent: agent.card().name.to_owned(),
+        program: program.display().to_string(),
+        found,
+        args: launch.args,
+        cwd: job.cwd.clone(),
+        env: names,
+        permission_mode: mode.as_str().to_owned(),
+    });
+    Exit::Code(0)
+}
+
+/// `-o last`: the final text, when the turn went well.
+fn print_last(store: &Path, session_id: &str, outcome: Outcome) -> Result<(), Failure> {
+    if !matches!(outcome, Outcome::Ok | Outcome::Denied) {
+        return Ok(());
+    }
+    let Some(store) = engine::follow::open_if_there(store)? else { return Ok(()) };
+    let Some(session) = store.session(session_id)? else { return Ok(()) };
+    if let Some(text) = engine::follow::final_text(&store, &session)? {
+        out::print_text(&format!("{text}\n"));
+    }
+    Ok(())
+}
+
+fn tell_denials(end: &RunEnd, on_ask: OnAsk) {
+    if end.denied_unasked > 0 && on_ask == OnAsk::Deny {
+        out::complain(&format!(
+            "note: {} of the agent's requests were denied because nobody could be asked; \
+             widen with --permission-mode or --allow, or answer with --on-ask",
+            end.denied_unasked
+        ));
+    }
+}
+
+/// A store of its own, removed at the end.
+struct Ephemeral(PathBuf);
+
+impl Ephemeral {
+    fn new() -> Result<Ephemeral, Failure> {
+        let directory = std::env::temp_dir().join(format!("sandbox-agent-{}", schema::ids::unique()));
+        host::private::directory(&directory)?;
+        Ok(Ephemeral(directory))
+    }
+
+    fn store(&self) -> PathBuf {
+        self.0.join("store.db")
+    }
+}
+
+impl Drop for Ephemeral {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            out::complain(&format!("warning: {} stays behind: {error}", self.0.display()));
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! The journal: stamps what happened, serialises it once, commits it, rings, and hands the lines on.
+
+use host::bell::Bell;
+use host::clock;
+use schema::event::Body;
+use schema::line::{Envelope, LineWriter};
+use schema::record::SessionStatus;
+use schema::state::State;
+use store::{Batch, Cache, Row, Session, Store, Sync};
+
+use crate::error::Error;
+
+/// Committed lines on their way to a screen: a run of events of one session, as bytes.
+#[derive(Debug, Clone, Default)]
+pub struct Lines {
+    /// The sequence of the first.
+    pub first: i64,
+    /// The sequence of the last.
+    pub last: i64,
+    /// The lines, each with its newline.
+    pub bytes: Vec<u8>,
+    /// For each line: where it ends in `bytes`, and its type.
+    pub marks: Vec<(u32, &'static str)>,
+}
+
+/// The only writer of one session.
+pub(crate) struct Journal {
+    store: Store,
+    session: Session,
+    /// Whether the agent's payloads are stored.
+    raw: bool,
+    state: State,
+    settings: Option<String>,
+    new_native: Option<String>,
+    lines: LineWriter,
+    epoch: String,
+    bells: [Bell; 2],
+    waiting: Vec<Waiting>,
+    /// The data and raw of what waits, one after the other.
+    arena: Vec<u8>,
+}
+
+struct Waiting {
+    time: i64,
+    kind: &'static str,
+    synthetic: bool,
+    data: usize,
+    raw: usize,
+    end: usize,
+}
+
+impl Journal {
+    /// A journal for a session whose lock this process holds. `state` is the fold of its events so far.
+    pub(crate) fn new(
+        store: Store,
+        session: Session,
+        state: State,
+        bells: [Bell; 2],
+        raw: bool,
+    ) -> Result<Journal, Error> {
+        let epoch = store.epochs(session.no)?.pop().map_or_else(|| session.uid.clone(), |(_, uid)| uid);
+        Ok(Journal {
+            store,
+            epoch,
+            session,
+            raw,
+            state,
+            settings: None,
+            new_native: None,
+            lines: LineWriter::default(),
+            bells,
+            waiting: Vec::new(),
+            arena: Vec::new(),
+        })
+    }
+
+    /// The sequence that the next event gets.
+    pub(crate) fn next(&self) -> i64 {
+        self.session.last_sequence + i64::try_from(self.waiting.len()).expect("a batch fits in memory") + 1
+    }
+
+    pub(crate) fn session(&self) -> &Session {
+        &self.session
+    }
+
+    pub(crate) fn store(&mut self) -> &mut Store {
+        &mut self.store
+    }
+
+    /// How many bytes wait to be committed.
+    pub(crate) fn waiting_bytes(&self) -> usize {
+        self.arena.len()
+    }
+
+    /// The agent's own id, from the next event on.
+    pub(crate) fn set_native(&mut self, native: String) {
+        if self.session.native_session_id.as_deref() != Some(&native) {
+            self.new_native = Some(native);
+        }
+    }
+
+    /// What the session keeps for its next run, written with the next commit.
+    pub(crate) fn set_settings(&mut self, settings: String) {
+        self.settings = Some(settings);
+    }
+
+    /// Numbers and serialises an event; it is stored by the next [`Journal::commit`].
+    pub(crate) fn push(&mut self, body: &Body, synthetic: bool, raw: Option<&str>) {
+        self.state.apply(body);
+        let kind = body.kind();
+        let data = self.arena.len();
+        body.write_data(&mut self.arena);
+        let at = self.arena.len();
+        if let Some(raw) = raw
+            && (self.raw || kind == "agent.unparsed")
+        {
+            self.arena.extend_from_slice(raw.as_bytes());
+        }
+        self.waiting.push(Waiting {
+            time: clock::now_ms(),
+            kind,
+            synthetic,
+            data,
+            raw: at,
+            end: self.arena.len(),
+        });
+    }
+
+    /// Commits what waits in one transaction, rings, and gives the lines; `None` when nothing waited.
+    pub(crate) fn commit(&mut self) -> Result<Option<Lines>, Error> {
+        if self.waiting.is_empty() {
+            return Ok(None);
+        }
+        let arena = std::str::from_utf8(&self.arena).expect("JSON that we wrote is UTF-8");
+        let first = self.session.last_sequence + 1;
+        let text = |from: usize, to: usize| &arena[from..to];
+        let rows: Vec<Row<'_>> = (first..)
+            .zip(&self.waiting)
+            .map(|(sequence, event)| Row {
+                sequence,
+                time: event.time,
+                kind: event.kind,
+                synthetic: event.synthetic,
+                data: text(event.data, event.raw),
+                raw: (event.raw < event.end).then(|| text(event.raw, event.end)),
+            })
+            .collect();
+        let last = first - 1 + i64::try_from(rows.len()).expect("a batch fits in memory");
+        // A run of deltas changes no column but the counters, and a power cut may take it.
+        let deltas = rows.iter().all(|row| row.kind == "item.delta");
+        let pending = serde_json::to_string(&self.state.pending).expect("a list of strings is JSON");
+        let usage = self.state.usage.map(|usage| serde_json::to_string(&usage).expect("numbers are JSON"));
+        let cache = Cache {
+            status: self.state.status().as_str(),
+            outcome: self.state.outcome.map(|outcome| outcome.as_str()),
+            exit_code: self.state.exit_code.map(i64::from),
+            pending: &pending,
+            turns: self.state.turns,
+            usage: usage.as_deref(),
+            cost_usd: self.state.cost_usd,
+            model: self.state.model.as_deref(),
+            mode: self.state.mode.as_deref(),
+            title: self.state.title.as_deref(),
+            settings: self.settings.as_deref(),
+        };
+        let batch = Batch {
+            events: &rows,
+            cache: (!deltas || self.settings.is_some()).then_some(cache),
+            native: self.new_native.as_deref(),
+            now: clock::now_ms(),
+        };
+        host::step::reached("append");
+        self.store.append(self.session.no, &batch, if deltas { Sync::Deltas } else { Sync::Full })?;
+        host::step::reached("appended");
+        if let Some(native) = self.new_native.take() {
+            self.session.native_session_id = Some(native);
+        }
+        self.settings = None;
+        self.session.last_sequence = last;
+        self.ring();
+
+        let mut lines = Lines {
+            first,
+            last,
+            bytes: Vec::with_capacity(self.arena.len() + 256 * rows.len()),
+            marks: Vec::with_capacity(rows.len()),
+        };
+        for row in &rows {
+            self.lines.write(
+                &mut lines.bytes,
+                &Envelope {
+                    epoch: &self.epoch,
+                    sequence: row.sequence,
+                    time: row.time,
+                    session_id: &self.session.session_id,
+                    native_session_id: self.session.native_session_id.as_deref(),
+                    synthetic: row.synthetic,
+                    kind: row.kind,
+                    data: row.data,
+                    raw: row.raw,
+                    cursor: None,
+                },
+            );
+            let end = u32::try_from(lines.bytes.len()).expect("a batch stays far below 4 GiB");
+            lines.marks.push((end, self.waiting[lines.marks.len()].kind));
+        }
+        drop(rows);
+        self.waiting.clear();
+        self.arena.clear();
+        // One huge event must not keep its memory for the rest of the session.
+        self.arena.shrink_to(1 << 20);
+        Ok(Some(lines))
+    }
+
+    /// Ends the owner's life in the row: nobody runs it now.
+    pub(crate) fn leave(&mut self) -> Result<(), Error> {
+        self.store.set_owner(self.session.no, None)?;
+        self.ring();
+        Ok(())
+    }
+
+    /// Wakes everybody who watches.
+    pub(crate) fn ring(&self) {
+        for bell in &self.bells {
+            bell.ring();
+        }
+    }
+}
+
+/// Whether a row says that somebody works on the session.
+pub(crate) fn is_active(session: &Session) -> bool {
+    match SessionStatus::parse(&session.status) {
+        Some(SessionStatus::Starting | SessionStatus::Running | SessionStatus::Asking) => true,
+        Some(SessionStatus::Idle | SessionStatus::Ended | SessionStatus::Lost) | None => false,
+    }
+}

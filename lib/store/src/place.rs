@@ -54,13 +54,22 @@ pub(crate) fn beside(store: &Path, ending: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Makes the store's file, with nothing in it yet, unless somebody else just did. Never opens one that is there: closing a
-/// file takes away all locks that SQLite has on it in this process.
-pub(crate) fn make(store: &Path) -> Result<(), Error> {
-    match OpenOptions::new().write(true).create_new(true).mode(0o600).open(store) {
-        Err(source) if source.kind() != ErrorKind::AlreadyExists => Err(refused("make", store, store, source)),
-        _ => Ok(()),
+/// Makes an empty file in the place of what an interrupted attempt may have left.
+pub(crate) fn make_anew(file: &Path, store: &Path) -> Result<(), Error> {
+    for left in ["", "-journal", "-wal", "-shm"].map(|ending| beside(file, ending)) {
+        match fs::remove_file(&left) {
+            Err(source) if source.kind() != ErrorKind::NotFound => return Err(refused("remove", &left, store, source)),
+            _ => {}
+        }
     }
+    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
+    made.map(drop).map_err(|source| refused("make", file, store, source))
+}
+
+/// Gives a complete store its name, for good.
+pub(crate) fn rename(new: &Path, store: &Path) -> Result<(), Error> {
+    let renamed = fs::rename(new, store).and_then(|()| File::open(directory(store))?.sync_all());
+    renamed.map_err(|source| refused("make", store, store, source))
 }
 
 /// What a file system is good for.

@@ -6,7 +6,7 @@ use crate::{
     error::{Error, Trouble},
     migrate::{self, State},
     place::{self, Ground},
-    turn::{Patience, Turn},
+    turn::{self, Patience, Turn},
 };
 use rusqlite::{Connection, OpenFlags, ffi};
 use std::{
@@ -52,6 +52,12 @@ struct Writer {
     sync: Sync,
 }
 
+impl Writer {
+    fn busy_timeout(&self) -> Duration {
+        self.turn.patience.limit.min(BUSY_TIMEOUT)
+    }
+}
+
 /// A connection, and what the file was like when it was taken for unchanging.
 #[derive(Debug)]
 struct Reader {
@@ -66,43 +72,49 @@ impl Store {
         assert!(rusqlite::version_number() >= OLDEST_SQLITE, "SQLite {} is too old", rusqlite::version());
         let found = look(path)?;
         match (access, found) {
-            (Access::Write, found) => Self::open_to_write(path, found.is_some()),
-            // A file of no bytes is a store about to be made.
+            (Access::Write, found) => Self::open_to_write(path, found.map(|found| found.len())),
+            // A file of no bytes is one that somebody meant to become a store.
             (Access::Read, Some(found)) if found.len() > 0 => Self::open_to_read(path),
             (Access::Read, _) => Err(Error::Missing { path: path.to_owned() }),
         }
     }
 
-    fn open_to_write(path: &Path, found: bool) -> Result<Store, Error> {
-        if !found {
+    fn open_to_write(path: &Path, found: Option<u64>) -> Result<Store, Error> {
+        if found.is_none() {
             place::make_directory(path)?;
         }
         let ground = place::ground(path)?;
         if let Ground::Doubtful(file_system) = &ground {
             place::try_locks(path, file_system)?;
         }
-        if !found {
-            place::make(path)?;
+        match found {
+            None => make(path, &ground)?,
+            Some(0) if look(&turn::path(path))?.is_some() => {
+                // Whoever is making it has the turn. If it is empty even then, it was not always so.
+                let mut turn = Turn::new(path)?;
+                let _taken = turn.take()?;
+                if look(path)?.is_none_or(|found| found.len() == 0) {
+                    let what = "it is empty, though there was a store".to_owned();
+                    return Err(Error::Corrupt { path: path.to_owned(), what, last_good: None });
+                }
+            }
+            Some(_) => {}
         }
         let at = |trouble: Trouble| trouble.opening(path, &ground);
         let mut connection = connect(path.as_os_str().as_bytes(), OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(at)?;
         let state = state(&connection, path).map_err(at)?;
         // Only now, when the file is known to be ours, another one is made beside it.
         let mut turn = Turn::new(path)?;
-        let journal = |pragma| connection.query_row(pragma, [], |row| row.get::<_, String>(0));
-        if state != State::Current || journal("PRAGMA journal_mode").map_err(|error| at(error.into()))? != "wal" {
+        if state != State::Current {
             let _taken = turn.take()?;
-            migrate::migrate(&connection, path).map_err(at)?;
-            if journal("PRAGMA journal_mode = WAL").map_err(|error| at(error.into()))? != "wal" {
-                return Err(ground.unfit(path, "there is no shared memory"));
-            }
+            prepare(&connection, path, &ground)?;
         }
-        let mut prepare = || {
+        let mut set_up = || {
             connection.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 4194304")?;
             let readonly = connection.is_readonly("main")?;
             Ok((Checkpointer::watch(&mut connection, path)?, readonly))
         };
-        let (checkpointer, readonly) = prepare().map_err(|error: rusqlite::Error| at(error.into()))?;
+        let (checkpointer, readonly) = set_up().map_err(|error: rusqlite::Error| at(error.into()))?;
         if readonly {
             // SQLite opens such a file without a word.
             let source = std::io::Error::from(ErrorKind::PermissionDenied);
@@ -134,7 +146,9 @@ impl Store {
     /// While a program that does not know the turn holds the store, it is told each 10 s.
     pub fn set_patience(&mut self, limit: Duration, told: Box<dyn FnMut(Duration, Option<u32>) + Send>) {
         if let Some(writer) = &mut self.writer {
-            writer.turn.set_patience(Patience { limit, told });
+            writer.turn.patience = Patience { limit, told };
+            let timeout = self.reader.get_mut().connection.busy_timeout(writer.busy_timeout());
+            timeout.expect("a timeout of seconds can be set");
         }
     }
 
@@ -202,7 +216,7 @@ impl Store {
             connection.busy_timeout(Duration::ZERO)?;
             // Readers that are in the way are no error but an answer.
             connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-            connection.busy_timeout(BUSY_TIMEOUT)
+            connection.busy_timeout(writer.busy_timeout())
         };
         truncate().map_err(|error| Trouble::from(error).at(&self.path))
     }
@@ -297,6 +311,34 @@ impl Reader {
         let connection =
             open(&immutable(path), OpenFlags::SQLITE_OPEN_URI).map_err(|trouble| trouble.opening(path, ground))?;
         Ok(Reader { connection, frozen: Some(frozen) })
+    }
+}
+
+/// Makes a store under another name and gives it its own when it is complete: nobody meets half of one, however this ends.
+fn make(path: &Path, ground: &Ground) -> Result<(), Error> {
+    let mut turn = Turn::new(path)?;
+    let _taken = turn.take()?;
+    if look(path)?.is_some() {
+        return Ok(());
+    }
+    let new = place::beside(path, ".new");
+    place::make_anew(&new, path)?;
+    let at = |trouble: Trouble| trouble.opening(path, ground);
+    let connection = connect(new.as_os_str().as_bytes(), OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(at)?;
+    prepare(&connection, path, ground)?;
+    connection.close().map_err(|(_, error)| at(error.into()))?;
+    place::rename(&new, path)
+}
+
+/// Brings the schema to the known version, and the file into the mode in which readers and a writer do not meet. Only with
+/// the writers' turn.
+fn prepare(connection: &Connection, path: &Path, ground: &Ground) -> Result<(), Error> {
+    let at = |trouble: Trouble| trouble.opening(path, ground);
+    migrate::migrate(connection, path).map_err(at)?;
+    let journal = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0));
+    match journal.map_err(|error| at(error.into()))?.as_str() {
+        "wal" => Ok(()),
+        _ => Err(ground.unfit(path, "there is no shared memory")),
     }
 }
 

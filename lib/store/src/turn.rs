@@ -31,17 +31,13 @@ pub(crate) struct Turn {
     store: PathBuf,
     file: Arc<File>,
     waiter: Option<Waiter>,
-    patience: Patience,
+    pub(crate) patience: Patience,
 }
 
 impl Turn {
     pub(crate) fn new(store: &Path) -> Result<Turn, Error> {
         let file = Arc::new(place::open_or_make(&path(store), store)?);
         Ok(Turn { store: store.to_owned(), file, waiter: None, patience: Patience::default() })
-    }
-
-    pub(crate) fn set_patience(&mut self, patience: Patience) {
-        self.patience = patience;
     }
 
     /// Waits for the turn and takes it. The patience is handed on to wait for foreign writers with.

@@ -150,6 +150,7 @@ pub fn run(owned: Owned, run: Run, screen: &mut dyn Screen) -> Result<RunEnd, Er
         clocks: Clocks::default(),
         asks: VecDeque::new(),
         terminal: None,
+        held: None,
         ended: None,
         over: false,
         signal: None,
@@ -206,6 +207,8 @@ struct Conductor<'a> {
     /// Requests for the terminal, the one on screen first.
     asks: VecDeque<(RequestKey, Body)>,
     terminal: Option<(Terminal, host::Lock)>,
+    /// The verdict on a turn whose sub-agents are still to report.
+    held: Option<Verdict>,
     ended: Option<Ended>,
     /// The owner ends: what comes now is dropped.
     over: bool,
@@ -287,7 +290,7 @@ impl Conductor<'_> {
         let message = format!("failed to {}", chain(error));
         let fault = Fault::new(ErrorCode::NotInstalled, message);
         self.cut(Cut::Fault(fault));
-        self.end_turn(None);
+        self.end_turn(None, false);
         if let (host::Error::NotExecutable { .. }, Some(ended)) = (error, &mut self.ended) {
             ended.exit_code = 126;
         }
@@ -381,6 +384,10 @@ impl Conductor<'_> {
             if self.over {
                 break;
             }
+            if matches!(effect, Effect::TurnBegan(_)) && self.held.is_some() {
+                let verdict = self.held.take();
+                self.end_turn(verdict, true);
+            }
             let note = self.course.apply(effect, now);
             self.record(raw);
             if let Some(note) = note {
@@ -388,6 +395,10 @@ impl Conductor<'_> {
             }
         }
         self.effects = effects;
+        if self.held.is_some() && !self.course.awaits_report() {
+            let verdict = self.held.take();
+            self.end_turn(verdict, false);
+        }
     }
 
     /// Gives the dialect what was ordered meanwhile.
@@ -425,9 +436,9 @@ impl Conductor<'_> {
             Note::Refused(_, fault) => {
                 // The prompt of this run: nothing of it can come any more.
                 self.cut(Cut::Fault(fault));
-                self.end_turn(None);
+                self.end_turn(None, false);
             }
-            Note::TurnOver(verdict) => self.end_turn(Some(*verdict)),
+            Note::TurnOver(verdict) => self.turn_over(*verdict),
             Note::Wake(timer, after) => {
                 self.timers.retain(|(other, _)| *other != timer);
                 self.timers.push((timer, Instant::now() + after));
@@ -436,7 +447,7 @@ impl Conductor<'_> {
                 if let Some(fault) = fault {
                     self.cut(Cut::Fault(fault));
                 }
-                self.end_turn(None);
+                self.end_turn(None, false);
                 self.over = true;
             }
         }
@@ -587,7 +598,7 @@ impl Conductor<'_> {
         };
         if self.signal.is_some() {
             self.hurry = true;
-            self.end_turn(None);
+            self.end_turn(None, false);
             self.over = true;
             return;
         }
@@ -613,7 +624,8 @@ impl Conductor<'_> {
         self.course.cut_turn(cut);
     }
 
-    fn end_turn(&mut self, verdict: Option<Verdict>) {
+    /// `goes_on`: the agent has begun another turn by itself.
+    fn end_turn(&mut self, verdict: Option<Verdict>, goes_on: bool) {
         if let Some(verdict) = &verdict {
             self.spent += verdict.cost.map_or(0.0, |cost| cost.usd);
             if let Some(limit) = self.run.limits.max_cost
@@ -627,15 +639,23 @@ impl Conductor<'_> {
                 self.journal.set_settings(self.kept.write());
             }
         }
-        let gave_up = verdict.is_none() || self.course.cut().is_some();
-        let staying = !gave_up && self.course.awaits_report();
-        let Some(ended) = self.course.end_turn(verdict, staying, clock::now_ms()) else { return };
+        self.held = None;
+        let Some(ended) = self.course.end_turn(verdict, goes_on, clock::now_ms()) else { return };
         self.record(None);
         self.clocks.grace = None;
         self.asks.clear();
-        let stay = staying && matches!(ended.outcome, Outcome::Ok | Outcome::Denied);
+        self.over = !(goes_on && ended.outcome == Outcome::Ok);
         self.ended = Some(ended);
-        self.over = !stay;
+    }
+
+    /// The agent's turn is over. While a sub-agent of it is still to report the run goes on, and its last line is to be
+    /// the turn's end: so the verdict waits for the report.
+    fn turn_over(&mut self, verdict: Verdict) {
+        if verdict.stop == Stop::Done && self.course.cut().is_none() && self.course.awaits_report() {
+            self.held = Some(verdict);
+        } else {
+            self.end_turn(Some(verdict), false);
+        }
     }
 
     fn exited(&mut self, exit: &host::Exit) {
@@ -644,7 +664,7 @@ impl Conductor<'_> {
         if self.course.in_turn() {
             self.cut(Cut::Fault(Fault::new(ErrorCode::Crash, describe_exit(self.agent, &exit))));
             let verdict = self.course.cut().is_some().then(|| Verdict::new(Stop::Interrupted));
-            self.end_turn(verdict);
+            self.end_turn(verdict, false);
         }
         self.over = true;
     }
@@ -675,7 +695,7 @@ impl Conductor<'_> {
         }
         if due(self.clocks.grace) {
             // The agent did not end its turn: it is ended with its process.
-            self.end_turn(None);
+            self.end_turn(None, false);
             self.over = true;
         } else if due(self.clocks.wall) {
             self.clocks.wall = None;

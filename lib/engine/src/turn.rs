@@ -1,6 +1,6 @@
 //! The promises no agent keeps by itself: one end for each turn, one completion for each item, a result for each call, deltas that add up, requests resolved. Pure.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 
@@ -33,6 +33,8 @@ pub struct Course {
     calls: Vec<Call>,
     /// Where the items of sub-agents belong: the turn and the parent of each call that may have children.
     families: HashMap<Key, Family>,
+    /// Calls whose result has begun or was made.
+    answered: HashSet<Key>,
     requests: Vec<Request>,
     statuses: HashMap<(StatusLabel, Option<Key>), u64>,
     turn: Option<Turn>,
@@ -211,6 +213,7 @@ impl Course {
             items: Vec::new(),
             calls: Vec::new(),
             families: HashMap::new(),
+            answered: HashSet::new(),
             requests: Vec::new(),
             statuses: HashMap::new(),
             turn: None,
@@ -473,7 +476,7 @@ impl Course {
         let turn = self.turn.take()?;
         let verdict = verdict.unwrap_or_else(|| Verdict::new(Stop::Interrupted));
         let judged = judge(&turn, &verdict, self.denied_ok);
-        let well = matches!(judged.outcome, Outcome::Ok | Outcome::Denied);
+        let well = judged.outcome == Outcome::Ok;
         let pending = self.close_requests();
         self.close_items(judged.item_status, staying && well);
 
@@ -606,6 +609,12 @@ impl Course {
 
     fn start(&mut self, start: Start) {
         if self.items.iter().any(|open| open.key == start.key) {
+            return;
+        }
+        // A call has one result: what an agent says of it after we closed it is late.
+        if start.kind == ItemKind::ToolResult
+            && start.parent.is_some_and(|call| !self.answered.insert(call))
+        {
             return;
         }
         let turn_id = match start.parent.and_then(|parent| self.families.get(&parent)) {
@@ -951,6 +960,7 @@ impl Course {
             .partition(|call| self.is_kept(call.key, call.parent, &kept));
         self.calls = stay;
         for call in close {
+            self.answered.insert(call.key);
             let item = Item {
                 item_id: self.made_id(),
                 native_item_id: None,

@@ -103,15 +103,15 @@ pub(crate) fn again(test: &str, task: &OsStr) -> Command {
 
 /// The same, as root of mounts of its own: they go when it does. `None` where the system does not allow that.
 pub(crate) fn again_with_mounts(test: &str, task: &OsStr) -> Option<Command> {
-    let unshare = |command: &OsStr| {
+    let unshare = |flags: &[&str], command: &OsStr| {
         let mut unshare = program("unshare");
-        unshare.args(["--user", "--map-root-user", "--mount", "--"]).arg(command);
+        unshare.args(flags).arg("--mount").arg("--").arg(command);
         unshare
     };
-    if !unshare("true".as_ref()).output().is_ok_and(|output| output.status.success()) {
-        return None;
-    }
-    let mut command = unshare(std::env::current_exe().unwrap().as_os_str());
+    let allowed =
+        |flags: &&[&str]| unshare(flags, "true".as_ref()).output().is_ok_and(|output| output.status.success());
+    let flags = [&["--user", "--map-root-user"][..], &[]].into_iter().find(allowed)?;
+    let mut command = unshare(flags, std::env::current_exe().unwrap().as_os_str());
     command.args([test, "--exact", "--ignored", "--nocapture"]).env("STORE_TEST_TASK", task);
     Some(command)
 }
@@ -128,7 +128,7 @@ pub(crate) fn program(name: impl AsRef<OsStr>) -> Command {
 }
 
 pub(crate) fn run(command: &mut Command) -> Output {
-    let output = command.output().unwrap();
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?} is needed here: {error}"));
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{command:?}\n{out}\n{err}");
     output

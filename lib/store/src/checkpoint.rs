@@ -72,13 +72,22 @@ impl Checkpointer {
         if self.pages() < WORTH_IT {
             return;
         }
+        self.say(Wish::Checkpoint);
         if self.thread.is_none() {
             let (store, wish) = (self.store.clone(), Arc::clone(&self.wish));
             let thread = thread::Builder::new().name("checkpoint".to_owned());
             // Where no thread can be had the writer does it all, and tries again to get one.
             self.thread = thread.spawn(move || serve(&store, &wish)).ok();
         }
-        self.say(Wish::Checkpoint);
+    }
+
+    /// Ends the thread, until there is something to do again: until then this process is in nobody's way.
+    pub(crate) fn rest(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            self.say(Wish::End);
+            // A panic in there was reported when it happened; the store is none the worse for it.
+            let _ = thread.join();
+        }
     }
 
     fn pages(&self) -> usize {
@@ -94,11 +103,7 @@ impl Checkpointer {
 
 impl Drop for Checkpointer {
     fn drop(&mut self) {
-        if let Some(thread) = self.thread.take() {
-            self.say(Wish::End);
-            // A panic in there was reported when it happened; the store is none the worse for it.
-            let _ = thread.join();
-        }
+        self.rest();
     }
 }
 

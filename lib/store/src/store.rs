@@ -209,8 +209,9 @@ impl Store {
 
     /// Empties the log if nobody else is writing or reading just now.
     fn truncate_log(&mut self) -> Result<(), Error> {
-        let Some(writer) = &self.writer else { return Ok(()) };
+        let Some(writer) = &mut self.writer else { return Ok(()) };
         let Some(_taken) = writer.turn.take_if_free() else { return Ok(()) };
+        writer.checkpointer.rest();
         let connection = &self.reader.get_mut().connection;
         let truncate = || {
             connection.busy_timeout(Duration::ZERO)?;

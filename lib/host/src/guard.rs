@@ -166,10 +166,15 @@ fn watch(
     // Its directory must not be kept busy by us.
     std::env::set_current_dir("/")?;
     let mut alone = false;
+    let mut pause: u8 = 1;
     loop {
+        // What is left may become one of the spared without a sign, by an exec.
+        let looks_again = agent.is_none() && !alone;
+        let patience = if looks_again { PollTimeout::from(pause) } else { PollTimeout::NONE };
+        pause = if looks_again { (pause * 2).min(100) } else { 1 };
         let mut fds =
             [PollFd::new(lifeline.as_fd(), PollFlags::POLLIN), PollFd::new(children.as_fd(), PollFlags::POLLIN)];
-        match poll(&mut fds, PollTimeout::NONE) {
+        match poll(&mut fds, patience) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno.into()),
         }

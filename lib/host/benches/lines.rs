@@ -1,0 +1,79 @@
+//! How many lines a second we take apart: in memory, and from a real process through a unit.
+#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark prints and unwraps")]
+
+use std::time::{Duration, Instant};
+
+use host::lines::Lines;
+use host::{Happening, Lock, Spec, Stop, Unit};
+
+const COUNT: usize = 2_000_000;
+const LENGTH: usize = 300;
+
+fn main() {
+    let mut args = std::env::args_os().skip(1);
+    if args.next().is_some_and(|first| first == "__guard") {
+        let code = host::guard::main(args);
+        assert_eq!(code, 0);
+        return;
+    }
+    let line = format!("{{\"type\":\"delta\",\"text\":\"{}\"}}\n", "x".repeat(LENGTH - 27));
+    assert_eq!(line.len(), LENGTH);
+    for _ in 0..3 {
+        report("in memory", in_memory(line.as_bytes()));
+        report("from a process", from_a_process(line.trim_end()));
+    }
+}
+
+fn in_memory(line: &[u8]) -> Duration {
+    let source = line.repeat(4096);
+    let begun = Instant::now();
+    let (mut lines, mut taken, mut at) = (Lines::new(), 0, 0);
+    while taken < COUNT {
+        let space = lines.space();
+        let count = space.len().min(source.len() - at);
+        space[..count].copy_from_slice(&source[at..at + count]);
+        at = (at + count) % source.len();
+        lines.filled(count);
+        while lines.line().is_some() {
+            taken += 1;
+        }
+    }
+    begun.elapsed()
+}
+
+fn from_a_process(line: &str) -> Duration {
+    let place = tempfile::tempdir().unwrap();
+    let lock = Lock::take(&place.path().join("lock")).unwrap().unwrap();
+    let spec = Spec {
+        program: "sh".into(),
+        args: vec!["-c".into(), format!("yes '{line}' | head -n {COUNT}").into()],
+        env: host::env::all(),
+        dir: place.path().into(),
+        stop: Stop { eof: Duration::from_secs(1), term: Duration::from_secs(1) },
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let begun = Instant::now();
+        let mut unit = Unit::spawn(&spec, &lock).unwrap();
+        let mut taken = 0;
+        loop {
+            match unit.next().await {
+                Happening::Lines => {
+                    while unit.line().is_some() {
+                        taken += 1;
+                    }
+                }
+                Happening::Stderr(_) => {}
+                Happening::Exited(_) => break,
+            }
+        }
+        let took = begun.elapsed();
+        assert_eq!(taken, COUNT);
+        unit.kill().await;
+        took
+    })
+}
+
+fn report(name: &str, took: Duration) {
+    println!("{name}: {:.2} million lines a second", COUNT as f64 / took.as_secs_f64() / 1e6);
+}

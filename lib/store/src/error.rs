@@ -4,6 +4,7 @@ use crate::{place::Ground, store::BUSY_TIMEOUT};
 use rusqlite::ffi;
 use std::{
     fmt,
+    fs::File,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -182,10 +183,12 @@ impl Trouble {
     /// Our word for it while the store at `path` is being opened.
     pub(crate) fn opening(self, path: &Path, ground: &Ground) -> Error {
         match self.code() {
-            // The file is there: what cannot be opened is it, or what has to be made beside it.
-            Some(ffi::SQLITE_CANTOPEN) => match self {
-                Trouble::Sqlite(source) => Error::ReadOnly { path: path.to_owned(), source: Box::new(source) },
-                Trouble::Ours(error) => error,
+            Some(ffi::SQLITE_CANTOPEN | ffi::SQLITE_READONLY_DIRECTORY) => match (File::open(path), self) {
+                (_, Trouble::Ours(error)) => error,
+                // The system knows why.
+                (Err(source), _) => Error::Io { doing: "open", path: path.to_owned(), source },
+                // What cannot be opened is what has to be made beside it.
+                (Ok(_), Trouble::Sqlite(source)) => Error::ReadOnly { path: path.to_owned(), source: Box::new(source) },
             },
             Some(ffi::SQLITE_IOERR_SHMOPEN | ffi::SQLITE_IOERR_SHMMAP | ffi::SQLITE_IOERR_SHMLOCK) => {
                 ground.unfit(path, "there is no shared memory")

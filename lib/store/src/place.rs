@@ -56,14 +56,21 @@ pub(crate) fn beside(store: &Path, ending: &str) -> PathBuf {
 
 /// Makes an empty file in the place of what an interrupted attempt may have left.
 pub(crate) fn make_anew(file: &Path, store: &Path) -> Result<(), Error> {
-    for left in ["", "-journal", "-wal", "-shm"].map(|ending| beside(file, ending)) {
-        match fs::remove_file(&left) {
-            Err(source) if source.kind() != ErrorKind::NotFound => return Err(refused("remove", &left, store, source)),
-            _ => {}
-        }
-    }
-    let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
+    remove_beside(file, store)?;
+    let made = remove(file).and_then(|()| OpenOptions::new().write(true).create_new(true).mode(0o600).open(file));
     made.map(drop).map_err(|source| refused("make", file, store, source))
+}
+
+/// Removes what SQLite may have left beside a file that is not there (any more).
+pub(crate) fn remove_beside(file: &Path, store: &Path) -> Result<(), Error> {
+    for left in ["-journal", "-wal", "-shm"].map(|ending| beside(file, ending)) {
+        remove(&left).map_err(|source| refused("remove", &left, store, source))?;
+    }
+    Ok(())
+}
+
+fn remove(file: &Path) -> io::Result<()> {
+    fs::remove_file(file).or_else(|error| if error.kind() == ErrorKind::NotFound { Ok(()) } else { Err(error) })
 }
 
 /// Gives a complete store its name, for good.

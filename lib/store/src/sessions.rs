@@ -201,7 +201,8 @@ impl Store {
             one(connection.execute("UPDATE session SET boot_id = ?1 WHERE no = ?2", params![boot_id, no])?)?;
             // An epoch without events is replaced: those it had are the ones that were lost.
             connection.execute(
-                "INSERT OR REPLACE INTO epoch SELECT no, last_sequence + 1, ?1 FROM session WHERE no = ?2",
+                "INSERT INTO epoch SELECT no, last_sequence + 1, ?1 FROM session WHERE no = ?2
+                 ON CONFLICT(session_no, from_sequence) DO UPDATE SET uid = excluded.uid",
                 params![uid, no],
             )?;
             events::keep_mark(connection, events::last_id(connection)? + 1_000_000)

@@ -70,6 +70,8 @@ impl Store {
     /// that finds a closed store in a directory it cannot write to reads it [`Store::frozen`].
     pub fn open(path: &Path, access: Access) -> Result<Store, Error> {
         assert!(rusqlite::version_number() >= OLDEST_SQLITE, "SQLite {} is too old", rusqlite::version());
+        // What lies beside the file lies beside where a link leads, and this process may change its directory.
+        let path = &path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned());
         let found = look(path)?;
         match (access, found) {
             (Access::Write, found) => Self::open_to_write(path, found.map(|found| found.len())),
@@ -105,7 +107,9 @@ impl Store {
         let state = state(&connection, path).map_err(at)?;
         // Only now, when the file is known to be ours, another one is made beside it.
         let mut turn = Turn::new(path)?;
-        if state != State::Current {
+        // The journal's mode stands in the file, where others may have changed it.
+        let journal = connection.query_row("PRAGMA journal_mode", [], |row| row.get::<_, String>(0));
+        if state != State::Current || journal.map_err(|error| at(error.into()))? != "wal" {
             let _taken = turn.take()?;
             prepare(&connection, path, &ground)?;
         }
@@ -131,7 +135,7 @@ impl Store {
         Ok(Store { path: path.to_owned(), writer: None, reader })
     }
 
-    /// The store's path, as it was opened.
+    /// The store's path, absolute; if the one it was opened by is a link, where that leads.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -306,7 +310,8 @@ impl Reader {
         };
         // Where the files that readers share cannot be made, a store can be read if there is nothing in the log.
         let frozen = Stamp::of(path);
-        if trouble.code() != Some(ffi::SQLITE_CANTOPEN) || frozen.log > 0 {
+        let cannot_make = matches!(trouble.code(), Some(ffi::SQLITE_CANTOPEN | ffi::SQLITE_READONLY_DIRECTORY));
+        if !cannot_make || frozen.log > 0 {
             return Err(trouble.opening(path, ground));
         }
         let connection =
@@ -328,6 +333,8 @@ fn make(path: &Path, ground: &Ground) -> Result<(), Error> {
     let connection = connect(new.as_os_str().as_bytes(), OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(at)?;
     prepare(&connection, path, ground)?;
     connection.close().map_err(|(_, error)| at(error.into()))?;
+    // The log of one that somebody removed would be taken for the new one's.
+    place::remove_beside(path, path)?;
     place::rename(&new, path)
 }
 

@@ -1,9 +1,14 @@
 //! Full disks, read-only places, damaged files, other people's files.
 
-use crate::support::{again_with_mounts, data, named, place, program, read_on, run, sound, store, task, uid, write};
+use crate::support::{
+    again, again_by, again_with_mounts, data, named, place, program, read_on, run, sound, store, task, uid, write,
+};
 use std::{
     fs,
-    os::unix::fs::{MetadataExt, PermissionsExt, chown},
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt, chown},
+        process::CommandExt,
+    },
     path::Path,
 };
 use store::{Access, Error, Select, Store, Sync};
@@ -92,6 +97,42 @@ fn a_truncated_store_is_never_made_anew() {
     }
     fs::write(&path, &whole).unwrap();
     sound(&Store::open(&path, Access::Write).unwrap());
+}
+
+#[test]
+fn the_log_of_a_removed_store_is_not_taken_for_the_new_ones() {
+    let (directory, path) = place();
+    let (mut removed, session) = store(&path);
+    write(&mut removed, &session, 1, 50, Sync::Deltas).unwrap();
+    let log = fs::read(path.with_file_name("store.db-wal")).unwrap();
+    drop(removed);
+    fs::remove_file(&path).unwrap();
+    fs::write(path.with_file_name("store.db-wal"), log).unwrap();
+    // A link that leads to the store has the same beside it.
+    let (mut store, session) = store(&path);
+    assert_eq!(sound(&store).len(), 1);
+    write(&mut store, &session, 1, 2, Sync::Deltas).unwrap();
+    let link = directory.path().join("link.db");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let mut linked = Store::open(&link, Access::Write).unwrap();
+    write(&mut linked, &session, 3, 4, Sync::Deltas).unwrap();
+    assert_eq!(linked.path(), path);
+    assert_eq!(sound(&store)[0].last_sequence, 4);
+    assert!(!directory.path().join("link.db.turn").exists());
+}
+
+#[test]
+fn another_journal_mode_is_put_right() {
+    let (_directory, path) = place();
+    closed(&path);
+    let mode = |sql: &str| {
+        let raw = rusqlite::Connection::open(&path).unwrap();
+        raw.query_row(sql, [], |row| row.get::<_, String>(0)).unwrap()
+    };
+    assert_eq!(mode("PRAGMA journal_mode = DELETE"), "delete");
+    assert_eq!(sound(&Store::open(&path, Access::Read).unwrap())[0].last_sequence, 2_000);
+    Store::open(&path, Access::Write).unwrap().close().unwrap();
+    assert_eq!(mode("PRAGMA journal_mode"), "wal");
 }
 
 #[test]
@@ -280,6 +321,42 @@ fn on_a_read_only_mount() {
     assert!(!reader.frozen());
     assert_eq!(sound(&reader)[0].last_sequence, 50);
     assert!(matches!(Store::open(&outside.join("bare.db"), Access::Read), Err(Error::ReadOnly { .. })));
+}
+
+#[test]
+fn a_place_without_permission_can_be_read() {
+    let (directory, path) = place();
+    closed(&path);
+    let allow = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let mut child = again("faults::without_permission", path.as_os_str());
+    if fs::metadata(&path).unwrap().uid() == 0 {
+        // Root may do everything, so somebody else has to try; they need a program of their own.
+        let program = directory.path().join("test");
+        fs::copy(std::env::current_exe().unwrap(), &program).unwrap();
+        child = again_by(&program, "faults::without_permission", path.as_os_str());
+        child.uid(65_534).gid(65_534);
+    }
+    allow(&path, 0o444);
+    allow(directory.path(), 0o555);
+    run(&mut child);
+    allow(&path, 0o000);
+    let error = String::from_utf8(child.output().unwrap().stderr).unwrap();
+    assert!(error.contains("Io { doing: \"open\"") && error.contains("PermissionDenied"), "{error}");
+    allow(directory.path(), 0o755);
+}
+
+#[test]
+#[ignore = "needs a directory that it may not write to, made by another test"]
+fn without_permission() {
+    let task = task();
+    let path = Path::new(&task);
+    let store = Store::open(path, Access::Read).unwrap();
+    assert!(store.frozen());
+    assert_eq!(sound(&store)[0].last_sequence, 2_000);
+    match Store::open(path, Access::Write) {
+        Err(Error::ReadOnly { .. }) => {}
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

@@ -96,7 +96,12 @@ pub(crate) fn rounds(usual: u32) -> u32 {
 
 /// This program once more, to run one ignored test as a process of its own. What it is to do stands in `task`.
 pub(crate) fn again(test: &str, task: &OsStr) -> Command {
-    let mut command = program(std::env::current_exe().unwrap());
+    again_by(&std::env::current_exe().unwrap(), test, task)
+}
+
+/// The same, by a copy of this program.
+pub(crate) fn again_by(copy: &Path, test: &str, task: &OsStr) -> Command {
+    let mut command = program(copy);
     command.args([test, "--exact", "--ignored", "--nocapture"]).env("STORE_TEST_TASK", task);
     command
 }

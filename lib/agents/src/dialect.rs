@@ -159,13 +159,17 @@ pub enum Effect {
         /// `stdout`, or the message's name.
         location: String,
     },
-    /// This open item may go on after the turn's end.
-    Detach(Key, Keeps),
+    /// This open item may go on after the turn's end: a command that was left running.
+    Detach(Key),
+    /// A sub-agent works below this call: a foreground run waits for its end, and a turn's end closes nothing of it.
+    AgentBegan(Key),
+    /// The sub-agent below this call is done: what is open of it is closed.
+    AgentEnded(Key),
     /// A prompt reached the agent, or a setting holds.
     Taken(OrderId),
     /// A prompt or a setting was refused.
     Refused(OrderId, Fault),
-    /// The running turn is over.
+    /// The running turn is over. Said again while the engine waits for sub-agents, it replaces the verdict.
     TurnEnded(Box<Verdict>),
     /// Come back with `Woke` after this long; a second one of the same timer replaces the first.
     Wake(Timer, Duration),
@@ -286,15 +290,6 @@ impl Fault {
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Fault {
         Fault { code, message: message.into(), retry_after_ms: None, retry_at_ms: None, attempt: None, details: None }
     }
-}
-
-/// What kept on running when its turn ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keeps {
-    /// A command: a run need not wait for it.
-    Command,
-    /// A sub-agent: a foreground run waits for its report.
-    Agent,
 }
 
 /// What an agent says of its turn; outcome, exit code, `denied`, `pending` and duration are the engine's.

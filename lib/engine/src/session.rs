@@ -651,6 +651,7 @@ impl Conductor<'_> {
     /// The agent's turn is over. While a sub-agent of it is still to report the run goes on, and its last line is to be
     /// the turn's end: so the verdict waits for the report.
     fn turn_over(&mut self, verdict: Verdict) {
+        // (A second verdict on the same turn replaces the first: only then everything is counted.)
         if verdict.stop == Stop::Done && self.course.cut().is_none() && self.course.awaits_report() {
             self.held = Some(verdict);
         } else {

@@ -5,8 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 
 use agents::dialect::{
-    Asked, Decision, Effect, Exit, Fault, Finish, Keeps, Key, OrderId, Permit, RequestKey, Start, Status, Stop, Timer,
-    Verdict,
+    Asked, Decision, Effect, Exit, Fault, Finish, Key, OrderId, Permit, RequestKey, Start, Status, Stop, Timer, Verdict,
 };
 use schema::event::{
     Body, Cause, EndReason, EndedPhase, ErrorData, ItemDelta, ItemEvent, SessionEnded, StartedPhase, TerminatedBy,
@@ -35,6 +34,8 @@ pub struct Course {
     families: HashMap<Key, Family>,
     /// Calls whose result has begun or was made.
     answered: HashSet<Key>,
+    /// Calls below which a sub-agent works.
+    agents: Vec<Key>,
     requests: Vec<Request>,
     statuses: HashMap<(StatusLabel, Option<Key>), u64>,
     turn: Option<Turn>,
@@ -155,7 +156,7 @@ struct Open {
     item: Item,
     parent: Option<Key>,
     growth: Growth,
-    detached: Option<Keeps>,
+    detached: bool,
 }
 
 #[derive(Debug)]
@@ -214,6 +215,7 @@ impl Course {
             calls: Vec::new(),
             families: HashMap::new(),
             answered: HashSet::new(),
+            agents: Vec::new(),
             requests: Vec::new(),
             statuses: HashMap::new(),
             turn: None,
@@ -262,7 +264,7 @@ impl Course {
                 parent: parent_of(&item),
                 item,
                 growth,
-                detached: None,
+                detached: false,
             });
         }
         let request = |number: usize| RequestKey(u32::try_from(number).unwrap_or(u32::MAX));
@@ -318,7 +320,7 @@ impl Course {
 
     /// Whether a sub-agent is still to report after its turn's end.
     pub fn awaits_report(&self) -> bool {
-        self.items.iter().any(|open| open.detached == Some(Keeps::Agent))
+        !self.agents.is_empty()
     }
 
     /// Whether this request is open.
@@ -379,11 +381,17 @@ impl Course {
             }
             Effect::Withdrawn(key) => self.resolve(key, PermissionStatus::Cancelled, ResolvedBy::Agent, By::default()),
             Effect::Setback(fault) => self.error(fault, true, false),
-            Effect::Detach(key, keeps) => {
+            Effect::Detach(key) => {
                 if let Some(open) = self.items.iter_mut().find(|open| open.key == key) {
-                    open.detached = Some(keeps);
+                    open.detached = true;
                 }
             }
+            Effect::AgentBegan(call) => {
+                if !self.agents.contains(&call) {
+                    self.agents.push(call);
+                }
+            }
+            Effect::AgentEnded(call) => self.end_agent(call),
             Effect::TurnBegan(cause) => {
                 if self.turn.is_none() {
                     self.begin_turn(cause, Vec::new(), None, now);
@@ -665,7 +673,7 @@ impl Course {
             item,
             parent: start.parent,
             growth: Growth::default(),
-            detached: None,
+            detached: false,
         });
     }
 
@@ -925,39 +933,68 @@ impl Course {
             .collect()
     }
 
-    /// Closes open items and gives each call its result; what is detached stays where `keep` says so.
+    /// Closes open items and gives each call its result; what goes on after the turn stays where `keep` says so.
     fn close_items(&mut self, status: ItemStatus, keep: bool) {
         let kept: Vec<Key> = if keep {
-            let detached = self.items.iter().filter(|open| open.detached.is_some());
-            detached.flat_map(|open| [Some(open.key), open.parent]).flatten().collect()
+            let detached = self.items.iter().filter(|open| open.detached);
+            detached.flat_map(|open| [Some(open.key), open.parent]).flatten().chain(self.agents.iter().copied()).collect()
         } else {
+            self.agents.clear();
             Vec::new()
         };
-        let open: Vec<Key> = self
+        self.close_where(status, &|course, key, parent| !course.is_below(key, parent, &kept));
+        if kept.is_empty() {
+            self.families.retain(|key, _| self.calls.iter().any(|call| call.key == *key));
+        }
+    }
+
+    /// A sub-agent is done: its requests, items and calls are closed.
+    fn end_agent(&mut self, call: Key) {
+        self.agents.retain(|agent| *agent != call);
+        let asked: Vec<RequestKey> = self
+            .requests
+            .iter()
+            .filter(|request| {
+                request.call.is_some_and(|of| {
+                    let parent = self.families.get(&of).and_then(|family| family.parent);
+                    of != call && self.is_below(of, parent, &[call])
+                })
+            })
+            .map(|request| request.key)
+            .collect();
+        for key in asked {
+            self.resolve(key, PermissionStatus::Cancelled, ResolvedBy::TurnEnd, By::default());
+        }
+        self.close_where(ItemStatus::Completed, &|course, key, parent| {
+            // The call itself and its result are the parent agent's.
+            let own = key == call
+                || parent == Some(call)
+                    && course.items.iter().any(|open| open.key == key && open.item.kind == ItemKind::ToolResult);
+            !own && course.is_below(key, parent, &[call])
+        });
+    }
+
+    fn close_where(&mut self, status: ItemStatus, chosen: &dyn Fn(&Course, Key, Option<Key>) -> bool) {
+        let open: Vec<(Key, Option<Key>, ItemKind)> = self
             .items
             .iter()
-            .filter(|open| !self.is_kept(open.key, open.parent, &kept))
-            .map(|open| open.key)
+            .filter(|open| chosen(self, open.key, open.parent))
+            .map(|open| (open.key, open.parent, open.item.kind))
             .collect();
-        for key in open {
-            let result_of = self.items.iter().find(|open| open.key == key).and_then(|open| open.parent);
-            let declined = self.calls.iter().any(|call| Some(call.key) == result_of && call.declined);
-            let complete = self.items.iter().any(|open| open.key == key && open.item.kind == ItemKind::ToolCall);
-            let status = match status {
-                _ if declined => ItemStatus::Declined,
-                // Its status says only that its arguments are known.
-                ItemStatus::Cancelled | ItemStatus::Failed if complete => ItemStatus::Completed,
-                ItemStatus::InProgress
-                | ItemStatus::Completed
-                | ItemStatus::Failed
-                | ItemStatus::Declined
-                | ItemStatus::Cancelled => status,
+        for (key, parent, kind) in open {
+            let declined = self.calls.iter().any(|call| Some(call.key) == parent && call.declined);
+            let status = match (status, kind) {
+                // A call's status says only that its arguments are known.
+                (_, ItemKind::ToolCall) => ItemStatus::Completed,
+                (_, ItemKind::ToolResult) if declined => ItemStatus::Declined,
+                // A result that never came is no success.
+                (ItemStatus::Completed, ItemKind::ToolResult) => ItemStatus::Cancelled,
+                (status, _) => status,
             };
             self.finish(Finish { key, status, content: None }, true);
         }
-        let (stay, close): (Vec<Call>, Vec<Call>) = std::mem::take(&mut self.calls)
-            .into_iter()
-            .partition(|call| self.is_kept(call.key, call.parent, &kept));
+        let (close, stay): (Vec<Call>, Vec<Call>) =
+            std::mem::take(&mut self.calls).into_iter().partition(|call| chosen(self, call.key, call.parent));
         self.calls = stay;
         for call in close {
             self.answered.insert(call.key);
@@ -980,22 +1017,20 @@ impl Course {
                 delivery: None,
                 truncated: false,
             };
-            // A call whose turn ended well without a result was cut all the same.
             let status = match status {
                 _ if call.declined => ItemStatus::Declined,
                 ItemStatus::Failed => ItemStatus::Failed,
+                // A call whose turn ended well without a result was cut all the same.
                 ItemStatus::InProgress | ItemStatus::Completed | ItemStatus::Declined | ItemStatus::Cancelled => {
                     ItemStatus::Cancelled
                 }
             };
             self.whole(item, status, true);
         }
-        if kept.is_empty() {
-            self.families.retain(|key, _| self.calls.iter().any(|call| call.key == *key));
-        }
     }
 
-    fn is_kept(&self, key: Key, parent: Option<Key>, kept: &[Key]) -> bool {
+    /// Whether an item is one of these or nested in one of them.
+    fn is_below(&self, key: Key, parent: Option<Key>, kept: &[Key]) -> bool {
         let mut at = Some(key);
         let mut above = parent;
         while let Some(here) = at {

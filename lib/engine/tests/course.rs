@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use agents::dialect::{
-    Asked, Decision, Effect, Fault, Finish, Keeps, Key, Permit, RequestKey, Start, Status, Stop, Verdict,
+    Asked, Decision, Effect, Fault, Finish, Key, Permit, RequestKey, Start, Status, Stop, Verdict,
 };
 use engine::turn::{By, Course, Cut, Note, PromptItem};
 use proptest::prelude::*;
@@ -116,7 +116,9 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
         2 => (0..9u32, any::<bool>()).prop_map(|(key, yes)| Move::Decide(key, yes)),
         1 => (0..9u32, any::<bool>()).prop_map(|(key, yes)| Move::Answer(key, yes)),
         1 => (0..9u32).prop_map(|key| Move::Effect(Effect::Withdrawn(RequestKey(key)))),
-        1 => (0..40u32).prop_map(|key| Move::Effect(Effect::Detach(Key(key), Keeps::Command))),
+        1 => (0..40u32).prop_map(|key| Move::Effect(Effect::Detach(Key(key)))),
+        1 => (10..20u32).prop_map(|key| Move::Effect(Effect::AgentBegan(Key(key)))),
+        1 => (10..20u32).prop_map(|key| Move::Effect(Effect::AgentEnded(Key(key)))),
         1 => (0..10u32).prop_map(|key| Move::Effect(Effect::Retracted(vec![Key(key)]))),
         1 => (0..2u8).prop_map(|n| Move::Effect(Effect::Status(Status {
             label: StatusLabel::Todo, detail: None, json: serde_json::json!(n), parent: None,

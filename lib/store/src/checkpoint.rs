@@ -4,7 +4,7 @@ use rusqlite::{Connection, OpenFlags, hooks::Wal};
 use std::{
     path::{Path, PathBuf},
     sync::{
-        Arc, Condvar, Mutex, PoisonError,
+        Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError,
         atomic::{AtomicUsize, Ordering},
     },
     thread::{self, JoinHandle},
@@ -29,8 +29,17 @@ pub(crate) struct Checkpointer {
     pages: Arc<AtomicUsize>,
     /// At how many pages the writer does it itself next.
     limit: usize,
-    wish: Arc<(Mutex<Wish>, Condvar)>,
+    shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// What the writer and its thread share.
+#[derive(Debug)]
+struct Shared {
+    wish: Mutex<Wish>,
+    changed: Condvar,
+    /// Held by whoever of the two carries over.
+    at_it: Mutex<()>,
 }
 
 /// What the writer wants of the thread.
@@ -50,8 +59,8 @@ impl Checkpointer {
             told.store(usize::try_from(pages).unwrap_or(0), Ordering::Relaxed);
             Ok(())
         }))?;
-        let wish = Arc::new((Mutex::new(Wish::Nothing), Condvar::new()));
-        Ok(Checkpointer { store: store.to_owned(), pages, limit: TOO_LONG, wish, thread: None })
+        let shared = Shared { wish: Mutex::new(Wish::Nothing), changed: Condvar::new(), at_it: Mutex::new(()) };
+        Ok(Checkpointer { store: store.to_owned(), pages, limit: TOO_LONG, shared: Arc::new(shared), thread: None })
     }
 
     /// To be called after each commit, still in the writers' turn: nobody appends to the log meanwhile.
@@ -60,11 +69,21 @@ impl Checkpointer {
         if pages + TOO_LONG <= self.limit {
             self.limit = TOO_LONG;
         }
-        if pages >= self.limit {
+        if pages < self.limit {
+            return;
+        }
+        // If the thread is at it, it is waited for only when the log grew as much again meanwhile.
+        let alone = match self.shared.at_it.try_lock() {
+            Err(TryLockError::WouldBlock) if pages < self.limit + TOO_LONG => return,
+            Err(TryLockError::WouldBlock) => lock(&self.shared.at_it),
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Ok(alone) => alone,
+        };
+        if carry_over(connection) {
             // While somebody reads an old page the log cannot begin anew: not tried again before it is as much longer.
             self.limit = pages + TOO_LONG;
-            carry_over(connection);
         }
+        drop(alone);
     }
 
     /// To be called after each commit, out of the writers' turn.
@@ -74,10 +93,10 @@ impl Checkpointer {
         }
         self.say(Wish::Checkpoint);
         if self.thread.is_none() {
-            let (store, wish) = (self.store.clone(), Arc::clone(&self.wish));
+            let (store, shared) = (self.store.clone(), Arc::clone(&self.shared));
             let thread = thread::Builder::new().name("checkpoint".to_owned());
             // Where no thread can be had the writer does it all, and tries again to get one.
-            self.thread = thread.spawn(move || serve(&store, &wish)).ok();
+            self.thread = thread.spawn(move || serve(&store, &shared)).ok();
         }
     }
 
@@ -95,9 +114,8 @@ impl Checkpointer {
     }
 
     fn say(&self, word: Wish) {
-        let (wish, changed) = &*self.wish;
-        *wish.lock().unwrap_or_else(PoisonError::into_inner) = word;
-        changed.notify_one();
+        *lock(&self.shared.wish) = word;
+        self.shared.changed.notify_one();
     }
 }
 
@@ -107,27 +125,34 @@ impl Drop for Checkpointer {
     }
 }
 
-fn serve(store: &Path, (wish, changed): &(Mutex<Wish>, Condvar)) {
+fn serve(store: &Path, shared: &Shared) {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     // Without a connection, too, the writer does it all.
     let Ok(connection) = Connection::open_with_flags(store, flags) else { return };
-    let wished = || wish.lock().unwrap_or_else(PoisonError::into_inner);
     loop {
-        let word = changed.wait_while(wished(), |wish| *wish == Wish::Nothing);
+        let word = shared.changed.wait_while(lock(&shared.wish), |wish| *wish == Wish::Nothing);
         let mut word = word.unwrap_or_else(PoisonError::into_inner);
         if *word == Wish::End {
             return;
         }
         *word = Wish::Nothing;
         drop(word);
+        let alone = lock(&shared.at_it);
         carry_over(&connection);
-        drop(changed.wait_timeout_while(wished(), PAUSE, |wish| *wish != Wish::End));
+        drop(alone);
+        drop(shared.changed.wait_timeout_while(lock(&shared.wish), PAUSE, |wish| *wish != Wish::End));
     }
 }
 
-/// Copies what no reader needs in the log any more. What fails here (a full disk, another one at it) loses nothing and is no
-/// error of the commit before it: the log only stays longer, and a later commit asks again.
-fn carry_over(connection: &Connection) {
+/// Copies what no reader needs in the log any more; false if another process is at it. What fails here (a full disk) loses
+/// nothing and is no error of the commit before it: the log only stays longer, and a later commit asks again.
+fn carry_over(connection: &Connection) -> bool {
     let checkpoint = connection.prepare_cached("PRAGMA wal_checkpoint(PASSIVE)");
-    let _ = checkpoint.and_then(|mut checkpoint| checkpoint.query_row([], |_| Ok(())));
+    let busy = checkpoint.and_then(|mut checkpoint| checkpoint.query_row([], |row| row.get::<_, i64>(0)));
+    busy.map_or(true, |busy| busy == 0)
+}
+
+/// Nothing that is locked here can be left half done.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

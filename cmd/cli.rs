@@ -98,6 +98,7 @@ pub(crate) fn command() -> clap::Command {
 }
 
 /// Help and version are answers; anything else is a usage error, on both streams.
+#[expect(clippy::wildcard_enum_match_arm, reason = "clap's list of errors grows")]
 fn unparsed(error: &clap::Error, wants_text: bool) -> Exit {
     match error.kind() {
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {

@@ -3,6 +3,7 @@
 pub mod agent;
 pub mod card;
 pub mod dialect;
+mod jsonrpc;
 pub mod registry;
 
 pub mod codex;

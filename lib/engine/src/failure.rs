@@ -54,7 +54,9 @@ impl From<store::Error> for Failure {
             store::Error::Newer { .. } => (ErrorCode::Store, "update sandbox-agent, or use another store with --store"),
             store::Error::Busy { .. } => (ErrorCode::Store, "end the process that holds it, then try again"),
             store::Error::Unfit { .. } => (ErrorCode::Store, "use a local disk with --store or SANDBOX_AGENT_STORE"),
-            _ => (ErrorCode::Store, "use another place with --store or SANDBOX_AGENT_STORE"),
+            store::Error::OutOfOrder { .. } | store::Error::Io { .. } | store::Error::Sqlite { .. } => {
+                (ErrorCode::Store, "use another place with --store or SANDBOX_AGENT_STORE")
+            }
         };
         Failure::new(code, message).hint(hint)
     }
@@ -70,7 +72,9 @@ impl From<host::Error> for Failure {
             }
             host::Error::Directory { .. } => Failure::usage(message),
             host::Error::NoPlace { .. } => Failure::new(ErrorCode::Store, message),
-            _ => Failure::new(ErrorCode::Other, message),
+            host::Error::Ourselves { .. } | host::Error::File { .. } | host::Error::System { .. } => {
+                Failure::new(ErrorCode::Other, message)
+            }
         }
     }
 }

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 
 /// A failure of the operating system. Messages read after "failed to".
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum Error {
     /// Exit code 127.
     #[error("find {program}{}", looked_in(.looked))]

@@ -11,7 +11,6 @@ use std::{
 
 /// Why the store could not do what it was asked. Messages are lowercase fragments that name the path.
 #[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
 pub enum Error {
     /// There is no store at this path; only opening with [`crate::Access::Write`] makes one.
     #[error("open {}: there is no store", path.display())]

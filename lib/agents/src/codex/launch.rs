@@ -1,8 +1,12 @@
-//! How Codex is started.
+//! How Codex is started: its app-server on stdio, with the user's own configuration and login.
 
 use crate::agent::{Job, Launch};
 
 /// Arguments and environment.
-pub(super) fn launch(_job: &Job) -> Launch {
-    Launch::default()
+pub(super) fn launch(job: &Job) -> Launch {
+    // An update check asks the network and can only disturb a run.
+    let mut args: Vec<String> = ["app-server", "-c", "check_for_update_on_startup=false"].map(str::to_owned).into();
+    args.extend(job.agent_args.iter().cloned());
+    // It leaves within 100 ms of the end of its input, and takes its commands along.
+    Launch { args, env: Vec::new(), unset: Vec::new(), eof_ms: 2000, term_ms: 1500 }
 }

@@ -1,7 +1,11 @@
-//! Codex: its card and its way in.
+//! Codex, through `codex app-server`: its card and its way in.
 
 mod dialect;
+mod diff;
+mod items;
 mod launch;
+mod requests;
+mod wire;
 
 use schema::event::PermissionMode;
 
@@ -15,9 +19,9 @@ pub struct Codex;
 static CARD: Card = Card {
     name: "codex",
     title: "Codex",
-    program: None,
-    tested: "0",
-    modes: &[],
+    program: Some("codex"),
+    tested: "0.169.0",
+    modes: &["default", "plan"],
     efforts: &[],
     permission_modes: &PermissionMode::ALL,
     can: Capabilities {
@@ -25,7 +29,7 @@ static CARD: Card = Card {
         effort: true,
         resume: true,
         resume_elsewhere: true,
-        fork: false,
+        fork: true,
         steer: true,
         images: true,
         files: false,
@@ -34,7 +38,7 @@ static CARD: Card = Card {
         max_turns: false,
         cost: false,
     },
-    install: "",
+    install: "npm install -g @openai/codex",
 };
 
 impl Agent for Codex {

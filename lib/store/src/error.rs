@@ -78,7 +78,7 @@ pub enum Error {
         known: i64,
     },
     /// Other writers kept us waiting until our patience ended (60 s if not set otherwise).
-    #[error("write {}: another writer holds it since {} s{}", path.display(), waited.as_secs(), Holder(*holder))]
+    #[error("write {}: another writer has held it for {} s{}", path.display(), waited.as_secs(), Holder(*holder))]
     Busy {
         /// The store's path.
         path: PathBuf,

@@ -1,7 +1,13 @@
 //! Many writers and many followers on one store, in processes and threads.
 
 use crate::support::{again, named, place, read_on, rounds, run, sound, task, uid, write};
-use std::{collections::HashSet, path::Path, thread, time::Duration};
+use std::{
+    collections::HashSet,
+    path::Path,
+    sync::LazyLock,
+    thread,
+    time::{Duration, Instant},
+};
 use store::{Access, Select, Store, Sync};
 
 const EVENTS: i64 = 600;
@@ -126,6 +132,9 @@ fn a_cursor_meets_each_event_once_across_deletions() {
     });
 }
 
+/// Between two looks at what another process does; if that failed, the test is to fail rather than to hang.
 fn pause() {
+    static BEGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    assert!(BEGIN.elapsed() < Duration::from_secs(120), "what is waited for does not come");
     thread::sleep(Duration::from_millis(1));
 }

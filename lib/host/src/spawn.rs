@@ -8,6 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::sys::stat::umask;
 use nix::unistd::{pipe2, setsid};
 
@@ -49,6 +50,8 @@ impl Start {
         let (inherit, deaf, mask) = (self.inherit, self.deaf, private::former_umask());
         let prepare = move || {
             setsid()?;
+            // Blocked signals are inherited too: an agent that never hears of SIGCHLD waits for its commands for ever.
+            sigprocmask(SigmaskHow::SIG_SETMASK, Some(&SigSet::empty()), None)?;
             for signal in Signal::iterator() {
                 if deaf && DEAF_TO.contains(&signal) {
                     signals::set_ignored(signal);

@@ -103,7 +103,7 @@ pub(crate) fn set_default(signal: Signal) -> Option<SigAction> {
 }
 
 /// Ignores a signal. Safe between fork and exec.
-pub(crate) fn set_ignored(signal: Signal) {
+pub fn set_ignored(signal: Signal) {
     // It fails only for SIGKILL and SIGSTOP.
     let _ = set(signal, SigHandler::SigIgn);
 }

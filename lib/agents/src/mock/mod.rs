@@ -1,7 +1,10 @@
-//! Mock: its card and its way in.
+//! Mock: the agent that is built in, a test instrument that plays a script chosen by the first word of the prompt.
 
 mod dialect;
-mod launch;
+pub mod launch;
+pub mod player;
+pub mod script;
+pub mod wire;
 
 use schema::event::PermissionMode;
 
@@ -16,23 +19,23 @@ static CARD: Card = Card {
     name: "mock",
     title: "Mock",
     program: None,
-    tested: "0",
-    modes: &[],
-    efforts: &[],
+    tested: env!("CARGO_PKG_VERSION"),
+    modes: &["default", "plan"],
+    efforts: &["low", "medium", "high"],
     permission_modes: &PermissionMode::ALL,
     can: Capabilities {
         model: true,
         effort: true,
         resume: true,
         resume_elsewhere: true,
-        fork: false,
+        fork: true,
         steer: true,
         images: true,
-        files: false,
-        edit_input: false,
-        deny_message: false,
-        max_turns: false,
-        cost: false,
+        files: true,
+        edit_input: true,
+        deny_message: true,
+        max_turns: true,
+        cost: true,
     },
     install: "",
 };

@@ -1,0 +1,212 @@
+//! The hidden `__mock`: the mock as a real process, which carries out what its player says.
+
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::fd::AsFd;
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, TryRecvError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use agents::mock::launch::Setup;
+use agents::mock::player::{Player, Step};
+use agents::mock::wire::{self, Grown, Told};
+use host::Signal;
+
+/// Plays until it is told nothing more. Returns the exit code.
+pub(crate) fn main(args: &[String]) -> i32 {
+    let setup = match Setup::parse(args) {
+        Ok(setup) => setup,
+        Err(why) => {
+            // Nobody is left to tell when stderr is gone.
+            let _ = writeln!(io::stderr(), "mock: {why}");
+            return 2;
+        }
+    };
+    match stdout().and_then(|stdout| Stage::new(setup, io::stdin(), stdout, io::stderr())?.play()) {
+        Ok(code) => code,
+        // Its reader has gone.
+        Err(_) => 1,
+    }
+}
+
+/// Stdout without the buffer that ends at every newline.
+#[expect(clippy::disallowed_methods, reason = "this is a child process that speaks on its stdout")]
+fn stdout() -> io::Result<File> {
+    io::stdout().as_fd().try_clone_to_owned().map(File::from)
+}
+
+/// The player between its pipes.
+struct Stage<Out, Errors> {
+    player: Player,
+    told: Receiver<Told>,
+    /// Nothing more will be told.
+    alone: bool,
+    /// What was not written yet.
+    waiting: Vec<u8>,
+    out: Out,
+    errors: Errors,
+}
+
+/// How much is written at once, in bytes.
+const AT_ONCE: usize = 256 << 10;
+
+impl<Out: Write, Errors: Write> Stage<Out, Errors> {
+    fn new(setup: Setup, input: impl Read + Send + 'static, out: Out, errors: Errors) -> io::Result<Self> {
+        let (tell, told) = mpsc::channel();
+        let listen = move || {
+            let mut input = BufReader::new(input);
+            let mut line = String::new();
+            while input.read_line(&mut line).is_ok_and(|count| count > 0) {
+                match serde_json::from_str(&line) {
+                    Ok(one) => {
+                        if tell.send(one).is_err() {
+                            return;
+                        }
+                    }
+                    Err(error) => {
+                        let _ = writeln!(io::stderr(), "mock: cannot read `{}`: {error}", line.trim_end());
+                    }
+                }
+                line.clear();
+            }
+        };
+        thread::Builder::new().spawn(listen)?;
+        Ok(Self { player: Player::new(setup), told, alone: false, waiting: Vec::new(), out, errors })
+    }
+
+    /// Returns the exit code.
+    fn play(&mut self) -> io::Result<i32> {
+        loop {
+            loop {
+                match self.told.try_recv() {
+                    Ok(told) => {
+                        self.player.hear(told);
+                    }
+                    Err(TryRecvError::Empty) => break,
+                    Err(TryRecvError::Disconnected) => {
+                        self.alone = true;
+                        break;
+                    }
+                }
+            }
+            if self.is_over() {
+                self.flush()?;
+                return Ok(0);
+            }
+            match self.player.step() {
+                Step::Line(said) => wire::write(&mut self.waiting, &said),
+                Step::Text(key, text) => wire::write(&mut self.waiting, &Grown { key, text }),
+                Step::Burst { key, numbers, bytes } => wire::write_burst(&mut self.waiting, key, numbers, bytes),
+                Step::Bytes(bytes) => self.waiting.extend_from_slice(&bytes),
+                Step::Long { byte, count } => {
+                    self.flush()?;
+                    io::copy(&mut io::repeat(byte).take(count as u64), &mut self.out)?;
+                    self.waiting.push(b'\n');
+                }
+                Step::Stderr(text) => {
+                    self.flush()?;
+                    self.errors.write_all(text.as_bytes())?;
+                }
+                Step::Orphans { key, count } => {
+                    let text = leave_behind(count)?;
+                    wire::write(&mut self.waiting, &Grown { key, text });
+                }
+                Step::Variables { key, names } => {
+                    let text = names.iter().map(|name| variable(name)).collect();
+                    wire::write(&mut self.waiting, &Grown { key, text });
+                }
+                Step::Deafen => {
+                    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+                        host::signals::set_ignored(signal);
+                    }
+                }
+                Step::Pause(pause) => self.pause(Instant::now() + pause)?,
+                Step::Wait => {
+                    self.flush()?;
+                    if self.alone && !self.player.is_deaf() {
+                        // What it waits for cannot come any more.
+                        return Ok(0);
+                    }
+                    self.wait();
+                }
+                Step::Exit(code) => {
+                    self.flush()?;
+                    return Ok(code);
+                }
+            }
+            if self.waiting.len() >= AT_ONCE {
+                self.flush()?;
+            }
+        }
+    }
+
+    /// Whether there is nothing left to do here.
+    fn is_over(&self) -> bool {
+        self.alone && !self.player.is_busy() && !self.player.is_deaf()
+    }
+
+    fn pause(&mut self, until: Instant) -> io::Result<()> {
+        self.flush()?;
+        while !self.is_over() {
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                break;
+            }
+            if self.alone {
+                thread::sleep(left);
+                continue;
+            }
+            match self.told.recv_timeout(left) {
+                Ok(told) => {
+                    if self.player.hear(told) {
+                        break;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => self.alone = true,
+            }
+        }
+        Ok(())
+    }
+
+    fn wait(&mut self) {
+        if self.alone {
+            thread::sleep(Duration::MAX);
+        }
+        match self.told.recv() {
+            Ok(told) => {
+                self.player.hear(told);
+            }
+            Err(_) => self.alone = true,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.out.write_all(&self.waiting)?;
+        self.waiting.clear();
+        self.out.flush()
+    }
+}
+
+/// Starts processes in sessions of their own whose parents end at once; the second does not hear TERM. Returns their ids.
+#[expect(clippy::disallowed_methods, reason = "this is a child process that leaves its children behind on purpose")]
+fn leave_behind(count: u8) -> io::Result<String> {
+    const SCRIPT: &str = r#"
+        for number in $(seq "$1"); do
+            deaf=; if [ "$number" = 2 ]; then deaf="trap '' TERM;"; fi
+            (setsid sh -c "$deaf echo \$\$; exec sleep 600 >/dev/null" &)
+        done"#;
+    let count = count.to_string();
+    let left =
+        Command::new("sh").args(["-c", SCRIPT, "sh", &count]).stdin(Stdio::null()).stderr(Stdio::inherit()).output()?;
+    Ok(String::from_utf8_lossy(&left.stdout).lines().map(|id| format!(" {id}")).collect())
+}
+
+#[expect(clippy::disallowed_methods, reason = "this is a child process, and its environment is what is looked at")]
+fn variable(name: &str) -> String {
+    match std::env::var_os(name) {
+        Some(value) => format!("{name}={}\n", value.to_string_lossy()),
+        None => format!("{name} is not set\n"),
+    }
+}

@@ -1,7 +1,7 @@
 //! Real agents, installed once at a pinned version and driven against the scripted model.
 
 mod app_server;
-mod codex;
+pub(crate) mod codex;
 
 use std::fs::{self, File};
 use std::io::Write;

@@ -1,0 +1,102 @@
+//! The numbers of the contract, measured on the program as its users run it: `cargo bench --bench numbers [-- NAME… --quick --rounds N]`.
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::disallowed_methods,
+    reason = "the fences protect the product; a benchmark unwraps, prints, starts processes and reads the clock"
+)]
+
+mod burst;
+mod codex;
+mod follow;
+mod history;
+mod machine;
+mod pages;
+mod program;
+mod replay;
+mod start;
+mod table;
+
+/// What the tests have to drive the program with; a benchmark needs some of it, under the names that it goes by there.
+#[path = ".."]
+#[allow(dead_code, unused_imports, reason = "shared with the tests")]
+mod shared {
+    pub(crate) mod checker;
+    pub(crate) mod env;
+    pub(crate) mod events;
+    pub(crate) mod model;
+    pub(crate) mod real;
+}
+
+use history::History;
+use shared::{checker, env, events, model, real};
+use std::process::ExitCode;
+
+/// What can be measured by itself: its name, what it is, and how.
+static PARTS: [Part; 6] = [
+    ("start", "what one invocation costs", start::measure),
+    ("burst", "a mock that is as fast as it can", burst::measure),
+    ("replay", "a long session from the store, beside cat", replay::measure),
+    ("pages", "ten events out of many", pages::measure),
+    ("follow", "from one process's commit to another's stdout", follow::measure),
+    ("codex", "the real Codex with and without us", codex::measure),
+];
+
+type Part = (&'static str, &'static str, fn(&Effort, &History));
+
+/// How much to measure.
+pub(crate) struct Effort {
+    quick: bool,
+    rounds: Option<usize>,
+}
+
+impl Effort {
+    /// The rounds asked for; else the usual number, or with `--quick` the other one.
+    pub(crate) fn rounds(&self, usual: usize, quick: usize) -> usize {
+        self.rounds.unwrap_or(self.pick(usual, quick))
+    }
+
+    /// A size: the usual one, or with `--quick` the other one.
+    pub(crate) fn pick<T>(&self, usual: T, quick: T) -> T {
+        if self.quick { quick } else { usual }
+    }
+}
+
+fn main() -> ExitCode {
+    let mut effort = Effort { quick: false, rounds: None };
+    let mut names = Vec::new();
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            // Cargo says so to every benchmark.
+            "--bench" => {}
+            "--quick" => effort.quick = true,
+            "--rounds" => match arguments.next().and_then(|number| number.parse().ok()).filter(|number| *number > 0) {
+                Some(number) => effort.rounds = Some(number),
+                None => return usage("--rounds wants a number"),
+            },
+            name if PARTS.iter().any(|part| part.0 == name) => names.push(name.to_owned()),
+            other => return usage(&format!("there is no `{other}`")),
+        }
+    }
+    let before = machine::describe();
+    let history = History::new(&effort);
+    table::head();
+    for (name, what, measure) in &PARTS {
+        if names.is_empty() || names.iter().any(|wanted| wanted == name) {
+            eprintln!("{name}: {what}");
+            measure(&effort, &history);
+        }
+    }
+    before.afterwards();
+    ExitCode::SUCCESS
+}
+
+fn usage(complaint: &str) -> ExitCode {
+    eprintln!("error: {complaint}\nusage: cargo bench --bench numbers [-- NAME… --quick --rounds N]\n");
+    for (name, what, _) in &PARTS {
+        eprintln!("  {name:8} {what}");
+    }
+    ExitCode::from(2)
+}

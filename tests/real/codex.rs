@@ -299,16 +299,18 @@ fn says(text: &str) -> impl Fn(&Value) -> bool {
 #[test]
 fn a_sub_agent_that_reports_in_time() {
     let (child, main) = (Gate::new(), Gate::new());
-    let Some(codex) = Codex::start(sub_agent(&child, &main)) else { return };
+    // A report that comes while the main agent works is given to its model, which is asked once more.
+    let [first, second, third] = sub_agent(&child, &main);
+    let Some(codex) = Codex::start([first, second, third, Reply::new().text(" Noted.")]) else { return };
     child.open();
     let mut running = codex.command(&["--permission-mode", "bypass"], "Delegate this").spawn();
     running.wait_for("the sub-agent's text", says("Child finished."));
     main.open();
     let events = judged(&codex.env, &running.wait().expect(0));
-    assert_eq!(course(&events), "U T+ M C O Y^ M^ M T-(ok,0)");
+    assert_eq!(course(&events), "U T+ M C O Y^ M^ M M T-(ok,0)");
     assert_eq!(part(completed(&events, "tool_call")[0], "tool_call")["kind"], "agent");
-    assert_eq!(end(&events)["final_text"], "Main finished.");
-    assert_eq!(end(&events)["usage"]["total_tokens"], 330, "sub-agents count");
+    assert_eq!(end(&events)["final_text"], "Main finished. Noted.");
+    assert_eq!(end(&events)["usage"]["total_tokens"], 440, "sub-agents count");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Codex's conversation as a state machine: threads, turns, usage, errors.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use schema::event::{Cause, PermissionMode, Usage};
 use schema::item::{ContentPart, ItemKind, ItemStatus, Role, StatusLabel};
@@ -15,9 +16,13 @@ use super::wire;
 use crate::agent::Job;
 use crate::dialect::{
     Dialect, Effect, Fault, Finish, Input, Key, Order, OrderId, Prompt, RequestKey, Setting, Start, Status, Stop,
-    Verdict,
+    Timer, Verdict,
 };
 use crate::jsonrpc::{Calls, notify};
+
+/// When commands that do not end are waited for no longer.
+const CLEANED: Timer = Timer(1);
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// One conversation.
 pub(super) struct Conversation {
@@ -37,6 +42,8 @@ pub(super) struct Conversation {
     silent: bool,
     /// The end of the main turn, while sub-agents go on.
     over: Option<Stop>,
+    /// The turn was interrupted, and its commands are being ended.
+    closing: bool,
     keys: u32,
     asked: u32,
     pub(super) items: HashMap<String, Known>,
@@ -92,6 +99,7 @@ impl Conversation {
             interrupt: false,
             silent: false,
             over: None,
+            closing: false,
             keys: 0,
             asked: 0,
             items: HashMap::new(),
@@ -275,6 +283,7 @@ impl Conversation {
         self.turn = Some(String::new());
         self.over = None;
         self.silent = false;
+        self.closing = false;
         self.interrupt = false;
         self.attempt.clear();
         for counter in self.counters.values_mut() {
@@ -332,7 +341,12 @@ impl Conversation {
             "item/reasoning/summaryTextDelta" => self.reasoned(params, true, effects)?,
             "item/reasoning/textDelta" => self.reasoned(params, false, effects)?,
             "item/started" => self.item(serde_json::from_str(params)?, false, effects)?,
-            "item/completed" => self.item(serde_json::from_str(params)?, true, effects)?,
+            "item/completed" => {
+                self.item(serde_json::from_str(params)?, true, effects)?;
+                if self.closing && !self.runs_commands() {
+                    self.close(effects);
+                }
+            }
             "turn/started" => self.turn_started(serde_json::from_str(params)?, effects),
             "turn/completed" => self.turn_completed(serde_json::from_str(params)?, effects),
             "thread/tokenUsage/updated" => self.counted(serde_json::from_str(params)?, effects),
@@ -466,6 +480,12 @@ impl Conversation {
                 // The command goes on otherwise, as a terminal in the background.
                 let clean = json!({ "threadId": params.thread_id });
                 self.call("thread/backgroundTerminals/clean", &clean, Call::Clean, effects);
+                if self.runs_commands() {
+                    // Their output is said only now, within some 10 ms.
+                    self.closing = true;
+                    effects.push(Effect::Wake(CLEANED, PATIENCE));
+                    return;
+                }
                 Stop::Interrupted
             }
             "failed" => Stop::Failed(match params.turn.error {
@@ -481,6 +501,18 @@ impl Conversation {
             self.over = Some(stop.clone());
         }
         effects.push(Effect::TurnEnded(Box::new(self.verdict(stop))));
+    }
+
+    /// Whether what ends now was interrupted.
+    pub(super) fn is_closing(&self) -> bool {
+        self.closing
+    }
+
+    /// The end of an interrupted turn, once its commands have ended.
+    fn close(&mut self, effects: &mut Vec<Effect>) {
+        if std::mem::take(&mut self.closing) {
+            effects.push(Effect::TurnEnded(Box::new(self.verdict(Stop::Interrupted))));
+        }
     }
 
     fn verdict(&self, stop: Stop) -> Verdict {
@@ -586,8 +618,9 @@ impl Dialect for Conversation {
                 Order::Set(setting) => self.set(id, setting, effects),
                 Order::Cancel => self.interrupt(effects),
             },
-            // We wait for nothing, and the engine tells of a death better than we could.
-            Input::Woke(_) | Input::Closed(_) => {}
+            Input::Woke(_) => self.close(effects),
+            // The engine tells of a death better than we could.
+            Input::Closed(_) => {}
         }
     }
 }

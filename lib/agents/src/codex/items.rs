@@ -206,6 +206,11 @@ impl Conversation {
         Ok(())
     }
 
+    /// Whether commands of our own thread run.
+    pub(super) fn runs_commands(&self) -> bool {
+        self.items.values().any(|known| known.running && known.parent.is_none())
+    }
+
     /// At the end of a turn that went well: commands that still run go on as they are.
     pub(super) fn leave_running(&mut self, effects: &mut Vec<Effect>) {
         let mut running: Vec<(Key, String)> = self
@@ -348,7 +353,7 @@ impl Conversation {
     }
 
     /// The result of a known call begins.
-    fn begin_result(&mut self, id: &str, effects: &mut Vec<Effect>) -> Key {
+    pub(super) fn begin_result(&mut self, id: &str, effects: &mut Vec<Effect>) -> Key {
         if let Some(result) = self.items.get(id).and_then(|known| known.result) {
             return result;
         }
@@ -406,10 +411,15 @@ impl Conversation {
             if let Some(known) = self.items.get_mut(id) {
                 known.running = true;
             }
+            // Without a process it waits for an approval.
+            if item.process_id.is_some() {
+                self.begin_result(id, effects);
+            }
             return;
         }
         let status = match item.exit_code {
-            // Codex's word for a command that it killed is -1.
+            // What the end of an interrupted turn ends is cancelled, whatever Codex calls it.
+            _ if self.is_closing() => ItemStatus::Cancelled,
             Some(0) => ItemStatus::Completed,
             Some(_) => ItemStatus::Failed,
             None => ended(&item.status),

@@ -21,8 +21,8 @@ pub(super) struct Pending {
 /// How the answer is written.
 #[derive(Debug, Clone)]
 enum Form {
-    /// A command or a patch: `decision`.
-    Approval,
+    /// A command or a patch: `decision`. The command's item, to say that it runs.
+    Approval(Option<String>),
     /// An elicitation that is a permission: `action`.
     Elicitation,
     /// Wider permissions, which are handed back as they were asked for.
@@ -80,10 +80,10 @@ impl Conversation {
     pub(super) fn decide(&mut self, key: RequestKey, decision: &Decision, effects: &mut Vec<Effect>) {
         let Some(pending) = self.pending.remove(&key) else { return };
         let result = match (&pending.form, decision) {
-            (Form::Approval, Decision::Accept { .. }) => json!({ "decision": "accept" }),
-            (Form::Approval, Decision::AcceptForSession) => json!({ "decision": "acceptForSession" }),
-            (Form::Approval, Decision::Reject { stop: false, .. }) => json!({ "decision": "decline" }),
-            (Form::Approval, Decision::Reject { stop: true, .. }) => json!({ "decision": "cancel" }),
+            (Form::Approval(_), Decision::Accept { .. }) => json!({ "decision": "accept" }),
+            (Form::Approval(_), Decision::AcceptForSession) => json!({ "decision": "acceptForSession" }),
+            (Form::Approval(_), Decision::Reject { stop: false, .. }) => json!({ "decision": "decline" }),
+            (Form::Approval(_), Decision::Reject { stop: true, .. }) => json!({ "decision": "cancel" }),
             (Form::Permissions(asked), Decision::Accept { .. }) => json!({ "permissions": asked, "scope": "turn" }),
             (Form::Permissions(asked), Decision::AcceptForSession) => {
                 json!({ "permissions": asked, "scope": "session" })
@@ -98,6 +98,11 @@ impl Conversation {
             }
         };
         effects.push(Effect::Say(answer(&pending.id, &result)));
+        if let (Form::Approval(Some(item)), Decision::Accept { .. } | Decision::AcceptForSession) =
+            (&pending.form, decision)
+        {
+            self.begin_result(item, effects);
+        }
     }
 
     /// A question was answered.
@@ -123,7 +128,7 @@ impl Conversation {
                 let result = json!({ "action": "accept", "content": content, "_meta": null });
                 effects.push(Effect::Say(answer(&pending.id, &result)));
             }
-            Form::Approval | Form::Elicitation | Form::Permissions(_) => {
+            Form::Approval(_) | Form::Elicitation | Form::Permissions(_) => {
                 let result = json!({ "action": "accept", "content": {}, "_meta": null });
                 effects.push(Effect::Say(answer(&pending.id, &result)));
             }
@@ -135,7 +140,7 @@ impl Conversation {
         let Some(pending) = self.pending.remove(&key) else { return };
         let result = match &pending.form {
             Form::Input { .. } => json!({ "answers": {} }),
-            Form::Fields(_) | Form::Approval | Form::Elicitation | Form::Permissions(_) => {
+            Form::Fields(_) | Form::Approval(_) | Form::Elicitation | Form::Permissions(_) => {
                 json!({ "action": "decline", "content": null, "_meta": null })
             }
         };
@@ -153,7 +158,7 @@ impl Conversation {
     }
 
     fn command_approval(&mut self, id: &Value, request: wire::CommandApproval, effects: &mut Vec<Effect>) {
-        let mut permit = self.permit(id, Form::Approval, &request.item_id, Action::Command, "shell");
+        let mut permit = self.permit(id, Form::Approval(Some(request.item_id.clone())), &request.item_id, Action::Command, "shell");
         let actions = request.command_actions.unwrap_or_default();
         permit.reads_only = !actions.is_empty()
             && actions.iter().all(|action| matches!(action.kind.as_str(), "read" | "listFiles" | "search"));
@@ -175,7 +180,7 @@ impl Conversation {
     }
 
     fn patch_approval(&mut self, id: &Value, request: wire::PatchApproval, effects: &mut Vec<Effect>) {
-        let mut permit = self.permit(id, Form::Approval, &request.item_id, Action::Edit, "apply_patch");
+        let mut permit = self.permit(id, Form::Approval(None), &request.item_id, Action::Edit, "apply_patch");
         let changes = self.items.get(&request.item_id).map(|known| known.changes.clone()).unwrap_or_default();
         for change in &changes {
             permit.paths.push(absolute(self.cwd(), &change.path));

@@ -133,6 +133,8 @@ pub(super) struct CommandItem {
     pub(super) cwd: Option<String>,
     pub(super) status: String,
     #[serde(default)]
+    pub(super) process_id: Option<String>,
+    #[serde(default)]
     pub(super) aggregated_output: Option<String>,
     #[serde(default)]
     pub(super) exit_code: Option<i64>,

@@ -1181,4 +1181,5 @@ const TODO: &[Field] = &[
 ];
 
 #[cfg(test)]
+#[path = "checker/tests.rs"]
 mod tests;

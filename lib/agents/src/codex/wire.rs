@@ -511,6 +511,10 @@ pub(super) fn code_of(error: &TurnError) -> ErrorCode {
         }),
         Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_)) | None => None,
     };
+    // A 5xx without its number: only these words tell it from a broken line.
+    if by_info == Some(ErrorCode::Network) && prose(&["experiencing high demand"]) {
+        return ErrorCode::Server;
+    }
     by_info.unwrap_or_else(|| {
         if prose(&["max_output_tokens"]) {
             ErrorCode::MaxTokens

@@ -1,0 +1,390 @@
+//! Recorded conversations, played to their translator and through the course of a session: the events that must result.
+//!
+//! A `.talk` holds one conversation: `=` the job, `<` a line heard, `<@METHOD` the answer to our call of that method, `!` an
+//! order, `.` the process's end, `>` what we say (written by `UPDATE=1`). Beside it `.events` holds the events, one a line.
+
+#[path = "../../../tests/checker.rs"]
+#[allow(dead_code, unreachable_pub, missing_docs)]
+mod checker;
+
+use std::collections::{HashMap, VecDeque};
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use agents::agent::{Agent, Job, Resume};
+use agents::dialect::{
+    Attachment, Decision, Dialect, Effect, Exit, Fault, Input, Order, OrderId, Prompt, RequestKey, Timer,
+};
+use agents::registry;
+use engine::turn::{By, Course, Cut, Note, PromptItem, describe_exit};
+use schema::event::{Body, Cause, PermissionMode, SessionStarted, Unparsed};
+use schema::line::{Envelope, LineWriter};
+use schema::outcome::ErrorCode;
+use schema::request::ResolvedBy;
+use serde_json::Value;
+
+/// Cases that are about something we do not understand.
+const UNPARSED: &[&str] = &["unparsed", "garbage", "badutf8", "unknown"];
+
+struct Player {
+    dialect: Box<dyn Dialect>,
+    course: Course,
+    effects: Vec<Effect>,
+    said: Vec<String>,
+    /// Ids of our calls that wait for an answer, by method.
+    calls: HashMap<String, VecDeque<Value>>,
+    asked: VecDeque<(RequestKey, bool)>,
+    steered: VecDeque<(OrderId, String)>,
+    timers: Vec<Timer>,
+    orders: u64,
+    native: Option<String>,
+    events: Vec<(Body, bool, Option<String>)>,
+    over: bool,
+}
+
+impl Player {
+    fn new(agent: &dyn Agent, job: &Job) -> Player {
+        let mut player = Player {
+            dialect: agent.dialect(job),
+            course: Course::new(1),
+            effects: Vec::new(),
+            said: Vec::new(),
+            calls: HashMap::new(),
+            asked: VecDeque::new(),
+            steered: VecDeque::new(),
+            timers: Vec::new(),
+            orders: 0,
+            native: None,
+            events: Vec::new(),
+            over: false,
+        };
+        let started = SessionStarted {
+            schema_version: schema::SCHEMA_VERSION.to_owned(),
+            agent: agent.card().name.to_owned(),
+            agent_version: None,
+            cwd: job.cwd.clone(),
+            model: job.model.clone(),
+            mode: job.mode.clone(),
+            effort: job.effort.clone(),
+            permission_mode: job.permission_mode,
+            resumed: job.resume.is_some(),
+            metadata: None,
+        };
+        player.course.say(Body::SessionStarted(started));
+        player.record();
+        player.step(Input::Opened);
+        player
+    }
+
+    fn record(&mut self) {
+        let native = self.native.clone();
+        self.events.extend(self.course.said().map(|said| (said.body, said.synthetic, native.clone())));
+    }
+
+    fn step(&mut self, input: Input<'_>) {
+        let mut effects = std::mem::take(&mut self.effects);
+        self.dialect.step(input, &mut effects);
+        for effect in effects.drain(..) {
+            let note = self.course.apply(effect, 0);
+            self.record();
+            match note {
+                None | Some(Note::Taken(_)) if note.is_none() => {}
+                Some(Note::Say(line)) => {
+                    if let Ok(message) = serde_json::from_str::<Value>(&line)
+                        && let (Some(method), Some(id)) = (message["method"].as_str(), message.get("id"))
+                    {
+                        self.calls.entry(method.to_owned()).or_default().push_back(id.clone());
+                    }
+                    self.said.push(line);
+                }
+                Some(Note::Native(id)) => self.native = Some(id),
+                Some(Note::Permit(permit)) => self.asked.push_back((permit.key, false)),
+                Some(Note::Question(key)) => self.asked.push_back((key, true)),
+                Some(Note::Unparsed { error, location }) => {
+                    let raw_hash = "0".repeat(64);
+                    self.course.say_for_agent(Body::AgentUnparsed(Unparsed { error, location, raw_hash }));
+                    self.record();
+                }
+                Some(Note::Taken(order)) => {
+                    if let Some(at) = self.steered.iter().position(|(id, _)| *id == order) {
+                        let text = self.steered.remove(at).unwrap().1;
+                        self.course.steered(item(&text));
+                        self.record();
+                    }
+                }
+                Some(Note::Refused(order, fault)) => {
+                    if !self.steered.iter().any(|(id, _)| *id == order) {
+                        self.course.cut_turn(Cut::Fault(fault));
+                        self.course.end_turn(None, true, 0);
+                        self.record();
+                    }
+                }
+                // The owner of a recording stays.
+                Some(Note::TurnOver(verdict)) => {
+                    self.course.end_turn(Some(*verdict), true, 0);
+                    self.record();
+                }
+                Some(Note::Wake(timer, _)) => self.timers.push(timer),
+                Some(Note::End(fault)) => {
+                    if let Some(fault) = fault {
+                        self.course.cut_turn(Cut::Fault(fault));
+                    }
+                    self.course.end_turn(None, false, 0);
+                    self.record();
+                    self.over = true;
+                }
+                None => unreachable!(),
+            }
+        }
+        self.effects = effects;
+    }
+
+    fn order(&mut self, order: Order) -> OrderId {
+        self.orders += 1;
+        let id = OrderId(self.orders);
+        if let Order::Prompt(prompt) = &order
+            && prompt.steer
+        {
+            self.steered.push_back((id, prompt.text.clone()));
+        }
+        self.step(Input::Order(id, &order));
+        id
+    }
+
+    fn ordered(&mut self, line: &str) {
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let text = || serde_json::from_str::<String>(rest).expect("a JSON text");
+        match word {
+            "prompt" | "prompt-with-image" => {
+                let text = text();
+                let attachments = if word == "prompt" {
+                    Vec::new()
+                } else {
+                    vec![Attachment { path: "/p.png".into(), mime: "image/png".into(), base64: "AAAA".into() }]
+                };
+                let cause = if text.starts_with("/compact") { Cause::Command } else { Cause::Prompt };
+                self.course.prompt(item(&text), cause, 0);
+                self.record();
+                self.order(Order::Prompt(Prompt { text, attachments, steer: false }));
+            }
+            "steer" => {
+                self.order(Order::Prompt(Prompt { text: text(), attachments: Vec::new(), steer: true }));
+            }
+            "cancel" => {
+                self.course.cut_turn(Cut::Cancelled(130));
+                self.order(Order::Cancel);
+            }
+            "accept" => self.decide(Decision::Accept { input: None }),
+            "accept-for-session" => self.decide(Decision::AcceptForSession),
+            "reject" => self.decide(Decision::Reject { message: None, stop: false }),
+            "reject-and-stop" => self.decide(Decision::Reject { message: None, stop: true }),
+            "answer" => {
+                let answers: Vec<Vec<String>> = serde_json::from_str(rest).expect("answers as JSON");
+                let (key, _) = self.asked.pop_front().expect("an open question");
+                self.course.answer(key, &answers, ResolvedBy::User, None);
+                self.record();
+                self.order(Order::Answer(key, answers));
+            }
+            "refuse" => {
+                let (key, _) = self.asked.pop_front().expect("an open question");
+                self.course.refuse(key, ResolvedBy::User, None);
+                self.record();
+                self.order(Order::Refuse(key, None));
+            }
+            "wake" => {
+                for timer in std::mem::take(&mut self.timers) {
+                    self.step(Input::Woke(timer));
+                }
+            }
+            other => panic!("an unknown order `{other}`"),
+        }
+    }
+
+    fn decide(&mut self, decision: Decision) {
+        let (key, is_question) = self.asked.pop_front().expect("an open request");
+        assert!(!is_question, "the oldest open request is a question");
+        self.course.decide(key, &decision, ResolvedBy::User, By::default());
+        self.record();
+        self.order(Order::Decide(key, decision));
+    }
+
+    fn closed(&mut self, agent: &str, word: &str) {
+        // What was to be waited for has had its time.
+        self.ordered("wake");
+        let exit = Exit { code: word.parse().ok(), signal: word.strip_prefix("signal ").and_then(|s| s.parse().ok()), ..Exit::default() };
+        self.step(Input::Closed(&exit));
+        if self.course.in_turn() {
+            self.course.cut_turn(Cut::Fault(Fault::new(ErrorCode::Crash, describe_exit(agent, &exit))));
+            self.course.end_turn(None, false, 0);
+        } else {
+            self.course.close();
+        }
+        self.record();
+        self.over = true;
+    }
+}
+
+fn item(text: &str) -> PromptItem {
+    PromptItem { content: vec![schema::item::ContentPart::Text { text: text.to_owned() }], ..PromptItem::default() }
+}
+
+fn job(line: &str) -> Job {
+    let options: Value = serde_json::from_str(line).expect("the job as JSON");
+    let word = |key: &str| options[key].as_str().map(str::to_owned);
+    let mode = word("permission_mode").and_then(|mode| PermissionMode::parse(&mode));
+    Job {
+        session_id: "golden".into(),
+        cwd: "/workspace".into(),
+        model: word("model"),
+        mode: word("mode"),
+        effort: word("effort"),
+        permission_mode: mode.unwrap_or(PermissionMode::Ask),
+        must_ask: false,
+        max_turns: None,
+        resume: word("resume").map(|native_session_id| Resume {
+            native_session_id,
+            totals: options.get("totals").cloned(),
+            fork: options["fork"] == true,
+        }),
+        agent_args: Vec::new(),
+        client_version: "0.0.0".into(),
+    }
+}
+
+/// Plays a talk: the talk with what we say, and the lines of the events.
+fn play(agent: &dyn Agent, name: &str, talk: &str) -> (String, String) {
+    let mut lines = talk.lines().filter(|line| !line.starts_with("> "));
+    let head = lines.next().expect("a talk begins with its job");
+    let mut player = Player::new(agent, &job(head.strip_prefix("= ").expect("a talk begins with its job")));
+    let mut written = format!("{head}\n");
+    let mut told = 0;
+    let mut tell = |player: &Player, written: &mut String| {
+        for line in &player.said[told..] {
+            writeln!(written, "> {line}").unwrap();
+        }
+        told = player.said.len();
+    };
+    tell(&player, &mut written);
+    for line in lines {
+        writeln!(written, "{line}").unwrap();
+        if player.over {
+            continue;
+        }
+        match line.split_at(1) {
+            ("<", rest) if rest.starts_with('@') => {
+                let (method, answer) = rest[1..].split_once(' ').expect("a method and its answer");
+                // An answer to a call that we do not make is not ours to hear.
+                let Some(id) = player.calls.get_mut(method).and_then(VecDeque::pop_front) else { continue };
+                let mut answer: Value = serde_json::from_str(answer).expect("an answer as JSON");
+                answer["id"] = id;
+                player.step(Input::Line(&answer.to_string()));
+            }
+            ("<", rest) => player.step(Input::Line(rest.strip_prefix(' ').unwrap_or(rest))),
+            ("!", rest) => player.ordered(rest.trim_start()),
+            (".", rest) => player.closed(agent.card().title, rest.trim()),
+            ("#", _) => {}
+            _ => panic!("{name}: no line of a talk: {line}"),
+        }
+        tell(&player, &mut written);
+    }
+    if !player.over {
+        player.closed(agent.card().title, "0");
+        tell(&player, &mut written);
+    }
+    let mut bytes = Vec::new();
+    let mut writer = LineWriter::default();
+    let mut events = String::new();
+    for (number, (body, synthetic, native)) in (1..).zip(&player.events) {
+        let mut data = Vec::new();
+        body.write_data(&mut data);
+        let data = String::from_utf8(data).unwrap();
+        writeln!(events, "{}{} {data}", if *synthetic { "*" } else { "" }, body.kind()).unwrap();
+        writer.write(
+            &mut bytes,
+            &Envelope {
+                epoch: "01a1fcc7143a76c7a667d1ce41837350",
+                sequence: number,
+                time: 1_795_222_586_018,
+                session_id: "golden",
+                native_session_id: native.as_deref(),
+                synthetic: *synthetic,
+                kind: body.kind(),
+                data: &data,
+                raw: matches!(body, Body::AgentUnparsed(_)).then_some("\"…\""),
+                cursor: None,
+            },
+        );
+        let allowed = UNPARSED.iter().any(|word| name.contains(word));
+        assert!(allowed || !matches!(body, Body::AgentUnparsed(_)), "{name}: {data}");
+    }
+    let values: Vec<Value> =
+        String::from_utf8(bytes).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    if let Err(violations) = checker::check(&values) {
+        panic!("{name}: {violations:#?}\n{events}");
+    }
+    (written, events)
+}
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../agents/fixtures")
+}
+
+#[test]
+fn recorded_conversations_give_their_events() {
+    let update = std::env::var_os("UPDATE").is_some();
+    let mut failed = Vec::new();
+    let mut played = 0;
+    for agent in registry::ALL {
+        let directory = fixtures().join(agent.card().name);
+        let mut talks: Vec<PathBuf> = std::fs::read_dir(&directory)
+            .unwrap_or_else(|error| panic!("{}: {error}", directory.display()))
+            .map(|entry| entry.unwrap().path())
+            .filter(|path| path.extension().is_some_and(|extension| extension == "talk"))
+            .collect();
+        talks.sort();
+        assert!(!talks.is_empty(), "{} has no fixtures", agent.card().name);
+        for path in talks {
+            let name = format!("{}/{}", agent.card().name, path.file_stem().unwrap().to_string_lossy());
+            let talk = std::fs::read_to_string(&path).unwrap();
+            let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| play(*agent, &name, &talk)));
+            let Ok((written, events)) = result else {
+                failed.push(name);
+                continue;
+            };
+            played += 1;
+            let beside = path.with_extension("events");
+            if update {
+                std::fs::write(&path, &written).unwrap();
+                std::fs::write(&beside, &events).unwrap();
+                continue;
+            }
+            assert_eq!(written, talk, "{name}: what we say");
+            let expected = std::fs::read_to_string(&beside).unwrap_or_default();
+            for (number, (got, wanted)) in (1..).zip(events.lines().zip(expected.lines())) {
+                assert_eq!(got, wanted, "{name}: event {number}");
+            }
+            assert_eq!(events.lines().count(), expected.lines().count(), "{name}: number of events");
+        }
+    }
+    assert!(failed.is_empty(), "{} failed of {}: {failed:?}", failed.len(), played + failed.len());
+}
+
+/// The same conversation, cut off after any line, ends as a conversation too.
+#[test]
+fn a_conversation_may_break_off_anywhere() {
+    for name in ["shell-deny", "steer", "reasoning", "patch-allow", "subagent-v1"] {
+        let talk = std::fs::read_to_string(fixtures().join(format!("codex/{name}.talk"))).unwrap();
+        let lines: Vec<&str> = talk.lines().filter(|line| !line.starts_with("> ")).collect();
+        for end in 1..lines.len() {
+            play(registry::find("codex").unwrap(), name, &(lines[..end].join("\n") + "\n"));
+        }
+    }
+}
+
+#[test]
+fn a_wrong_event_is_seen() {
+    let talk = std::fs::read_to_string(fixtures().join("codex/plain.talk")).unwrap();
+    let twice = talk.replace("Hello fr", "Hallo fr");
+    let agent = registry::find("codex").unwrap();
+    assert_ne!(play(agent, "plain", &talk).1, play(agent, "plain", &twice).1);
+}

@@ -145,12 +145,16 @@ fn play(moves: &[Move]) -> Vec<Body> {
             Move::Prompt | Move::Steer => {}
             Move::Effect(effect) => {
                 // A dialect counts its keys: each begins once.
-                let fresh = match &effect {
-                    Effect::Start(start) => used.insert((0, start.key.0)),
-                    Effect::Permit(permit) => used.insert((1, permit.key.0)),
-                    Effect::Question(asked) => used.insert((1, asked.key.0)),
-                    _ => true,
+                let key = if let Effect::Start(start) = &effect {
+                    Some((0, start.key.0))
+                } else if let Effect::Permit(permit) = &effect {
+                    Some((1, permit.key.0))
+                } else if let Effect::Question(asked) = &effect {
+                    Some((1, asked.key.0))
+                } else {
+                    None
                 };
+                let fresh = key.is_none_or(|key| used.insert(key));
                 if fresh {
                     let note = course.apply(effect, 2);
                     assert!(!matches!(note, Some(Note::TurnOver(_))));

@@ -3,6 +3,8 @@
 //! A `.talk` holds one conversation: `=` the job, `<` a line heard, `<@METHOD` the answer to our call of that method, `!` an
 //! order, `.` the process's end, `>` what we say (written by `UPDATE=1`). Beside it `.events` holds the events, one a line.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 #[path = "../../../tests/checker.rs"]
 #[allow(dead_code, unreachable_pub, missing_docs)]
 mod checker;
@@ -330,6 +332,7 @@ fn fixtures() -> PathBuf {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "UPDATE=1 rewrites what is expected")]
 fn recorded_conversations_give_their_events() {
     let update = std::env::var_os("UPDATE").is_some();
     let mut failed = Vec::new();

@@ -709,7 +709,9 @@ fn own(
                 agent: card.name.to_owned(),
                 cwd: job.cwd.clone(),
                 title: None,
-                labels: "{}".to_owned(),
+                labels: serde_json::Value::Object(labels.clone()).to_string(),
+                permission_mode: Some(job.permission_mode.as_str().to_owned()),
+                effort: job.effort.clone(),
                 parent_session: env::var(Name::Session).map(|parent| parent.to_string_lossy().into_owned()),
             };
             let path = store.path().to_owned();
@@ -735,13 +737,17 @@ fn own(
         serde_json::from_str(&session.labels).unwrap_or_default();
     all.extend(labels.clone());
     let labels = serde_json::Value::Object(all).to_string();
-    let set = Settings {
-        permission_mode: Some(job.permission_mode.as_str()),
-        effort: job.effort.as_deref(),
-        labels: Some(&labels),
-        ..Settings::default()
-    };
-    owned.store().update(session.no, &set)?;
+    let mode = Some(job.permission_mode.as_str());
+    // Most runs change nothing, and each write is a wait for the disk.
+    if session.permission_mode.as_deref() != mode || session.effort != job.effort || session.labels != labels {
+        let set = Settings {
+            permission_mode: mode,
+            effort: job.effort.as_deref(),
+            labels: Some(&labels),
+            ..Settings::default()
+        };
+        owned.store().update(session.no, &set)?;
+    }
     Ok(owned)
 }
 

@@ -35,6 +35,10 @@ pub struct Birth {
     pub title: Option<String>,
     /// JSON object of strings.
     pub labels: String,
+    /// How permissions are decided in its first run.
+    pub permission_mode: Option<String>,
+    /// The effort asked for.
+    pub effort: Option<String>,
     /// The session whose agent started it.
     pub parent_session: Option<String>,
 }
@@ -69,8 +73,8 @@ impl Owned {
             title: birth.title.as_deref(),
             model: None,
             mode: None,
-            effort: None,
-            permission_mode: None,
+            effort: birth.effort.as_deref(),
+            permission_mode: birth.permission_mode.as_deref(),
             parent_session: birth.parent_session.as_deref(),
             labels: &birth.labels,
             settings: "{}",

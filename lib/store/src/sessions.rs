@@ -129,7 +129,8 @@ pub struct ImportedSession<'a> {
 impl Store {
     /// Makes a session. Fails with [`Error::Exists`] if the name (or the uid) is taken.
     pub fn create(&mut self, new: &NewSession<'_>) -> Result<Session, Error> {
-        self.write(Sync::Full, |connection| {
+        // Its first event follows at once and is synced, and this with it.
+        self.write(Sync::Deltas, |connection| {
             insert(connection, new)?;
             connection
                 .execute("INSERT INTO epoch VALUES(?1, 1, ?2)", params![connection.last_insert_rowid(), new.uid])?;

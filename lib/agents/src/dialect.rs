@@ -173,7 +173,7 @@ pub enum Effect {
     TurnEnded(Box<Verdict>),
     /// Come back with `Woke` after this long; a second one of the same timer replaces the first.
     Wake(Timer, Duration),
-    /// The agent closed the conversation for good by its own word.
+    /// The agent closed the conversation for good by its own word; within a turn this comes before `TurnEnded`.
     SessionEnded(Option<String>),
     /// This process is done or cannot go on: end it. The next prompt starts a new one with `Job::resume`.
     End(Option<Fault>),

@@ -156,6 +156,7 @@ pub fn run(owned: Owned, run: Run, screen: &mut dyn Screen) -> Result<RunEnd, Er
         signal: None,
         reader_gone: false,
         hurry: false,
+        damaged: false,
         spent: 0.0,
         denied_unasked: 0,
     };
@@ -216,6 +217,8 @@ struct Conductor<'a> {
     reader_gone: bool,
     /// A second signal: no more patience.
     hurry: bool,
+    /// The line that is being heard was not valid UTF-8.
+    damaged: bool,
     spent: f64,
     denied_unasked: usize,
 }
@@ -350,7 +353,10 @@ impl Conductor<'_> {
                         trace.write("out", &text);
                     }
                     self.unparsed("the line is not valid UTF-8".to_owned(), "stdout".to_owned(), Some(&text));
+                    // What can be read of it is heard; that it is damaged has been said.
+                    self.damaged = true;
                     self.step(Input::Line(&text), Some(&text));
+                    self.damaged = false;
                 }
                 Line::Cut { head, tail, length, sha256 } => {
                     let raw = serde_json::json!({ "head": head, "tail": tail, "length": length }).to_string();
@@ -431,6 +437,7 @@ impl Conductor<'_> {
             Note::Native(id) => self.journal.set_native(id),
             Note::Permit(permit) => self.permission(*permit),
             Note::Question(key) => self.question(key),
+            Note::Unparsed { .. } if self.damaged => {}
             Note::Unparsed { error, location } => self.unparsed(error, location, raw),
             Note::Taken(_) => {}
             Note::Refused(_, fault) => {

@@ -120,10 +120,10 @@ impl Conversation {
             verdict.models = Some(vec![ModelUsage { model: ended.model, usage: turn.usage, usd: Some(turn.usd()) }]);
             verdict.totals = Some(serde_json::to_value(totals).expect("numbers become JSON"));
         }
-        effects.push(Effect::TurnEnded(Box::new(verdict)));
         if let Some(message) = ended.closes {
             effects.push(Effect::SessionEnded(Some(message)));
         }
+        effects.push(Effect::TurnEnded(Box::new(verdict)));
     }
 }
 

@@ -57,6 +57,11 @@ pub(crate) struct Process {
 /// Visits everything below `root`, parents first; nothing that is spared. What is forked meanwhile may be missed: ask
 /// until nothing new is found.
 pub(crate) fn each_below(root: i32, visit: &mut dyn FnMut(Process)) {
+    let table = (!lists_children()).then(everyone_by_parent);
+    let children = |pid| match &table {
+        Some(table) => table.get(&pid).cloned().unwrap_or_default(),
+        None => children(pid),
+    };
     let mut waiting = children(root);
     let mut seen = HashSet::from([root]);
     while let Some(pid) = waiting.pop() {
@@ -70,7 +75,7 @@ pub(crate) fn each_below(root: i32, visit: &mut dyn FnMut(Process)) {
     }
 }
 
-/// Sends `sent` once to everything below the roots, also to what is forked meanwhile.
+/// Sends `sent` once to everything below `root`, also to what is forked meanwhile.
 pub(crate) fn signal_below(root: i32, sent: Signal) {
     let mut done = HashSet::new();
     loop {
@@ -182,16 +187,30 @@ fn is_our_executable(pid: i32) -> bool {
 
 /// Direct children, of every thread.
 fn children(pid: i32) -> Vec<i32> {
-    static LISTED: OnceLock<bool> = OnceLock::new();
-    if !*LISTED.get_or_init(|| Path::new("/proc/thread-self/children").exists()) {
-        // Kernels without CONFIG_PROC_CHILDREN.
-        return everyone().into_iter().filter(|other| stat(*other).is_some_and(|stat| stat.parent == pid)).collect();
+    if !lists_children() {
+        return everyone_by_parent().remove(&pid).unwrap_or_default();
     }
     let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return Vec::new() };
     let lists = threads.flatten().filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
     lists
         .flat_map(|list| list.split_ascii_whitespace().filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>())
         .collect()
+}
+
+/// Not so in kernels without CONFIG_PROC_CHILDREN, and in sandboxes that imitate one.
+fn lists_children() -> bool {
+    static LISTS: OnceLock<bool> = OnceLock::new();
+    *LISTS.get_or_init(|| Path::new("/proc/thread-self/children").exists())
+}
+
+fn everyone_by_parent() -> HashMap<i32, Vec<i32>> {
+    let mut table: HashMap<i32, Vec<i32>> = HashMap::new();
+    for pid in everyone() {
+        if let Some(stat) = stat(pid) {
+            table.entry(stat.parent).or_default().push(pid);
+        }
+    }
+    table
 }
 
 fn everyone() -> Vec<i32> {

@@ -45,6 +45,8 @@ pub struct Unit {
     lines: Lines,
     errors: Option<pipe::Receiver>,
     stderr: Stderr,
+    /// The last wait brought output.
+    just_read: bool,
     ended: Option<Ended>,
     stop: Stop,
 }
@@ -95,6 +97,8 @@ impl Unit {
         match first {
             Some(Word::Started(pid)) => {
                 unit.pid = pid as u32;
+                // It may have ended already, and the guard have said so in the same breath.
+                unit.heed();
                 return Ok(unit);
             }
             Some(Word::BadDirectory(errno)) => {
@@ -119,7 +123,7 @@ impl Unit {
             if self.lines.ready() {
                 return Happening::Lines;
             }
-            if let Some(text) = self.stderr.take(self.errors.is_none()) {
+            if let Some(text) = self.stderr.take(false) {
                 return Happening::Stderr(text);
             }
             let Some(ended) = &self.ended else {
@@ -129,9 +133,16 @@ impl Unit {
             let deadline = ended.at + GRACE;
             if self.output.is_some() && Instant::now() < deadline {
                 self.pump(Some(deadline), true).await;
-            } else if !self.read_what_waits() {
-                return Happening::Exited(self.exit());
+                continue;
             }
+            self.read_what_waits();
+            if self.lines.ready() {
+                return Happening::Lines;
+            }
+            return match self.stderr.take(true) {
+                Some(text) => Happening::Stderr(text),
+                None => Happening::Exited(self.exit()),
+            };
         }
     }
 
@@ -215,6 +226,11 @@ impl Unit {
 
     /// Waits for one thing and does what it allows. Cancel-safe: nothing is done before the wait is over.
     async fn pump(&mut self, until: Option<Instant>, reading: bool) {
+        // Without this, output that is always there would keep the runtime from ever asking the kernel about anything
+        // else: the guard's word, a signal, a clock.
+        if std::mem::take(&mut self.just_read) {
+            tokio::task::yield_now().await;
+        }
         let ready = tokio::select! {
             () = readable(self.output.as_ref()), if reading => Ready::Output,
             () = readable(self.errors.as_ref()) => Ready::Errors,
@@ -231,11 +247,10 @@ impl Unit {
         }
     }
 
-    /// Reads what waits in the pipes of a program that has ended; whether there was anything. What the program itself
-    /// wrote is within the first pipeful, so somebody below it who writes without end cannot keep us.
-    fn read_what_waits(&mut self) -> bool {
-        let Some(mut left) = self.ended.as_ref().map(|ended| ended.unread) else { return false };
-        let before = left;
+    /// Reads what waits in the pipes of a program that has ended. What the program itself wrote is within the first
+    /// pipeful, so somebody below it who writes without end cannot keep us.
+    fn read_what_waits(&mut self) {
+        let Some(mut left) = self.ended.as_ref().map(|ended| ended.unread) else { return };
         // Not through tokio, which asks the kernel only after the kernel has told it.
         while left > 0 {
             match self.read_output(left, |pipe, space| Ok(read(pipe, space)?))
@@ -248,7 +263,6 @@ impl Unit {
         if let Some(ended) = &mut self.ended {
             ended.unread = left;
         }
-        left < before
     }
 
     /// Returns how much it was.
@@ -257,6 +271,7 @@ impl Unit {
         match read(pipe, &mut self.lines.space()[..most.min(READ)]) {
             Ok(count) if count > 0 => {
                 self.lines.filled(count);
+                self.just_read = true;
                 return count;
             }
             Err(error) if is_passing(&error) => {}
@@ -276,6 +291,7 @@ impl Unit {
         match read(pipe, &mut space) {
             Ok(count) if count > 0 => {
                 self.stderr.add(&space[..count]);
+                self.just_read = true;
                 return count;
             }
             Err(error) if is_passing(&error) => {}
@@ -285,7 +301,12 @@ impl Unit {
     }
 
     fn read_status(&mut self) {
-        for word in self.guard.hear() {
+        self.guard.hear();
+        self.heed();
+    }
+
+    fn heed(&mut self) {
+        for word in self.guard.words() {
             let (code, signal) = match word {
                 Word::Exited(code) => (Some(code), None),
                 Word::Killed(signal) => (None, Some(signal)),
@@ -365,16 +386,22 @@ struct Guard {
 }
 
 impl Guard {
-    /// What the guard says now; notices its end.
-    fn hear(&mut self) -> Vec<Word> {
-        let Some(status) = &self.status else { return Vec::new() };
+    /// Hears what the guard says now; notices its end.
+    fn hear(&mut self) {
+        let Some(status) = &self.status else { return };
         let mut space = [0; 1024];
         match status.try_read(&mut space) {
             Ok(count) if count > 0 => self.heard.extend_from_slice(&space[..count]),
-            Err(error) if is_passing(&error) => return Vec::new(),
+            Err(error) if is_passing(&error) => {}
             Ok(_) | Err(_) => self.take_exit(),
         }
-        let words = words(&mut self.heard);
+    }
+
+    /// What was heard and not yet heeded.
+    fn words(&mut self) -> Vec<Word> {
+        let Some(end) = memchr::memrchr(b'\n', &self.heard) else { return Vec::new() };
+        let whole: Vec<u8> = self.heard.drain(..=end).collect();
+        let words: Vec<Word> = String::from_utf8_lossy(&whole).lines().filter_map(|line| line.parse().ok()).collect();
         self.alone |= words.contains(&Word::Alone);
         words
     }
@@ -428,12 +455,6 @@ impl Guard {
     fn strays(&self) -> Vec<Process> {
         self.identity.map(tree::strays).unwrap_or_default()
     }
-}
-
-fn words(heard: &mut Vec<u8>) -> Vec<Word> {
-    let Some(end) = memchr::memrchr(b'\n', heard) else { return Vec::new() };
-    let whole: Vec<u8> = heard.drain(..=end).collect();
-    String::from_utf8_lossy(&whole).lines().filter_map(|line| line.parse().ok()).collect()
 }
 
 /// Stderr: what was not yet told, and the end of all of it.
@@ -521,6 +542,7 @@ fn start(spec: &Spec, lock: &Lock, guard: &[OsString]) -> io::Result<(Unit, Opti
         lines: Lines::new(),
         errors: Some(pipe::Receiver::from_owned_fd(we_read_errors)?),
         stderr: Stderr::default(),
+        just_read: false,
         ended: None,
         stop: spec.stop,
     };

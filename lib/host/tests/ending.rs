@@ -1,7 +1,10 @@
 //! How everything ends: by the ladder, by the owner's death, by the guard's, by both at once.
 
+use std::io::Write;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use host::bell::{Wake, Watch};
 use host::{Happening, Signal, Unit, lock, tree};
 
 use crate::Test;
@@ -19,9 +22,13 @@ pub(crate) const TESTS: &[Test] = &[
     ("ending::a_stopped_guard_ends_it_all_the_same", a_stopped_guard_ends_it_all_the_same),
     ("ending::what_forks_for_ever_is_caught", what_forks_for_ever_is_caught),
     ("ending::a_killed_guard_is_told_and_the_owner_ends_the_rest", a_killed_guard_is_told_and_the_owner_ends_the_rest),
+    ("ending::a_unit_that_lost_its_guard_is_killed_when_dropped", a_unit_that_lost_its_guard_is_killed_when_dropped),
+    ("ending::what_is_in_the_pipe_when_all_are_killed_is_kept", what_is_in_the_pipe_when_all_are_killed_is_kept),
     ("ending::children_from_before_an_exec_are_nobodys_strays", children_from_before_an_exec_are_nobodys_strays),
     ("ending::when_both_are_killed_the_mark_finds_the_rest", when_both_are_killed_the_mark_finds_the_rest),
     ("ending::what_a_guard_watches_elsewhere_is_spared", what_a_guard_watches_elsewhere_is_spared),
+    ("ending::who_asks_is_spared_with_its_ancestors", who_asks_is_spared_with_its_ancestors),
+    ("ending::another_pid_namespace_is_left_alone", another_pid_namespace_is_left_alone),
     ("ending::owners_started_from_inside_are_spared", owners_started_from_inside_are_spared),
 ];
 
@@ -135,11 +142,11 @@ fn a_killed_owner_takes_everything_along() {
         let heard = Heard::new(owner.stdout.take().unwrap());
         assert_eq!(heard.line(), "Whole(\"scattered\")");
         place.until_alive(MANY_COUNT + 1);
-        let mut watch = host::bell::Watch::new(std::slice::from_ref(&bell));
+        let mut watch = Watch::new(std::slice::from_ref(&bell));
         let killed = Instant::now();
         owner.kill().unwrap();
         // The bell tells when both have gone; the lock is free at that moment.
-        while watch.wait(None, LONG) != host::bell::Wake::Closed {}
+        while watch.wait(None, LONG) != Wake::Closed {}
         let told = killed.elapsed();
         assert!(lock::free_within(&place.lock_path(), Duration::from_millis(50)).unwrap());
         assert_eq!(place.processes().len(), 0, "nothing is alive when the lock is free: {:?}", place.processes());
@@ -151,18 +158,22 @@ fn a_killed_owner_takes_everything_along() {
 
 fn a_free_lock_means_that_nothing_is_alive() {
     let place = Place::new();
-    let mut owner = place.play(&["owner", place.lock_path().to_str().unwrap(), MANY]);
+    let bell = place.path().join("x.bell");
+    let mut owner = place.play(&["owner", place.lock_path().to_str().unwrap(), bell.to_str().unwrap(), MANY]);
     let heard = Heard::new(owner.stdout.take().unwrap());
     heard.line();
     place.until_alive(MANY_COUNT + 1);
     let guard = guard_of(&place);
-    // While the guard cannot work, the lock stays held, though the owner is dead.
+    let mut watch = Watch::new(std::slice::from_ref(&bell));
+    // While the guard cannot work, the lock stays held and the bell open, though the owner is dead.
     kill(guard, Signal::SIGSTOP);
     owner.kill().unwrap();
     owner.wait().unwrap();
-    assert!(!lock::free_within(&place.lock_path(), Duration::from_millis(300)).unwrap());
+    assert!(!lock::free_within(&place.lock_path(), Duration::from_millis(100)).unwrap());
+    assert_eq!(watch.wait(None, Duration::from_millis(100)), Wake::Timeout);
     assert_eq!(place.processes().len(), MANY_COUNT);
     kill(guard, Signal::SIGCONT);
+    assert_eq!(watch.wait(None, LONG), Wake::Closed);
     assert!(lock::free_within(&place.lock_path(), LONG).unwrap());
     assert_eq!(place.processes().len(), 0);
 }
@@ -204,7 +215,6 @@ fn a_killed_guard_is_told_and_the_owner_ends_the_rest() {
     kill(guard_of(&place), Signal::SIGKILL);
     assert_eq!(heard.line(), "exited None Some(9)");
     assert_eq!(place.processes().len(), MANY_COUNT, "the owner, and all but the guard");
-    use std::io::Write;
     owner.stdin.as_mut().unwrap().write_all(b"end it\n").unwrap();
     assert_eq!(heard.line(), "killed");
     assert_eq!(place.processes().len(), 1, "only the owner: {:?}", place.processes());
@@ -217,24 +227,23 @@ fn a_killed_guard_is_told_and_the_owner_ends_the_rest() {
 
 fn children_from_before_an_exec_are_nobodys_strays() {
     let place = Place::new();
-    let mut command = std::process::Command::new("bash");
+    let mut command = Command::new("bash");
     // As `exec sandbox-agent run … > >(tee log)` does.
     let script = format!("exec \"$ME\" __play owner {} 'echo ready; sleep 1000' > >(cat)", place.lock_path().display());
     command.args(["-c", &script]).env_clear().envs(place.environment());
-    let mut owner = command.stdin(std::process::Stdio::piped()).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let mut owner = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let heard = Heard::new(owner.stdout.take().unwrap());
     assert_eq!(heard.line(), "Whole(\"ready\")");
     let guard = guard_of(&place);
     kill(guard, Signal::SIGKILL);
     assert_eq!(heard.line(), "exited None Some(9)");
-    drop(owner.stdin.take());
-    use std::io::Write;
-    let _ = std::io::stdout().flush();
-    // Its words still come through `cat`, which is the owner's child and was not ours to end.
-    assert_eq!(place.processes().len(), 4, "owner, cat, the agent's shell and sleep: {:?}", place.processes());
+    owner.stdin.as_mut().unwrap().write_all(b"end it\n").unwrap();
+    // Its words come through `cat`, which is the owner's child and was not ours to end.
+    assert_eq!(heard.line(), "killed");
+    assert_eq!(place.processes().len(), 2, "owner and cat: {:?}", place.processes());
     owner.kill().unwrap();
     owner.wait().unwrap();
-    tree::end_marked(MARK, place.mark.as_ref());
+    place.until_alive(0);
 }
 
 fn when_both_are_killed_the_mark_finds_the_rest() {
@@ -266,6 +275,36 @@ fn when_both_are_killed_the_mark_finds_the_rest() {
     assert_eq!(tree::end_marked(MARK, place.mark.as_ref()), 0);
 }
 
+fn a_unit_that_lost_its_guard_is_killed_when_dropped() {
+    let place = Place::new();
+    run(async {
+        let script = "setsid sleep 1000 & echo ready; exec sleep 1000";
+        let mut unit = Unit::spawn(&place.script(script), &place.lock()).unwrap();
+        lines(&mut unit).await;
+        place.until_alive(3);
+        kill(guard_of(&place), Signal::SIGKILL);
+        assert!(matches!(unit.next().await, Happening::Exited(exit) if exit.signal == Some(9)));
+        assert_eq!(place.processes().len(), 2);
+        drop(unit);
+        place.until_alive(0);
+    });
+}
+
+fn what_is_in_the_pipe_when_all_are_killed_is_kept() {
+    let place = Place::new();
+    run(async {
+        for _ in 0..20 {
+            let mut unit = Unit::spawn(&place.script("seq 30000; touch done; exec sleep 1000"), &place.lock()).unwrap();
+            while !place.path().join("done").exists() {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            unit.kill().await;
+            assert_eq!(take(&mut unit).len(), 30000);
+            std::fs::remove_file(place.path().join("done")).unwrap();
+        }
+    });
+}
+
 fn what_a_guard_watches_elsewhere_is_spared() {
     let place = Place::new();
     run(async {
@@ -275,6 +314,36 @@ fn what_a_guard_watches_elsewhere_is_spared() {
         assert_eq!(place.processes().len(), 2);
         unit.kill().await;
     });
+}
+
+fn who_asks_is_spared_with_its_ancestors() {
+    let place = Place::new();
+    // A leftover of the session recovers it: a shell with the mark, what it left behind, and the asking process.
+    let mut command = Command::new("sh");
+    let script = "setsid sleep 1000 & setsid sleep 1000 & \"$ME\" __play sweep \"$1\"; echo alive";
+    command.args(["-c", script, "sh", &place.mark]).env_clear().envs(place.environment());
+    let output = command.output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "2\nalive\n");
+    assert!(output.status.success());
+}
+
+fn another_pid_namespace_is_left_alone() {
+    let place = Place::new();
+    // Only root may make one everywhere.
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    // As in a container: what is outside of it does not carry the mark, what is inside does.
+    let mark = format!("{MARK}={}", place.mark);
+    let mut command = Command::new("unshare");
+    command.args(["--pid", "--fork", "--kill-child", "env", &mark, "sleep", "1000"]);
+    let mut container = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
+    place.until_alive(1);
+    assert_eq!(tree::end_marked(MARK, place.mark.as_ref()), 0);
+    assert_eq!(place.processes().len(), 1);
+    container.kill().unwrap();
+    container.wait().unwrap();
+    place.until_alive(0);
 }
 
 fn owners_started_from_inside_are_spared() {

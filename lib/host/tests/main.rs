@@ -39,7 +39,9 @@ fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
-    let filters: Vec<&String> = args.iter().filter(|arg| !arg.starts_with('-')).collect();
+    let is_value = |at: usize| at > 0 && args[at - 1] == "--test-threads";
+    let named = args.iter().enumerate().filter(|(at, arg)| !arg.starts_with('-') && !is_value(*at));
+    let filters: Vec<&String> = named.map(|(_, arg)| arg).collect();
     let wanted = |name: &str| match flag("--exact") {
         true => filters.iter().any(|filter| *filter == name),
         false => filters.is_empty() || filters.iter().any(|filter| name.contains(filter.as_str())),

@@ -33,6 +33,7 @@ pub(crate) fn part(args: Vec<String>) -> ExitCode {
         ["signals"] => signals(),
         ["die", signal] => host::signals::die_by(signal.parse().unwrap()),
         ["env"] => env(),
+        ["sweep", mark] => say(&host::tree::end_marked(crate::support::MARK, mark.as_ref()).to_string()),
         ["clock"] => println!("{} {}", host::clock::now_ms(), host::clock::now_ms()),
         ["ask", directory] => ask(Path::new(directory)),
         ["umask"] => umask(),

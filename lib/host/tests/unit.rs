@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use host::{Error, Happening, Unit};
 
 use crate::Test;
-use crate::support::{Place, ignored, lines, listen, run, status, take};
+use crate::support::{LONG, Place, ignored, lines, listen, run, status, take};
 
 pub(crate) const TESTS: &[Test] = &[
     ("unit::what_is_said_arrives_in_order_and_comes_back", what_is_said_arrives_in_order_and_comes_back),
@@ -19,6 +19,8 @@ pub(crate) const TESTS: &[Test] = &[
     ("unit::an_exit_is_told_while_something_below_holds_stdout", an_exit_is_told_while_something_below_holds_stdout),
     ("unit::an_exit_is_told_while_something_below_floods", an_exit_is_told_while_something_below_floods),
     ("unit::the_last_words_before_an_exit_are_heard", the_last_words_before_an_exit_are_heard),
+    ("unit::what_still_waits_is_heard_by_one_who_comes_late", what_still_waits_is_heard_by_one_who_comes_late),
+    ("unit::an_agent_that_ends_at_once_is_heard", an_agent_that_ends_at_once_is_heard),
     ("unit::what_cannot_run_says_why", what_cannot_run_says_why),
     ("unit::the_agent_gets_its_own_and_nothing_of_ours", the_agent_gets_its_own_and_nothing_of_ours),
     ("unit::the_guard_keeps_nothing_of_ours_but_the_lock", the_guard_keeps_nothing_of_ours_but_the_lock),
@@ -171,10 +173,37 @@ fn an_exit_is_told_while_something_below_holds_stdout() {
 fn an_exit_is_told_while_something_below_floods() {
     let place = Place::new();
     run(async {
-        let mut unit = Unit::spawn(&place.script("echo mine; yes & exit 3"), &place.lock()).unwrap();
-        let (heard, _, exit) = listen(&mut unit).await;
-        assert_eq!((heard[0].as_str(), exit.code), ("mine", Some(3)));
+        // We are slow, so there is always something to read: neither the exit, nor a clock beside us, is starved.
+        let slowly = |unit: &mut Unit| {
+            while unit.line().is_some() {}
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        let mut unit = Unit::spawn(&place.script("yes & exit 3"), &place.lock()).unwrap();
+        let begun = Instant::now();
+        let exit = loop {
+            match tokio::time::timeout(LONG, unit.next()).await.unwrap() {
+                Happening::Lines => slowly(&mut unit),
+                Happening::Stderr(text) => panic!("{text}"),
+                Happening::Exited(exit) => break exit,
+            }
+            assert!(begun.elapsed() < LONG);
+        };
+        assert_eq!(exit.code, Some(3));
         unit.stop().await;
+        let mut unit = Unit::spawn(&place.script("exec yes"), &place.lock_elsewhere()).unwrap();
+        let begun = Instant::now();
+        let mut alarm = std::pin::pin!(tokio::time::sleep(Duration::from_millis(100)));
+        loop {
+            tokio::select! {
+                () = &mut alarm => break,
+                happening = unit.next() => {
+                    assert!(matches!(happening, Happening::Lines), "{happening:?}");
+                    slowly(&mut unit);
+                }
+            }
+            assert!(begun.elapsed() < LONG);
+        }
+        unit.kill().await;
     });
 }
 
@@ -193,6 +222,33 @@ fn the_last_words_before_an_exit_are_heard() {
         assert_eq!((heard.len(), exit.code), (20000, Some(0)));
         unit.kill().await;
     });
+}
+
+fn what_still_waits_is_heard_by_one_who_comes_late() {
+    let place = Place::new();
+    run(async {
+        let script = "(for i in $(seq 20); do echo $i; sleep 0.005; done; exec sleep 1000) & exit 0";
+        let mut unit = Unit::spawn(&place.script(script), &place.lock()).unwrap();
+        let mut heard = lines(&mut unit).await;
+        // Our time for more has passed, but not what was said in it.
+        std::thread::sleep(Duration::from_millis(400));
+        heard.extend(listen(&mut unit).await.0);
+        assert_eq!(heard.len(), 20, "{heard:?}");
+        unit.kill().await;
+    });
+}
+
+fn an_agent_that_ends_at_once_is_heard() {
+    let place = Place::new();
+    // Its end may be reported together with its start, or much later.
+    for _ in 0..400 {
+        let (exit, _) = run(async {
+            let mut unit = Unit::spawn(&place.program("true", &[]), &place.lock()).unwrap();
+            let (_, _, exit) = listen(&mut unit).await;
+            (exit, unit.stop().await)
+        });
+        assert_eq!(exit.code, Some(0));
+    }
 }
 
 fn what_cannot_run_says_why() {
@@ -244,8 +300,7 @@ fn the_agent_gets_its_own_and_nothing_of_ours() {
     let log = std::fs::File::create(place.path().join("log")).unwrap();
     nix::fcntl::fcntl(&log, nix::fcntl::FcntlArg::F_DUPFD(77)).unwrap();
     run(async {
-        let script =
-            "ls /proc/self/fd; pwd; echo $0 $1; cat /proc/$$/stat; grep -E 'Sig(Ign|Blk)|^Umask' /proc/$$/status; env";
+        let script = "ls /proc/self/fd; pwd; echo $0 $1; cat /proc/$$/stat; grep -E 'Sig(Ign|Blk)|^Umask' /proc/self/status; env";
         let mut spec = place.script(script);
         spec.args.extend(["zero".into(), "first".into()]);
         let mut unit = Unit::spawn(&spec, &place.lock()).unwrap();
@@ -276,7 +331,7 @@ fn the_guard_keeps_nothing_of_ours_but_the_lock() {
     let place = Place::new();
     run(async {
         let lock = place.lock();
-        let mut unit = Unit::spawn(&place.script("echo one; read go; exec sleep 1000"), &lock).unwrap();
+        let mut unit = Unit::spawn(&place.script("echo one; read go; echo two; exec sleep 1000"), &lock).unwrap();
         lines(&mut unit).await;
         let guard: i32 = status(unit.pid() as i32, "PPid").parse().unwrap();
         assert_eq!(status(guard, "Name"), "sa-guard");
@@ -293,11 +348,14 @@ fn the_guard_keeps_nothing_of_ours_but_the_lock() {
         assert_eq!(others.len(), 3, "status, lifeline, its signals: {open:?}");
         assert_eq!(open.iter().filter(|link| **link == lock_file).count(), 1);
         assert_eq!(std::fs::read_link(format!("/proc/{guard}/cwd")).unwrap().to_str(), Some("/"));
-        // It is deaf: the agent is alive after all of them, and the guard is the same.
+        let deaf = ignored(&status(guard, "SigIgn"));
         for signal in ["SIGTERM", "SIGHUP", "SIGINT", "SIGQUIT", "SIGUSR1"] {
-            crate::support::kill(guard, signal.parse().unwrap());
+            let signal: host::Signal = signal.parse().unwrap();
+            assert_ne!(deaf & 1 << (signal as i32 - 1), 0, "deaf to {signal}");
+            crate::support::kill(guard, signal);
         }
         unit.say("go");
+        assert_eq!(lines(&mut unit).await, ["two"]);
         assert_eq!(status(unit.pid() as i32, "PPid"), guard.to_string());
         unit.kill().await;
         assert!(!std::path::Path::new(&format!("/proc/{guard}")).exists(), "it was waited for");

@@ -210,3 +210,172 @@ fn variable(name: &str) -> String {
         None => format!("{name} is not set\n"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Lines, PipeReader, PipeWriter};
+    use std::thread::JoinHandle;
+
+    use agents::mock::wire::{Heard, Said, Stop, Word, read};
+
+    use super::*;
+
+    /// A mock in a thread, behind real pipes.
+    struct Mock {
+        input: Option<PipeWriter>,
+        output: Lines<BufReader<PipeReader>>,
+        stage: JoinHandle<io::Result<i32>>,
+    }
+
+    impl Mock {
+        fn new() -> Mock {
+            let (reads, input) = io::pipe().unwrap();
+            let (output, writes) = io::pipe().unwrap();
+            let setup = Setup { session: "s".to_owned(), cwd: "/work".to_owned(), ..Setup::default() };
+            let stage = thread::spawn(move || Stage::new(setup, reads, writes, io::sink())?.play());
+            let mut mock = Mock { input: Some(input), output: BufReader::new(output).lines(), stage };
+            assert_eq!(mock.hear(), Heard::Said(Said::Ready { native: "mock-s".to_owned() }));
+            mock
+        }
+
+        fn tell(&mut self, told: &Told) {
+            let mut line = Vec::new();
+            wire::write(&mut line, told);
+            self.input.as_mut().unwrap().write_all(&line).unwrap();
+        }
+
+        fn prompt(&mut self, order: u64, text: &str, steer: bool) {
+            self.tell(&Told::Prompt { order, text: text.to_owned(), images: 0, files: 0, steer });
+        }
+
+        fn hear(&mut self) -> Heard {
+            read(&self.output.next().expect("it says more").unwrap()).unwrap()
+        }
+
+        /// Everything up to a line that is as wanted, that line included.
+        fn hear_until(&mut self, wanted: impl Fn(&Heard) -> bool) -> Vec<Heard> {
+            let mut all = Vec::new();
+            while !all.last().is_some_and(&wanted) {
+                all.push(self.hear());
+            }
+            all
+        }
+
+        fn leave(mut self) -> i32 {
+            self.input = None;
+            assert!(self.output.next().is_none(), "it says no more");
+            self.stage.join().unwrap().unwrap()
+        }
+    }
+
+    fn text(all: &[Heard]) -> String {
+        let texts = all.iter().filter_map(|heard| match heard {
+            Heard::Grown(grown) => Some(grown.text.as_str()),
+            Heard::Said(_) => None,
+        });
+        texts.collect()
+    }
+
+    fn ends(heard: &Heard) -> bool {
+        matches!(heard, Heard::Said(Said::Ended(_)))
+    }
+
+    fn stop(heard: &[Heard]) -> &Stop {
+        match heard.last() {
+            Some(Heard::Said(Said::Ended(ended))) => &ended.stop,
+            other => panic!("{other:?} is no end"),
+        }
+    }
+
+    #[test]
+    fn prompts_wait_for_their_turn() {
+        let mut mock = Mock::new();
+        mock.prompt(1, "slow 2 1", false);
+        mock.prompt(2, "hello", false);
+        for (order, said) in [(1, "1 2 "), (2, "mock: hello")] {
+            let turn = mock.hear_until(ends);
+            assert_eq!(turn[0], Heard::Said(Said::Taken { order }));
+            assert_eq!((text(&turn).as_str(), stop(&turn)), (said, &Stop::Done));
+        }
+        assert_eq!(mock.leave(), 0);
+    }
+
+    #[test]
+    fn a_turn_that_hangs_is_steered_and_cancelled() {
+        let mut mock = Mock::new();
+        mock.prompt(1, "hang", false);
+        mock.hear_until(|heard| matches!(heard, Heard::Grown(_)));
+        mock.prompt(2, "go on", true);
+        let steered = mock.hear_until(|heard| matches!(heard, Heard::Said(Said::Finish { .. })));
+        assert_eq!(steered[0], Heard::Said(Said::Taken { order: 2 }));
+        assert_eq!(text(&steered), "mock: you added: go on\n");
+        mock.tell(&Told::Cancel);
+        assert_eq!(stop(&mock.hear_until(ends)), &Stop::Interrupted);
+        // What comes too late is refused.
+        mock.prompt(3, "and this", true);
+        assert!(matches!(mock.hear(), Heard::Said(Said::Refused { order: 3, .. })));
+        assert_eq!(mock.leave(), 0);
+    }
+
+    #[test]
+    fn a_cancel_ends_a_burst_and_a_pause_at_once() {
+        let mut mock = Mock::new();
+        mock.prompt(1, "burst 1000000000", false);
+        mock.hear_until(|heard| matches!(heard, Heard::Grown(_)));
+        mock.tell(&Told::Cancel);
+        assert_eq!(stop(&mock.hear_until(ends)), &Stop::Interrupted);
+        mock.prompt(2, "slow 2 1000000", false);
+        mock.hear_until(|heard| matches!(heard, Heard::Grown(_)));
+        mock.tell(&Told::Cancel);
+        assert_eq!(stop(&mock.hear_until(ends)), &Stop::Interrupted);
+        assert_eq!(mock.leave(), 0);
+    }
+
+    #[test]
+    fn a_decision_is_waited_for() {
+        let mut mock = Mock::new();
+        mock.prompt(1, "permission rm mock.txt", false);
+        mock.hear_until(|heard| matches!(heard, Heard::Said(Said::Permit(_))));
+        let input = Some(serde_json::json!({ "command": "ls" }));
+        mock.tell(&Told::Decide { key: 1, decision: Word::Accept, input, message: None, stop: false });
+        let rest = mock.hear_until(ends);
+        assert_eq!(text(&rest), "shell ls (edited)\nmock: done: shell ls (edited)");
+        assert_eq!(mock.leave(), 0);
+    }
+
+    #[test]
+    fn the_end_of_its_input_lets_a_turn_end_but_not_wait() {
+        let mut mock = Mock::new();
+        mock.prompt(1, "burst 5000 20", false);
+        mock.input = None;
+        let turn = mock.hear_until(ends);
+        let numbers: String = (0..5000).map(|number| format!("{number:09} mock mock ")).collect();
+        assert_eq!(text(&turn), numbers);
+        assert_eq!(mock.leave(), 0);
+
+        let mut mock = Mock::new();
+        mock.prompt(1, "question", false);
+        mock.hear_until(|heard| matches!(heard, Heard::Said(Said::Question { .. })));
+        assert_eq!(mock.leave(), 0);
+
+        let mut mock = Mock::new();
+        mock.prompt(1, "subagent", false);
+        mock.hear_until(ends);
+        mock.input = None;
+        mock.stage.join().unwrap().unwrap();
+    }
+
+    #[test]
+    fn it_leaves_with_the_code_it_was_told_or_when_nobody_reads() {
+        let mut mock = Mock::new();
+        mock.prompt(1, "crash 7", false);
+        mock.hear_until(|heard| matches!(heard, Heard::Grown(_)));
+        assert_eq!(mock.leave(), 7);
+
+        let Mock { input, output, stage } = Mock::new();
+        drop(output);
+        let mut input = input.unwrap();
+        input.write_all(b"nonsense\n{\"type\":\"prompt\",\"order\":1,\"text\":\"hello\"}\n").unwrap();
+        assert!(stage.join().unwrap().is_err());
+    }
+}

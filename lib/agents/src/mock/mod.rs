@@ -4,6 +4,8 @@ mod dialect;
 pub mod launch;
 pub mod player;
 pub mod script;
+#[cfg(test)]
+mod tests;
 pub mod wire;
 
 use schema::event::PermissionMode;

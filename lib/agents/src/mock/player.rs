@@ -18,6 +18,8 @@ use super::wire::{Ended, Error, Said, Stop, Told, Totals, What, Word};
 pub struct Player {
     now: Situation,
     names: Names,
+    /// What is said before anything is played, whatever happens.
+    answers: VecDeque<Said>,
     /// What is to be played, the next first; also between turns, where a sub-agent is at work.
     plays: VecDeque<Play>,
     prompts: VecDeque<Prompt>,
@@ -95,6 +97,8 @@ pub(super) enum Play {
         /// What follows from the reply.
         then: Then,
     },
+    /// No longer wait for the answer to this request.
+    Withdraw { key: u32 },
     /// Go on when nothing is asked any more.
     Join,
     /// Wait until the turn is cancelled.
@@ -137,6 +141,8 @@ pub(super) enum Reply {
     Answered(Vec<Vec<String>>),
     /// No answer will come, and why.
     Unanswered(Option<String>),
+    /// Nothing in time.
+    Withdrawn,
 }
 
 /// What a script knows when it is chosen.
@@ -202,11 +208,12 @@ impl Player {
     /// The mock as it is when its process begins.
     pub fn new(setup: Setup) -> Player {
         let totals = setup.totals;
-        let ready = Play::Step(Step::Line(Said::Ready { native: setup.native() }));
+        let ready = Said::Ready { native: setup.native() };
         Player {
             now: Situation { setup, seen: 0, totals },
             names: Names::default(),
-            plays: VecDeque::from([ready]),
+            answers: VecDeque::from([ready]),
+            plays: VecDeque::new(),
             prompts: VecDeque::new(),
             asked: Vec::new(),
             granted: HashSet::new(),
@@ -230,10 +237,11 @@ impl Player {
         match told {
             Told::Prompt { order, text, images, files, steer } => {
                 let text = with_attachments(text, images, files);
-                if steer {
-                    self.steer(order, &text)
-                } else {
-                    self.prompts.push_back(Prompt { order, text })
+                let prompt = Prompt { order, text };
+                match &self.turn {
+                    _ if steer => self.steer(&prompt),
+                    None => self.begin(&prompt),
+                    Some(_) => self.prompts.push_back(prompt),
                 }
                 return true;
             }
@@ -242,17 +250,22 @@ impl Player {
                     Word::Accept | Word::AcceptForSession => Reply::Accepted { input },
                     Word::Reject => Reply::Rejected { message, stop },
                 };
-                self.reply(key, reply, decision == Word::AcceptForSession);
+                return self.reply(key, reply, decision == Word::AcceptForSession);
             }
-            Told::Answer { key, answers } => self.reply(key, Reply::Answered(answers), false),
-            Told::Refuse { key, message } => self.reply(key, Reply::Unanswered(message), false),
+            Told::Answer { key, answers } => return self.reply(key, Reply::Answered(answers), false),
+            Told::Refuse { key, message } => return self.reply(key, Reply::Unanswered(message), false),
             Told::Set { order, what, value } => self.set(order, what, value),
+            Told::Cancel if self.deaf => {}
             Told::Cancel => {
-                // Also between turns: then it is a sub-agent's work that ends.
-                if !self.deaf && (self.turn.is_some() || !self.plays.is_empty()) {
+                // Between turns it is a sub-agent's work that ends.
+                if self.turn.is_some() || !self.plays.is_empty() {
                     self.abort(Stop::Interrupted);
-                    return true;
                 }
+                while let Some(prompt) = self.prompts.pop_front() {
+                    self.begin(&prompt);
+                    self.abort(Stop::Interrupted);
+                }
+                return true;
             }
         }
         false
@@ -261,10 +274,14 @@ impl Player {
     /// What to do next.
     pub fn step(&mut self) -> Step {
         loop {
+            if let Some(said) = self.answers.pop_front() {
+                return Step::Line(said);
+            }
             if self.turn.is_none()
                 && let Some(prompt) = self.prompts.pop_front()
             {
                 self.begin(&prompt);
+                continue;
             }
             let Some(play) = self.plays.pop_front() else { return Step::Wait };
             if let Some(step) = self.perform(play) {
@@ -288,6 +305,11 @@ impl Player {
                 } else {
                     self.asked.push(Asked { key, granted, then });
                     return Some(Step::Line(said));
+                }
+            }
+            Play::Withdraw { key } => {
+                if self.reply(key, Reply::Withdrawn, false) {
+                    return Some(Step::Line(Said::Withdrawn { key }));
                 }
             }
             Play::Join if self.asked.is_empty() => {}
@@ -360,40 +382,44 @@ impl Player {
         self.turn = Some(Turn::new(prompt.text.len()));
         let mut draft = Draft::new(&mut self.names);
         let ending = script::script(&self.now, &mut draft, &prompt.text);
-        let mut plays = vec![Play::Step(Step::Line(Said::Taken { order: prompt.order }))];
-        plays.extend(draft.into_plays());
+        let mut plays = draft.into_plays();
         plays.push(Play::End(ending));
-        self.insert(plays);
+        self.insert(0, plays);
+        self.answers.push_back(Said::Taken { order: prompt.order });
     }
 
-    fn steer(&mut self, order: u64, text: &str) {
+    fn steer(&mut self, prompt: &Prompt) {
+        let order = prompt.order;
         let Some(turn) = &mut self.turn else {
             let error = fault(ErrorCode::BadRequest, "mock has no turn that could be steered".to_owned());
-            return self.insert(vec![Play::Step(Step::Line(Said::Refused { order, error }))]);
+            return self.answers.push_back(Said::Refused { order, error });
         };
-        turn.read += text.len();
+        turn.read += prompt.text.len();
         let mut draft = Draft::new(&mut self.names);
-        draft.say(&format!("mock: you added: {text}\n"));
-        let mut plays = vec![Play::Step(Step::Line(Said::Taken { order }))];
-        plays.extend(draft.into_plays());
-        self.insert(plays);
+        draft.say(&format!("mock: you added: {}\n", prompt.text));
+        let plays = draft.into_plays();
+        self.insert(0, plays);
+        self.answers.push_back(Said::Taken { order });
     }
 
-    fn reply(&mut self, key: u32, reply: Reply, for_session: bool) {
-        // A reply to what is asked no more means nothing.
-        let Some(at) = self.asked.iter().position(|asked| asked.key == key) else { return };
+    /// Returns whether it was asked: a reply to what is asked no more means nothing.
+    fn reply(&mut self, key: u32, reply: Reply, for_session: bool) -> bool {
+        let Some(at) = self.asked.iter().position(|asked| asked.key == key) else { return false };
         let asked = self.asked.remove(at);
         if for_session {
             self.granted.extend(asked.granted);
         }
         self.follow(asked.then, reply);
+        true
     }
 
+    /// Plays what follows from a reply once everything that is asked at the same time was asked.
     fn follow(&mut self, then: Then, reply: Reply) {
         let mut draft = Draft::new(&mut self.names);
         then(&mut draft, reply);
         let plays = draft.into_plays();
-        self.insert(plays);
+        let at = self.plays.iter().position(|play| matches!(play, Play::Join)).unwrap_or(0);
+        self.insert(at, plays);
     }
 
     fn set(&mut self, order: u64, what: What, value: String) {
@@ -402,29 +428,26 @@ impl Player {
             What::Mode => CARD.modes.contains(&value.as_str()),
             What::Effort => CARD.efforts.contains(&value.as_str()),
         };
-        let said = if known {
-            Said::Taken { order }
-        } else {
+        if !known {
             let code = if what == What::Model { ErrorCode::ModelNotFound } else { ErrorCode::BadRequest };
-            Said::Refused { order, error: fault(code, format!("mock knows no {} `{value}`", what.as_str())) }
-        };
-        let mut plays = vec![said];
-        if known {
-            let status = |label, json| Said::Status { label, detail: None, json, parent: None };
-            match what {
-                What::Model => plays.push(status(StatusLabel::ModelChanged, json!({ "model": value }))),
-                What::Mode => plays.push(status(StatusLabel::ModeChanged, json!({ "mode": value }))),
-                What::Effort => {}
-            }
-            let setup = &mut self.now.setup;
-            let place = match what {
-                What::Model => &mut setup.model,
-                What::Mode => &mut setup.mode,
-                What::Effort => &mut setup.effort,
-            };
-            *place = Some(value);
+            let error = fault(code, format!("mock knows no {} `{value}`", what.as_str()));
+            return self.answers.push_back(Said::Refused { order, error });
         }
-        self.insert(plays.into_iter().map(|said| Play::Step(Step::Line(said))).collect());
+        self.answers.push_back(Said::Taken { order });
+        let status = |label, json| Said::Status { label, detail: None, json, parent: None };
+        let setup = &mut self.now.setup;
+        let place = match what {
+            What::Model => {
+                self.answers.push_back(status(StatusLabel::ModelChanged, json!({ "model": value })));
+                &mut setup.model
+            }
+            What::Mode => {
+                self.answers.push_back(status(StatusLabel::ModeChanged, json!({ "mode": value })));
+                &mut setup.mode
+            }
+            What::Effort => &mut setup.effort,
+        };
+        *place = Some(value);
     }
 
     /// Ends the turn and forgets what was to come.
@@ -432,7 +455,7 @@ impl Player {
         self.plays.clear();
         self.asked.clear();
         let ended = self.ended(stop);
-        self.plays.push_front(Play::Step(Step::Line(Said::Ended(ended))));
+        self.answers.push_back(Said::Ended(ended));
     }
 
     fn end(&mut self, ending: Ending) -> Step {
@@ -441,7 +464,10 @@ impl Player {
             // Nothing was read or written, so there is nothing to count.
             Ending::Silent => Ended { totals: None, silent: true, ..self.ended(Stop::Done) },
             Ending::Failed(error) => self.ended(Stop::Failed(error)),
-            Ending::Closes(why) => Ended { closes: Some(why), ..self.ended(Stop::Done) },
+            Ending::Closes(why) => {
+                self.plays = VecDeque::from([Play::Step(Step::Exit(0))]);
+                Ended { closes: Some(why), ..self.ended(Stop::Done) }
+            }
         };
         Step::Line(Said::Ended(said))
     }
@@ -477,11 +503,10 @@ impl Player {
         }
     }
 
-    /// Puts plays before all others.
-    fn insert(&mut self, plays: Vec<Play>) {
-        for play in plays.into_iter().rev() {
-            self.plays.push_front(play);
-        }
+    fn insert(&mut self, at: usize, plays: Vec<Play>) {
+        let after = self.plays.split_off(at);
+        self.plays.extend(plays);
+        self.plays.extend(after);
     }
 }
 

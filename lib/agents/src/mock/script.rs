@@ -179,7 +179,7 @@ fn play(now: &Situation, draft: &mut Draft<'_>, word: &str, rest: &str, text: &s
                 "question",
                 "usage",
             ] {
-                draft.say(&format!("mock: next is {name}\n"));
+                draft.say(&format!("\nmock: next is {name}\n"));
                 play(now, draft, name, "", name)?;
             }
         }
@@ -567,17 +567,19 @@ impl Wish {
         }
     }
 
-    /// Its call, and the request whose answer decides what follows.
-    fn ask(self, now: &Situation, draft: &mut Draft<'_>) {
+    /// Its call, and the request whose answer decides what follows. Returns the request's name.
+    fn ask(self, now: &Situation, draft: &mut Draft<'_>) -> u32 {
         let (call, permit) = self.permit(now, draft);
+        let key = permit.key;
         let granted = format!("{} {}", self.action.as_str(), permit.title);
         let changes = permit.files.clone();
         draft.plays.push(Play::Ask {
-            key: permit.key,
+            key,
             said: Said::Permit(Box::new(permit)),
             granted: Some(granted),
             then: Box::new(move |draft, reply| self.decided(draft, call, changes, reply)),
         });
+        key
     }
 
     fn permit(&self, now: &Situation, draft: &mut Draft<'_>) -> (Call, Permit) {
@@ -649,6 +651,10 @@ impl Wish {
                     draft.say(&format!("mock: {why}"));
                 }
             }
+            Reply::Withdrawn => {
+                draft.result(call, ItemStatus::Completed, &["done without an answer\n"], None, Vec::new());
+                draft.say("mock: did not wait for an answer");
+            }
             Reply::Answered(_) | Reply::Unanswered(_) => {
                 draft.result(call, ItemStatus::Failed, &["an answer where a decision was due\n"], None, Vec::new());
             }
@@ -687,13 +693,9 @@ fn permissions(now: &Situation, draft: &mut Draft<'_>) {
 }
 
 fn withdraw(now: &Situation, draft: &mut Draft<'_>) {
-    let (call, permit) = Wish::new(now, Action::Other, "").permit(now, draft);
-    let key = permit.key;
-    draft.push(Said::Permit(Box::new(permit)));
+    let key = Wish::new(now, Action::Other, "").ask(now, draft);
     draft.pause(50);
-    draft.push(Said::Withdrawn { key });
-    draft.result(call, ItemStatus::Completed, &["done without an answer\n"], None, Vec::new());
-    draft.say("mock: did not wait for an answer");
+    draft.plays.extend([Play::Withdraw { key }, Play::Join]);
 }
 
 fn color() -> Question {
@@ -761,7 +763,7 @@ fn answered(draft: &mut Draft<'_>, call: Call, secrets: &[bool], reply: Reply) {
         }
         Reply::Unanswered(None) => (ItemStatus::Declined, "you did not answer".to_owned()),
         Reply::Unanswered(Some(why)) => (ItemStatus::Declined, format!("you did not answer: {why}")),
-        Reply::Accepted { .. } | Reply::Rejected { .. } => {
+        Reply::Accepted { .. } | Reply::Rejected { .. } | Reply::Withdrawn => {
             (ItemStatus::Failed, "a decision where an answer was due".to_owned())
         }
     };

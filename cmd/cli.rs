@@ -112,7 +112,8 @@ fn unparsed(error: &clap::Error, wants_text: bool) -> Exit {
         _ => {
             let rendered = error.render().to_string();
             let message = rendered.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-            let suggestion = match error.get(ContextKind::SuggestedArg).or(error.get(ContextKind::SuggestedSubcommand)) {
+            let suggestion = match error.get(ContextKind::SuggestedArg).or(error.get(ContextKind::SuggestedSubcommand))
+            {
                 Some(ContextValue::String(name)) => Some(format!("did you mean `{name}`?")),
                 Some(ContextValue::Strings(names)) => Some(format!("did you mean `{}`?", names.join("`, `"))),
                 _ => None,

@@ -9,7 +9,9 @@ use crate::{cli, out};
 
 /// Examples first, as everywhere.
 #[derive(Debug, Args)]
-#[command(before_help = "Examples:\n  sandbox-agent completions bash > /etc/bash_completion.d/sandbox-agent\n  sandbox-agent completions zsh > ~/.zfunc/_sandbox-agent")]
+#[command(
+    before_help = "Examples:\n  sandbox-agent completions bash > /etc/bash_completion.d/sandbox-agent\n  sandbox-agent completions zsh > ~/.zfunc/_sandbox-agent"
+)]
 pub(crate) struct CompletionsArgs {
     /// Which shell
     #[arg(value_enum)]

@@ -36,15 +36,15 @@ impl Context {
     /// Where the store is.
     pub(crate) fn store_path(&self) -> Result<PathBuf, Failure> {
         if let Some(path) = &self.store {
-            return std::path::absolute(path).map_err(|error| Failure::usage(format!("failed to use --store: {error}")));
+            return std::path::absolute(path)
+                .map_err(|error| Failure::usage(format!("failed to use --store: {error}")));
         }
         if let Some(path) = env::var(Name::Store) {
             return std::path::absolute(path)
                 .map_err(|error| Failure::usage(format!("failed to use SANDBOX_AGENT_STORE: {error}")));
         }
-        let data = host::paths::data().map_err(|error| {
-            Failure::from(error).hint("or name a store with --store, or use --ephemeral")
-        })?;
+        let data = host::paths::data()
+            .map_err(|error| Failure::from(error).hint("or name a store with --store, or use --ephemeral"))?;
         Ok(data.join("store.db"))
     }
 

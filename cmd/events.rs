@@ -77,9 +77,10 @@ pub(crate) fn main(context: &Context, args: &EventsArgs) -> Result<Exit, Failure
     };
     let wait = match args.wait.as_deref() {
         None => None,
-        Some(text) => Some(parse_duration(text).ok_or_else(|| {
-            Failure::usage(format!("failed to use --wait `{text}`")).hint("as in 30s, 10m, 1h")
-        })?),
+        Some(text) => Some(
+            parse_duration(text)
+                .ok_or_else(|| Failure::usage(format!("failed to use --wait `{text}`")).hint("as in 30s, 10m, 1h"))?,
+        ),
     };
     let session_id = match &args.session {
         None => None,

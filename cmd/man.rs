@@ -10,7 +10,9 @@ use crate::{cli, out};
 
 /// Examples first, as everywhere.
 #[derive(Debug, Args)]
-#[command(before_help = "Examples:\n  sandbox-agent man run | man -l -\n  sandbox-agent man --out /usr/local/share/man/man1")]
+#[command(
+    before_help = "Examples:\n  sandbox-agent man run | man -l -\n  sandbox-agent man --out /usr/local/share/man/man1"
+)]
 pub(crate) struct ManArgs {
     /// The command whose page is wanted
     page: Option<String>,
@@ -33,7 +35,8 @@ pub(crate) fn main(args: &ManArgs) -> Result<Exit, Failure> {
     let command = match &args.page {
         None => &root,
         Some(page) => root.find_subcommand(page).ok_or_else(|| {
-            Failure::usage(format!("failed to find a page for `{page}`")).hint("`sandbox-agent --help` names the commands")
+            Failure::usage(format!("failed to find a page for `{page}`"))
+                .hint("`sandbox-agent --help` names the commands")
         })?,
     };
     out::print_text(&String::from_utf8_lossy(&render(command, "sandbox-agent")?));

@@ -222,8 +222,7 @@ fn catch_up(store: &std::path::Path, session_id: &str, printed: &mut i64, up_to:
     match opened {
         Ok((Some(session), opened)) => {
             let mut reader = Reader::new(&filter, *printed);
-            let read =
-                reader.read_to(&opened, &session, up_to, &mut |Chunk { lines, .. }| writer.write(&lines, true));
+            let read = reader.read_to(&opened, &session, up_to, &mut |Chunk { lines, .. }| writer.write(&lines, true));
             *printed = up_to;
             match read {
                 Ok(going) => going,

@@ -175,7 +175,9 @@ enum Target {
 /// Runs it.
 pub(crate) fn main(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
     if args.no_nested && env::var(Name::Session).is_some() {
-        return Err(Failure::usage("failed to run: this is inside another agent's session, and --no-nested forbids it"));
+        return Err(Failure::usage(
+            "failed to run: this is inside another agent's session, and --no-nested forbids it",
+        ));
     }
     let text = prompt_text(&args)?;
     let types = print_types(&args.types, args.no_deltas)?;
@@ -219,12 +221,9 @@ pub(crate) fn main(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
     let writer = Writer::new(output, filter)?;
     let mut screen = match output {
         Output::Last | Output::None => None,
-        Output::Ndjson | Output::Text => Some(Printer::start(
-            store_path.clone(),
-            session.session_id.clone(),
-            session.last_sequence,
-            writer,
-        )),
+        Output::Ndjson | Output::Text => {
+            Some(Printer::start(store_path.clone(), session.session_id.clone(), session.last_sequence, writer))
+        }
     };
     let on_ask = policy.on_ask;
     let content = prompt_parts(&prompt);
@@ -416,11 +415,7 @@ fn target(context: &Context, args: &RunArgs, store_path: &Path) -> Result<(Targe
     Ok((Target::New(name), fork))
 }
 
-fn choose_agent(
-    context: &Context,
-    args: &RunArgs,
-    session: Option<&Session>,
-) -> Result<&'static dyn Agent, Failure> {
+fn choose_agent(context: &Context, args: &RunArgs, session: Option<&Session>) -> Result<&'static dyn Agent, Failure> {
     let known = registry::names().collect::<Vec<_>>().join(", ");
     let named = match (&args.agent, session) {
         (Some(name), Some(session)) if *name != session.agent => {
@@ -437,7 +432,8 @@ fn choose_agent(
         })?,
     };
     registry::find(&named).ok_or_else(|| {
-        Failure::usage(format!("failed to find agent `{}`", named.escape_debug())).hint(format!("known agents: {known}"))
+        Failure::usage(format!("failed to find agent `{}`", named.escape_debug()))
+            .hint(format!("known agents: {known}"))
     })
 }
 
@@ -565,7 +561,8 @@ fn limits(context: &Context, args: &RunArgs, card: &Card) -> Result<Limits, Fail
     let read = |flag: &str, text: Option<&str>| match text {
         None => Ok(None),
         Some(text) => parse_duration(text).map(Some).ok_or_else(|| {
-            Failure::usage(format!("failed to use {flag} `{text}`")).hint("a duration is a number and a unit: 30s, 10m, 1h")
+            Failure::usage(format!("failed to use {flag} `{text}`"))
+                .hint("a duration is a number and a unit: 30s, 10m, 1h")
         }),
     };
     let timeout = read("--timeout", args.timeout.as_deref().or(context.settings.timeout()))?;
@@ -603,9 +600,9 @@ fn environment(args: &RunArgs) -> Result<Vec<(OsString, OsString)>, Failure> {
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let (name, value) = line.split_once('=').ok_or_else(|| {
-                Failure::usage(format!("failed to use {}: a line is K=V", path.display()))
-            })?;
+            let (name, value) = line
+                .split_once('=')
+                .ok_or_else(|| Failure::usage(format!("failed to use {}: a line is K=V", path.display())))?;
             set(name.trim(), value.into());
         }
     }
@@ -720,9 +717,8 @@ fn own(
                 // Somebody else made it a moment ago: it is theirs, and busy or free as any other.
                 Err(engine::Error::Store(store::Error::Exists(_))) => {
                     let store = open_to_write(&path)?;
-                    let session = store
-                        .session(name.as_str())?
-                        .ok_or_else(|| crate::context::no_session(name.as_str()))?;
+                    let session =
+                        store.session(name.as_str())?.ok_or_else(|| crate::context::no_session(name.as_str()))?;
                     if session.agent != card.name {
                         return Err(Failure::usage(format!("session `{name}` belongs to {}", session.agent)));
                     }
@@ -733,8 +729,7 @@ fn own(
         }
     };
     let session = owned.session().clone();
-    let mut all: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_str(&session.labels).unwrap_or_default();
+    let mut all: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&session.labels).unwrap_or_default();
     all.extend(labels.clone());
     let labels = serde_json::Value::Object(all).to_string();
     let mode = Some(job.permission_mode.as_str());
@@ -752,13 +747,13 @@ fn own(
 }
 
 /// What a copy of another session begins with.
-fn forked(
-    fork: Option<&Session>,
-    card: &Card,
-) -> Result<(Option<Resume>, Option<serde_json::Value>), Failure> {
+fn forked(fork: Option<&Session>, card: &Card) -> Result<(Option<Resume>, Option<serde_json::Value>), Failure> {
     let Some(fork) = fork else { return Ok((None, None)) };
     if !card.can.fork {
-        return Err(Failure::usage(format!("failed to fork `{}`: {} cannot copy a session", fork.session_id, card.name)));
+        return Err(Failure::usage(format!(
+            "failed to fork `{}`: {} cannot copy a session",
+            fork.session_id, card.name
+        )));
     }
     let native = fork.native_session_id.clone().ok_or_else(|| {
         Failure::usage(format!("failed to fork `{}`: its agent never said what it calls it", fork.session_id))

@@ -219,7 +219,9 @@ fn list(context: &Context, args: &ListArgs) -> Result<Exit, Failure> {
     let mut labels = Vec::new();
     for label in &args.label {
         labels.push(
-            label.split_once('=').ok_or_else(|| Failure::usage(format!("failed to use --label `{label}`: it is K=V")))?,
+            label
+                .split_once('=')
+                .ok_or_else(|| Failure::usage(format!("failed to use --label `{label}`: it is K=V")))?,
         );
     }
     let mut left = args.limit.unwrap_or(usize::MAX);
@@ -370,12 +372,11 @@ fn chosen(
         if most.is_some() {
             size += store.size(session.no)?;
         }
-        let old = older.is_some_and(|age| u128::try_from(now - session.updated).is_ok_and(|idle| idle > age.as_millis()));
+        let old =
+            older.is_some_and(|age| u128::try_from(now - session.updated).is_ok_and(|idle| idle > age.as_millis()));
         let named = old || keep.is_some_and(|keep| rank >= keep) || most.is_some_and(|most| size > most);
-        let resting = matches!(
-            status_of(path, &session)?,
-            SessionStatus::Idle | SessionStatus::Ended | SessionStatus::Lost
-        );
+        let resting =
+            matches!(status_of(path, &session)?, SessionStatus::Idle | SessionStatus::Ended | SessionStatus::Lost);
         if named && resting && !engine::owner::is_owned(path, &session)? {
             chosen.push(session);
         }
@@ -474,9 +475,8 @@ fn export(context: &Context, args: &ExportArgs) -> Result<Exit, Failure> {
 
 /// Masks what has the shape of a key or a token.
 fn redact(text: &str) -> String {
-    const BEGINNINGS: [&str; 12] = [
-        "sk-", "ghp_", "gho_", "ghs_", "github_pat_", "xoxb-", "xoxp-", "AKIA", "AIza", "glpat-", "npm_", "eyJ",
-    ];
+    const BEGINNINGS: [&str; 12] =
+        ["sk-", "ghp_", "gho_", "ghs_", "github_pat_", "xoxb-", "xoxp-", "AKIA", "AIza", "glpat-", "npm_", "eyJ"];
     let mut out = String::with_capacity(text.len());
     let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     let mut rest = text;
@@ -813,7 +813,8 @@ fn count(
     turn: &schema::event::TurnEnded,
 ) {
     let mut add = |group: String, usage: Option<Usage>, usd: Option<f64>| {
-        let record = groups.entry(group.clone()).or_insert(UsageRecord { group, turns: 0, usage: None, cost_usd: None });
+        let record =
+            groups.entry(group.clone()).or_insert(UsageRecord { group, turns: 0, usage: None, cost_usd: None });
         record.turns += 1;
         if let Some(usage) = usage {
             record.usage = Some(record.usage.unwrap_or_default().plus(usage));

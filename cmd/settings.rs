@@ -73,7 +73,8 @@ impl Settings {
         let (project_path, project) = match find_project() {
             Some(path) => {
                 let file = read_file::<ProjectFile>(&path).map_err(|failure| {
-                    failure.hint("a project file may hold model, mode, effort, deny and a narrower permission_mode only")
+                    failure
+                        .hint("a project file may hold model, mode, effort, deny and a narrower permission_mode only")
                 })?;
                 (path, file.unwrap_or_default())
             }

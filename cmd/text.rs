@@ -34,8 +34,7 @@ const PLAIN: &str = "\x1b[0m";
 impl Teller {
     pub(crate) fn new(terminal: bool) -> Teller {
         use host::env::{Name, var};
-        let colours =
-            terminal && var(Name::NoColor).is_none() && var(Name::Term).is_none_or(|term| term != "dumb");
+        let colours = terminal && var(Name::NoColor).is_none() && var(Name::Term).is_none_or(|term| term != "dumb");
         Teller { colours, open: None, grown: Vec::new(), reasoning: Vec::new() }
     }
 
@@ -94,7 +93,11 @@ impl Teller {
                 self.line(DIM, &format!("[{} in {seconds:.1} s{tokens}{money}]", turn.outcome.as_str()), out);
             }
             Body::SessionEnded(ended) => {
-                self.line(DIM, &format!("[session ended{}]", ended.message.map(|m| format!(": {m}")).unwrap_or_default()), out);
+                self.line(
+                    DIM,
+                    &format!("[session ended{}]", ended.message.map(|m| format!(": {m}")).unwrap_or_default()),
+                    out,
+                );
             }
             Body::SessionStarted(_) | Body::TurnStarted(_) | Body::AgentUnparsed(_) => {}
         }

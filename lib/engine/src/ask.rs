@@ -60,8 +60,7 @@ pub(crate) fn understand(body: &Body, line: &str) -> Option<Reply> {
     }
     let mut answers = Vec::new();
     for (asked, text) in question.questions.iter().zip(given) {
-        let choices: Vec<&str> =
-            if asked.multi_select { text.split(',').map(str::trim).collect() } else { vec![text] };
+        let choices: Vec<&str> = if asked.multi_select { text.split(',').map(str::trim).collect() } else { vec![text] };
         let mut labels = Vec::new();
         for choice in choices {
             let option = match choice.parse::<usize>() {
@@ -142,7 +141,9 @@ fn questions(question: &QuestionEvent) -> String {
 /// What an agent wrote must not move the cursor or hide a part of itself.
 fn plain(text: &str) -> String {
     text.chars()
-        .flat_map(|c| if c.is_control() && c != '\n' && c != '\t' { c.escape_default().collect::<Vec<_>>() } else { vec![c] })
+        .flat_map(|c| {
+            if c.is_control() && c != '\n' && c != '\t' { c.escape_default().collect::<Vec<_>>() } else { vec![c] }
+        })
         .collect()
 }
 

@@ -88,8 +88,9 @@ impl From<crate::Error> for Failure {
             crate::Error::File { .. } => Failure::new(ErrorCode::Store, message),
             crate::Error::Busy { session, .. } => Failure::new(ErrorCode::Busy, message)
                 .hint(format!("wait for it with `sandbox-agent stream {session} --follow`, or use another session")),
-            crate::Error::NoSession(_) => Failure::new(ErrorCode::NotFound, message)
-                .hint("`sandbox-agent sessions list` names the sessions"),
+            crate::Error::NoSession(_) => {
+                Failure::new(ErrorCode::NotFound, message).hint("`sandbox-agent sessions list` names the sessions")
+            }
             crate::Error::Ended(_) => {
                 Failure::new(ErrorCode::SessionEnded, message).hint("begin a new one with another --session name")
             }

@@ -111,8 +111,8 @@ fn follow_one(
     let gone = || Error::NoSession(name.to_owned());
     let mut session = mend(&request.store, store.session(name)?.ok_or_else(gone)?)?;
     let no = session.no;
-    let mut watch = (request.until != Until::Stored)
-        .then(|| Watch::new(&[Places::beside(&request.store).bell(&session.uid)]));
+    let mut watch =
+        (request.until != Until::Stored).then(|| Watch::new(&[Places::beside(&request.store).bell(&session.uid)]));
     if watch.as_ref().is_some_and(Watch::polls) {
         log::info!("no watch can be had here; looking every 20 ms instead");
     }
@@ -133,10 +133,9 @@ fn follow_one(
             || match request.until {
                 Until::Stored => true,
                 Until::Turn => stop_at.is_some(),
-                Until::Idle => matches!(
-                    status,
-                    Some(SessionStatus::Idle | SessionStatus::Asking | SessionStatus::Ended)
-                ),
+                Until::Idle => {
+                    matches!(status, Some(SessionStatus::Idle | SessionStatus::Asking | SessionStatus::Ended))
+                }
                 Until::Ended => status == Some(SessionStatus::Ended),
                 Until::Never => false,
             };
@@ -162,8 +161,7 @@ fn follow_all(
     stdout: Option<BorrowedFd<'_>>,
     show: &mut dyn FnMut(Chunk) -> bool,
 ) -> Result<End, Error> {
-    let mut watch =
-        (request.until != Until::Stored).then(|| Watch::new(&[Places::beside(&request.store).all_bell()]));
+    let mut watch = (request.until != Until::Stored).then(|| Watch::new(&[Places::beside(&request.store).all_bell()]));
     let mut reader = Reader::new(&request.filter, request.after);
     loop {
         if let Some(store) = open_if_there(&request.store)? {
@@ -218,9 +216,7 @@ pub fn open_if_there(path: &Path) -> Result<Option<Store>, Error> {
 pub fn status_of(path: &Path, session: &Session) -> Result<SessionStatus, Error> {
     let written = SessionStatus::parse(&session.status).unwrap_or(SessionStatus::Idle);
     Ok(match written {
-        SessionStatus::Starting | SessionStatus::Running | SessionStatus::Asking
-            if !is_owned(path, session)? =>
-        {
+        SessionStatus::Starting | SessionStatus::Running | SessionStatus::Asking if !is_owned(path, session)? => {
             SessionStatus::Lost
         }
         SessionStatus::Starting
@@ -316,8 +312,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-type ReadPage<'a> =
-    dyn FnMut(&Select<'_>, &mut dyn FnMut(Stored<'_>)) -> Result<usize, store::Error> + 'a;
+type ReadPage<'a> = dyn FnMut(&Select<'_>, &mut dyn FnMut(Stored<'_>)) -> Result<usize, store::Error> + 'a;
 
 /// Appends a stored event as a line.
 pub fn push(lines: &mut Lines, writer: &mut LineWriter, event: &Stored<'_>, all: bool) {

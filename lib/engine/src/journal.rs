@@ -116,14 +116,7 @@ impl Journal {
         {
             self.arena.extend_from_slice(raw.as_bytes());
         }
-        self.waiting.push(Waiting {
-            time: clock::now_ms(),
-            kind,
-            synthetic,
-            data,
-            raw: at,
-            end: self.arena.len(),
-        });
+        self.waiting.push(Waiting { time: clock::now_ms(), kind, synthetic, data, raw: at, end: self.arena.len() });
     }
 
     /// Commits what waits in one transaction, rings, and gives the lines; `None` when nothing waited.

@@ -62,7 +62,8 @@ impl Owned {
         let uid = ids::unique();
         let boot_id = clock::boot_id().unwrap_or_default();
         // The lock comes first: nobody may find the session without its owner.
-        let lock = take(&places, &uid)?.ok_or_else(|| Error::Busy { session: birth.session_id.clone(), owner: None })?;
+        let lock =
+            take(&places, &uid)?.ok_or_else(|| Error::Busy { session: birth.session_id.clone(), owner: None })?;
         let session = store.create(&NewSession {
             session_id: &birth.session_id,
             uid: &uid,
@@ -100,8 +101,7 @@ impl Owned {
         let Some(lock) = take(&places, &session.uid)? else {
             return Err(Error::Busy { session: session.session_id.clone(), owner: owner_pid(session) });
         };
-        let session =
-            store.session_by_no(session.no)?.ok_or_else(|| Error::NoSession(session.session_id.clone()))?;
+        let session = store.session_by_no(session.no)?.ok_or_else(|| Error::NoSession(session.session_id.clone()))?;
         Owned::hold(store, session.clone(), state_of(&session), lock, &places, true)
     }
 
@@ -116,8 +116,7 @@ impl Owned {
             return Err(Error::Busy { session: session.session_id.clone(), owner: owner_pid(session) });
         };
         // Only now nobody else writes: what was read before may be old.
-        let session =
-            store.session_by_no(session.no)?.ok_or_else(|| Error::NoSession(session.session_id.clone()))?;
+        let session = store.session_by_no(session.no)?.ok_or_else(|| Error::NoSession(session.session_id.clone()))?;
         let mut store = store;
         let boot_id = clock::boot_id().unwrap_or_default();
         let session = if session.boot_id == boot_id {
@@ -133,7 +132,8 @@ impl Owned {
                 log::warn!("ended {ended} processes that session {} had left", session.session_id);
             }
         }
-        let left_open = is_active(&session) || session.owner.is_some() || session.status == SessionStatus::Lost.as_str();
+        let left_open =
+            is_active(&session) || session.owner.is_some() || session.status == SessionStatus::Lost.as_str();
         let state = state_of(&session);
         let mut owned = Owned::hold(store, session, state, lock, &places, raw)?;
         if left_open {
@@ -264,16 +264,7 @@ fn state_of(session: &Session) -> State {
 /// The last event of one of these types, as its sequence and data.
 pub(crate) fn last_of(store: &Store, session: &Session, types: &[&str]) -> Result<Option<(i64, String)>, Error> {
     let mut found = None;
-    let select = Select {
-        after: 0,
-        up_to: None,
-        types,
-        since: None,
-        until: None,
-        reverse: true,
-        limit: 1,
-        raw: false,
-    };
+    let select = Select { after: 0, up_to: None, types, since: None, until: None, reverse: true, limit: 1, raw: false };
     store.read(session, &select, &mut |event| found = Some((event.sequence, event.data.to_owned())))?;
     Ok(found)
 }

@@ -67,7 +67,9 @@ pub struct Rule {
 
 /// A rule that cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("read the rule `{rule}`: {why}; rules are KIND:PATTERN with a kind of command, edit, read, search, fetch, mcp or other, as in 'command:git *'")]
+#[error(
+    "read the rule `{rule}`: {why}; rules are KIND:PATTERN with a kind of command, edit, read, search, fetch, mcp or other, as in 'command:git *'"
+)]
 pub struct BadRule {
     /// The rule as it was given.
     pub rule: String,
@@ -122,7 +124,8 @@ impl Rule {
     /// exactly that. A deny meets any part of a chain.
     fn matches_command(&self, command: &str) -> bool {
         if self.allow {
-            let simple = !command.contains([';', '&', '|', '<', '>', '`', '$', '(', ')', '\n', '\r', '\\', '{', '}', '#']);
+            let simple =
+                !command.contains([';', '&', '|', '<', '>', '`', '$', '(', ')', '\n', '\r', '\\', '{', '}', '#']);
             return command == self.pattern || simple && self.glob.is_match(command.trim());
         }
         self.glob.is_match(command)
@@ -246,10 +249,7 @@ mod tests {
     fn decide(mode: &str, rules: &[&str], request: &Permit) -> char {
         let policy = Policy {
             mode: PermissionMode::parse(mode).unwrap(),
-            rules: rules
-                .iter()
-                .map(|rule| Rule::parse(rule.starts_with('+'), &rule[1..]).unwrap())
-                .collect(),
+            rules: rules.iter().map(|rule| Rule::parse(rule.starts_with('+'), &rule[1..]).unwrap()).collect(),
             on_ask: OnAsk::Deny,
             cwd: "/w".into(),
         };

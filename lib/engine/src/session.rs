@@ -113,10 +113,11 @@ const BATCH: usize = 1 << 20;
 /// # Errors
 /// When the store or a file fails; the agent is ended all the same, and recovery writes the missing end later.
 pub fn run(owned: Owned, run: Run, screen: &mut dyn Screen) -> Result<RunEnd, Error> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|source| Error::File { doing: "start a runtime for", path: run.program.clone(), source })?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|source| Error::File {
+        doing: "start a runtime for",
+        path: run.program.clone(),
+        source,
+    })?;
     let Owned { journal, lock } = owned;
     let trace = match &run.trace {
         Some(path) => Some(Trace::open(path, &run.env)?),
@@ -707,7 +708,8 @@ impl Conductor<'_> {
             self.over = true;
         } else if due(self.clocks.wall) {
             self.clocks.wall = None;
-            let message = format!("the turn took longer than --timeout {:?}", self.run.limits.timeout.unwrap_or_default());
+            let message =
+                format!("the turn took longer than --timeout {:?}", self.run.limits.timeout.unwrap_or_default());
             self.cancel(Cut::Timeout("timeout", message), CANCEL);
         } else if due(self.clocks.idle) && !self.course.is_busy() {
             self.clocks.idle = None;

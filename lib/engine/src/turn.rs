@@ -620,9 +620,7 @@ impl Course {
             return;
         }
         // A call has one result: what an agent says of it after we closed it is late.
-        if start.kind == ItemKind::ToolResult
-            && start.parent.is_some_and(|call| !self.answered.insert(call))
-        {
+        if start.kind == ItemKind::ToolResult && start.parent.is_some_and(|call| !self.answered.insert(call)) {
             return;
         }
         let turn_id = match start.parent.and_then(|parent| self.families.get(&parent)) {
@@ -715,11 +713,7 @@ impl Course {
                         turn.texts.push((key, text));
                     }
                 }
-                ItemKind::Message
-                | ItemKind::ToolCall
-                | ItemKind::System
-                | ItemKind::Status
-                | ItemKind::Unknown => {}
+                ItemKind::Message | ItemKind::ToolCall | ItemKind::System | ItemKind::Status | ItemKind::Unknown => {}
             }
         }
         self.emit(Body::ItemCompleted(ItemEvent { item }), synthetic);
@@ -937,7 +931,11 @@ impl Course {
     fn close_items(&mut self, status: ItemStatus, keep: bool) {
         let kept: Vec<Key> = if keep {
             let detached = self.items.iter().filter(|open| open.detached);
-            detached.flat_map(|open| [Some(open.key), open.parent]).flatten().chain(self.agents.iter().copied()).collect()
+            detached
+                .flat_map(|open| [Some(open.key), open.parent])
+                .flatten()
+                .chain(self.agents.iter().copied())
+                .collect()
         } else {
             self.agents.clear();
             Vec::new()
@@ -1049,11 +1047,9 @@ impl Course {
             ItemKind::ToolResult => {
                 parent.and_then(|call| self.families.get(&call)).is_some_and(|family| family.parent.is_some())
             }
-            ItemKind::Message
-            | ItemKind::ToolCall
-            | ItemKind::System
-            | ItemKind::Status
-            | ItemKind::Unknown => parent.is_some(),
+            ItemKind::Message | ItemKind::ToolCall | ItemKind::System | ItemKind::Status | ItemKind::Unknown => {
+                parent.is_some()
+            }
         }
     }
 }
@@ -1113,7 +1109,10 @@ fn judge(turn: &Turn, verdict: &Verdict, denied_ok: bool) -> Judged {
     };
     match &turn.cut {
         Some(Cut::Cancelled(exit_code)) => {
-            return Judged { exit_code: *exit_code, ..plain(Outcome::Cancelled, Some("cancelled"), ItemStatus::Cancelled) };
+            return Judged {
+                exit_code: *exit_code,
+                ..plain(Outcome::Cancelled, Some("cancelled"), ItemStatus::Cancelled)
+            };
         }
         Some(Cut::Timeout(reason, message)) => {
             return Judged { item_status: ItemStatus::Cancelled, ..failed(ErrorCode::Timeout, message, Some(reason)) };
@@ -1145,11 +1144,9 @@ fn judge(turn: &Turn, verdict: &Verdict, denied_ok: bool) -> Judged {
         Stop::Done if turn.denied.len() > if denied_ok { turn.denied_by_rule } else { 0 } => {
             plain(Outcome::Denied, None, ItemStatus::Completed)
         }
-        Stop::Done if !turn.answered && !verdict.silent && turn.denied.is_empty() => failed(
-            ErrorCode::NoAnswer,
-            "the agent ended its turn without a text or a tool call",
-            None,
-        ),
+        Stop::Done if !turn.answered && !verdict.silent && turn.denied.is_empty() => {
+            failed(ErrorCode::NoAnswer, "the agent ended its turn without a text or a tool call", None)
+        }
         Stop::Done => plain(Outcome::Ok, None, ItemStatus::Completed),
     }
 }

@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 
-use agents::dialect::{
-    Asked, Decision, Effect, Fault, Finish, Key, Permit, RequestKey, Start, Status, Stop, Verdict,
-};
+use agents::dialect::{Asked, Decision, Effect, Fault, Finish, Key, Permit, RequestKey, Start, Status, Stop, Verdict};
 use engine::turn::{By, Course, Cut, Note, PromptItem};
 use proptest::prelude::*;
 use schema::event::{Body, Cause};
@@ -103,7 +101,8 @@ fn question(key: u32) -> Effect {
 }
 
 fn moves() -> impl Strategy<Value = Vec<Move>> {
-    let words = prop::collection::vec(prop::sample::select(vec!["a", "b", "ab", "é", ""]), 0..4).prop_map(|w| w.concat());
+    let words =
+        prop::collection::vec(prop::sample::select(vec!["a", "b", "ab", "é", ""]), 0..4).prop_map(|w| w.concat());
     let one = prop_oneof![
         2 => Just(Move::Prompt),
         1 => Just(Move::Steer),

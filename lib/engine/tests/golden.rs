@@ -213,7 +213,11 @@ impl Player {
     fn closed(&mut self, agent: &str, word: &str) {
         // What was to be waited for has had its time.
         self.ordered("wake");
-        let exit = Exit { code: word.parse().ok(), signal: word.strip_prefix("signal ").and_then(|s| s.parse().ok()), ..Exit::default() };
+        let exit = Exit {
+            code: word.parse().ok(),
+            signal: word.strip_prefix("signal ").and_then(|s| s.parse().ok()),
+            ..Exit::default()
+        };
         self.step(Input::Closed(&exit));
         if self.course.in_turn() {
             self.course.cut_turn(Cut::Fault(Fault::new(ErrorCode::Crash, describe_exit(agent, &exit))));

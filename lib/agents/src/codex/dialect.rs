@@ -233,7 +233,12 @@ impl Conversation {
         if let Some(mode) = &self.job.mode {
             info["mode"] = json!(mode);
         }
-        effects.push(Effect::Status(Status { label: StatusLabel::SessionInfo, detail: None, json: info, parent: None }));
+        effects.push(Effect::Status(Status {
+            label: StatusLabel::SessionInfo,
+            detail: None,
+            json: info,
+            parent: None,
+        }));
         if let Some((order, prompt)) = self.early.take() {
             self.prompt(order, &prompt, effects);
         }
@@ -331,7 +336,12 @@ impl Conversation {
         effects.push(Effect::Status(Status { label, detail: None, json, parent: None }));
     }
 
-    fn notified(&mut self, method: &str, params: &RawValue, effects: &mut Vec<Effect>) -> Result<bool, serde_json::Error> {
+    fn notified(
+        &mut self,
+        method: &str,
+        params: &RawValue,
+        effects: &mut Vec<Effect>,
+    ) -> Result<bool, serde_json::Error> {
         let params = params.get();
         match method {
             "item/agentMessage/delta" | "item/plan/delta" | "item/commandExecution/outputDelta" => {

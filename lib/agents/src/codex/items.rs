@@ -83,7 +83,8 @@ impl Conversation {
                 let arguments = json!({ "query": item["query"], "action": item["action"] });
                 self.call_item(&id, "web_search", ToolKind::Fetch, None, &arguments, parent, effects);
                 if complete {
-                    let output = item["results"].as_array().map(|results| json!(results).to_string()).unwrap_or_default();
+                    let output =
+                        item["results"].as_array().map(|results| json!(results).to_string()).unwrap_or_default();
                     self.result_item(&id, ItemStatus::Completed, output, None, None, Vec::new(), effects);
                 }
             }
@@ -193,7 +194,15 @@ impl Conversation {
             None => {
                 let visibility = if public { Visibility::Public } else { Visibility::Private };
                 let content = vec![ContentPart::Reasoning { text: String::new(), visibility }];
-                self.start_text(&part.item_id, ItemKind::Message, Role::Assistant, content, known.parent, public, effects)
+                self.start_text(
+                    &part.item_id,
+                    ItemKind::Message,
+                    Role::Assistant,
+                    content,
+                    known.parent,
+                    public,
+                    effects,
+                )
             }
         };
         // The parts of a summary are paragraphs.
@@ -546,13 +555,7 @@ impl Conversation {
     }
 
     /// Newer models tell of their sub-agents without a call.
-    fn activity(
-        &mut self,
-        item: &wire::ActivityItem,
-        complete: bool,
-        parent: Option<Key>,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn activity(&mut self, item: &wire::ActivityItem, complete: bool, parent: Option<Key>, effects: &mut Vec<Effect>) {
         if !complete {
             return;
         }

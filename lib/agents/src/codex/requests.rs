@@ -44,7 +44,9 @@ impl Conversation {
     ) -> Result<(), serde_json::Error> {
         let params = params.get();
         match method {
-            "item/commandExecution/requestApproval" => self.command_approval(id, serde_json::from_str(params)?, effects),
+            "item/commandExecution/requestApproval" => {
+                self.command_approval(id, serde_json::from_str(params)?, effects)
+            }
             "item/fileChange/requestApproval" => self.patch_approval(id, serde_json::from_str(params)?, effects),
             "item/permissions/requestApproval" => self.wider(id, serde_json::from_str(params)?, effects),
             "mcpServer/elicitation/request" => self.elicited(id, serde_json::from_str(params)?, effects),
@@ -158,7 +160,8 @@ impl Conversation {
     }
 
     fn command_approval(&mut self, id: &Value, request: wire::CommandApproval, effects: &mut Vec<Effect>) {
-        let mut permit = self.permit(id, Form::Approval(Some(request.item_id.clone())), &request.item_id, Action::Command, "shell");
+        let mut permit =
+            self.permit(id, Form::Approval(Some(request.item_id.clone())), &request.item_id, Action::Command, "shell");
         let actions = request.command_actions.unwrap_or_default();
         permit.reads_only = !actions.is_empty()
             && actions.iter().all(|action| matches!(action.kind.as_str(), "read" | "listFiles" | "search"));
@@ -166,14 +169,15 @@ impl Conversation {
         permit.title = request.reason;
         if permit.reads_only {
             let base = request.cwd.clone().unwrap_or_else(|| self.cwd().to_owned());
-            permit.paths = actions.into_iter().filter_map(|action| action.path).map(|path| absolute(&base, &path)).collect();
+            permit.paths =
+                actions.into_iter().filter_map(|action| action.path).map(|path| absolute(&base, &path)).collect();
         }
         permit.cwd = request.cwd;
         if let Some(network) = request.network_approval_context.filter(|context| !context.is_null()) {
             permit.action = Action::Fetch;
-            permit.url = network["host"].as_str().map(|host| {
-                format!("{}://{host}", network["protocol"].as_str().unwrap_or("https"))
-            });
+            permit.url = network["host"]
+                .as_str()
+                .map(|host| format!("{}://{host}", network["protocol"].as_str().unwrap_or("https")));
             permit.metadata = Some(network);
         }
         effects.push(Effect::Permit(Box::new(permit)));
@@ -219,11 +223,10 @@ impl Conversation {
         let properties = request.requested_schema.as_ref().and_then(|schema| schema["properties"].as_object());
         let fields: Vec<(String, Value)> = match (request.mode.as_str(), properties) {
             ("url", _) | (_, None) => Vec::new(),
-            (_, Some(properties)) => {
-                properties.iter().map(|(name, schema)| (name.clone(), schema.clone())).collect()
-            }
+            (_, Some(properties)) => properties.iter().map(|(name, schema)| (name.clone(), schema.clone())).collect(),
         };
-        let mut questions: Vec<Question> = fields.iter().map(|(name, schema)| field(name, schema, &request.message)).collect();
+        let mut questions: Vec<Question> =
+            fields.iter().map(|(name, schema)| field(name, schema, &request.message)).collect();
         if questions.is_empty() {
             let mut prompt = request.message;
             if let Some(url) = request.url {

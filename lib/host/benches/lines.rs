@@ -1,4 +1,5 @@
-//! How many lines a second we take apart: in memory, and from a real process through a unit.
+//! How many lines a second we take apart: in memory, and from a real process through a unit. And how long a unit takes
+//! to start, guard included.
 #![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark prints and unwraps")]
 
 use std::time::{Duration, Instant};
@@ -22,6 +23,9 @@ fn main() {
         report("in memory", in_memory(line.as_bytes()));
         report("from a process", from_a_process(line.trim_end()));
     }
+    let mut starts: Vec<Duration> = (0..101).map(|_| start()).collect();
+    starts.sort();
+    println!("start of a unit: p50 {:?}, p99 {:?}", starts[50], starts[99]);
 }
 
 fn in_memory(line: &[u8]) -> Duration {
@@ -42,19 +46,7 @@ fn in_memory(line: &[u8]) -> Duration {
 }
 
 fn from_a_process(line: &str) -> Duration {
-    let place = tempfile::tempdir().unwrap();
-    let lock = Lock::take(&place.path().join("lock")).unwrap().unwrap();
-    let spec = Spec {
-        program: "sh".into(),
-        args: vec!["-c".into(), format!("yes '{line}' | head -n {COUNT}").into()],
-        env: host::env::all(),
-        dir: place.path().into(),
-        stop: Stop { eof: Duration::from_secs(1), term: Duration::from_secs(1) },
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async {
-        let begun = Instant::now();
-        let mut unit = Unit::spawn(&spec, &lock).unwrap();
+    with_unit("sh", &["-c", &format!("yes '{line}' | head -n {COUNT}")], async |mut unit, begun| {
         let mut taken = 0;
         loop {
             match unit.next().await {
@@ -71,6 +63,31 @@ fn from_a_process(line: &str) -> Duration {
         assert_eq!(taken, COUNT);
         unit.kill().await;
         took
+    })
+}
+
+fn start() -> Duration {
+    with_unit("true", &[], async |mut unit, begun| {
+        let took = begun.elapsed();
+        unit.kill().await;
+        took
+    })
+}
+
+fn with_unit(program: &str, args: &[&str], act: impl AsyncFnOnce(Unit, Instant) -> Duration) -> Duration {
+    let place = tempfile::tempdir().unwrap();
+    let lock = Lock::take(&place.path().join("lock")).unwrap().unwrap();
+    let spec = Spec {
+        program: program.into(),
+        args: args.iter().map(Into::into).collect(),
+        env: host::env::all(),
+        dir: place.path().into(),
+        stop: Stop { eof: Duration::from_secs(1), term: Duration::from_secs(1) },
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let begun = Instant::now();
+        act(Unit::spawn(&spec, &lock).unwrap(), begun).await
     })
 }
 

@@ -2,7 +2,9 @@
 
 #![expect(clippy::wildcard_enum_match_arm, reason = "a test looks at the effects that it is about")]
 
-use std::collections::HashSet;
+use std::collections::{HashSet, VecDeque};
+use std::fmt::Write as _;
+use std::path::Path;
 
 use proptest::prelude::*;
 use schema::event::{PermissionMode, Usage};
@@ -14,7 +16,9 @@ use super::player::{Player, Step};
 use super::script::SCRIPTS;
 use super::wire;
 use crate::agent::{Agent, Job, Resume};
-use crate::dialect::{Decision, Dialect, Effect, Input, Order, OrderId, Prompt, RequestKey, Setting, Stop, Verdict};
+use crate::dialect::{
+    Attachment, Decision, Dialect, Effect, Input, Order, OrderId, Prompt, RequestKey, Setting, Stop, Verdict,
+};
 
 /// A mock and its dialect; lines that were said by one and not heard by the other wait between them.
 struct Rehearsal {
@@ -26,6 +30,8 @@ struct Rehearsal {
     /// Steps that are no lines.
     others: Vec<Step>,
     lines: usize,
+    /// All of it, as a fixture.
+    talk: String,
 }
 
 impl Rehearsal {
@@ -46,7 +52,7 @@ impl Rehearsal {
         change(&mut job);
         let setup = Setup::parse(&super::Mock.launch(&job).args[1..]).unwrap();
         let (player, dialect) = (Player::new(setup), super::Mock.dialect(&job));
-        Rehearsal { player, dialect, orders: 0, effects: Vec::new(), others: Vec::new(), lines: 0 }
+        Rehearsal { player, dialect, orders: 0, effects: Vec::new(), others: Vec::new(), lines: 0, talk: String::new() }
     }
 
     /// Gives an order to the dialect, and what it says to the mock.
@@ -65,6 +71,7 @@ impl Rehearsal {
         for effect in effects {
             match effect {
                 Effect::Say(line) => {
+                    writeln!(self.talk, "> {line}").unwrap();
                     self.player.hear(serde_json::from_str(&line).unwrap());
                 }
                 effect => self.effects.push(effect),
@@ -80,12 +87,22 @@ impl Rehearsal {
             Step::Text(key, text) => wire::write(&mut bytes, &wire::Grown { key, text }),
             Step::Burst { key, numbers, bytes: length } => wire::write_burst(&mut bytes, key, numbers, length),
             Step::Bytes(said) => bytes = said,
+            Step::Long { byte, count } => bytes = vec![byte; count],
+            Step::Orphans { key, count } => {
+                let text = (1..=count).map(|id| format!(" {id}")).collect();
+                wire::write(&mut bytes, &wire::Grown { key, text });
+            }
+            Step::Variables { key, names } => {
+                let text = names.iter().map(|name| format!("{name} is not set\n")).collect();
+                wire::write(&mut bytes, &wire::Grown { key, text });
+            }
             Step::Wait => return false,
             other => self.others.push(other),
         }
         let text = String::from_utf8_lossy(&bytes).into_owned();
         for line in text.lines() {
             self.lines += 1;
+            writeln!(self.talk, "< {line}").unwrap();
             self.input(Input::Line(line));
         }
         self.others.last().is_none_or(|step| !matches!(step, Step::Exit(_)))
@@ -198,8 +215,8 @@ fn every_script_keeps_the_protocol_and_its_turn() {
         assert_eq!(open.is_empty(), !endless, "{prompt}: {open:?} is open");
         let garbage = match word {
             "unparsed" | "badutf8" => 1,
-            // Nine lines that are not blank; the long one is no line here.
-            "garbage" => 9,
+            // Those that are not blank.
+            "garbage" => 10,
             _ => 0,
         };
         assert_eq!(unparsed, garbage, "{prompt}");
@@ -407,6 +424,166 @@ fn diffs_are_gits() {
         .collect();
     let expected = "diff --git a/a/b.txt b/a/b.txt\nnew file mode 100644\n--- /dev/null\n+++ b/a/b.txt\n@@ -0,0 +1 @@\n+written by mock\n";
     assert_eq!(diffs, [expected]);
+}
+
+/// Conversations: a name, the job, and the orders as a fixture has them. An order is given when the mock waits, or, where a
+/// number stands before it, once so many lines were heard. An end (`.`) stands where the mock does not end by itself.
+const TALKS: &[(&str, &str, &[&str])] = &[
+    ("echo", "{}", &[r#"prompt "echo hello, how are you today?""#, r#"prompt "Say \"hello\"""#, r#"prompt """#]),
+    ("attachments", "{}", &[r#"prompt-with-image "look at this""#]),
+    ("markdown", "{}", &[r#"prompt "markdown""#]),
+    ("revise", "{}", &[r#"prompt "revise""#]),
+    ("reasoning", "{}", &[r#"prompt "reasoning""#]),
+    ("plan", r#"{"mode":"plan"}"#, &[r#"prompt "plan""#]),
+    ("tool", "{}", &[r#"prompt "tool""#, r#"prompt "tool 3""#]),
+    ("file", "{}", &[r#"prompt "file src/a.txt""#]),
+    ("status", r#"{"model":"mock-2"}"#, &[r#"prompt "status""#]),
+    ("image", "{}", &[r#"prompt "image""#]),
+    ("unknown", "{}", &[r#"prompt "unknown""#]),
+    ("permission", "{}", &[r#"prompt "permission""#, "accept", r#"prompt "permission ls -l""#, "reject"]),
+    (
+        "permission-actions",
+        "{}",
+        &[
+            r#"prompt "permission edit src/a.txt""#,
+            "accept",
+            r#"prompt "permission read /etc/hosts""#,
+            "accept",
+            r#"prompt "permission search fn main""#,
+            "accept",
+            r#"prompt "permission fetch https://example.org/""#,
+            "accept",
+            r#"prompt "permission mcp docs/find the word""#,
+            "accept",
+            r#"prompt "permission plan""#,
+            "accept",
+            r#"prompt "permission mode default""#,
+            "accept",
+            r#"prompt "permission other""#,
+            "reject",
+        ],
+    ),
+    ("permission-for-session", "{}", &[r#"prompt "permission""#, "accept-for-session", r#"prompt "permission""#]),
+    ("permission-stop", "{}", &[r#"prompt "permission""#, "reject-and-stop", r#"prompt "hello""#]),
+    ("permission-cancel", "{}", &[r#"prompt "permission""#, "cancel"]),
+    ("permissions", "{}", &[r#"prompt "permissions""#, "accept", "reject"]),
+    ("withdraw", "{}", &[r#"prompt "withdraw""#]),
+    ("question", "{}", &[r#"prompt "question""#, r#"answer [["Red"]]"#, r#"prompt "question""#, "refuse"]),
+    ("questions", "{}", &[r#"prompt "questions""#, r#"answer [["green"],["build","lint"],["hunter2"]]"#]),
+    ("usage", "{}", &[r#"prompt "usage""#, r#"prompt "hello""#]),
+    ("subagent", "{}", &[r#"prompt "subagent""#]),
+    ("subagent-cancel", "{}", &[r#"prompt "subagent""#, r#"22 prompt "slow 5 10""#, "26 cancel"]),
+    ("background", "{}", &[r#"prompt "background""#]),
+    ("history", r#"{"effort":"low"}"#, &[r#"prompt "hello""#, r#"prompt "history""#]),
+    (
+        "resume",
+        r#"{"resume":"mock-old","totals":{"usage":{"input_tokens":5,"output_tokens":7,"total_tokens":12},"micros":40}}"#,
+        &[r#"prompt "history""#],
+    ),
+    ("fork", r#"{"resume":"mock-old","fork":true}"#, &[r#"prompt "history""#]),
+    ("env", "{}", &[r#"prompt "env FIRST SECOND""#]),
+    ("unparsed", "{}", &[r#"prompt "unparsed""#]),
+    ("error", "{}", &[r#"prompt "error""#, r#"prompt "error auth no login here""#, r#"prompt "burst many""#]),
+    ("model-missing", r#"{"model":"missing"}"#, &[r#"prompt "hello""#]),
+    ("refuse", "{}", &[r#"prompt "refuse""#]),
+    ("ratelimit", "{}", &[r#"prompt "ratelimit 200""#, r#"prompt "ratelimit 200 fail""#]),
+    ("silent", "{}", &[r#"prompt "silent""#]),
+    ("end", "{}", &[r#"prompt "end""#]),
+    ("burst", "{}", &[r#"prompt "burst 3 20""#]),
+    ("slow-steer", "{}", &[r#"prompt "slow 3 10""#, r#"5 steer "go on""#, r#"steer "too late""#]),
+    ("hang-cancel", "{}", &[r#"prompt "hang""#, r#"steer "wake up""#, "cancel", r#"prompt "hello""#]),
+    ("deaf", "{}", &[r#"prompt "deaf""#, "cancel", ". signal 9"]),
+    ("crash", "{}", &[r#"prompt "crash 7""#]),
+    ("stderr", "{}", &[r#"prompt "stderr""#]),
+    ("garbage", "{}", &[r#"prompt "garbage 100""#]),
+    ("badutf8", "{}", &[r#"prompt "badutf8""#]),
+    ("orphan", "{}", &[r#"prompt "orphan""#]),
+    ("demo", "{}", &[r#"prompt "demo""#, "accept", r#"answer [["Blue"]]"#]),
+    ("help", "{}", &[r#"prompt "help""#]),
+    ("compact", "{}", &[r#"prompt "/compact""#, r#"prompt "hello""#]),
+];
+
+/// Plays one of them.
+fn talk(options: &str, orders: &[&str]) -> String {
+    let job: serde_json::Value = serde_json::from_str(options).unwrap();
+    let word = |key: &str| job[key].as_str().map(str::to_owned);
+    let mut rehearsal = Rehearsal::new(|to| {
+        to.session_id = "golden".to_owned();
+        to.cwd = "/workspace".to_owned();
+        (to.model, to.mode, to.effort) = (word("model"), word("mode"), word("effort"));
+        to.resume = word("resume").map(|native_session_id| Resume {
+            native_session_id,
+            totals: job.get("totals").cloned(),
+            fork: job["fork"] == true,
+        });
+    });
+    rehearsal.talk = format!("= {options}\n");
+    let mut asked = VecDeque::new();
+    for line in orders {
+        let after = line.split_once(' ').and_then(|(after, line)| Some((after.parse().ok()?, line)));
+        let (after, line) = after.unwrap_or((usize::MAX, line));
+        let from = rehearsal.effects.len();
+        while rehearsal.lines < after && rehearsal.step() {}
+        asked.extend(rehearsal.effects[from..].iter().filter_map(|effect| match effect {
+            Effect::Permit(permit) => Some(permit.key),
+            Effect::Question(asked) => Some(asked.key),
+            _ => None,
+        }));
+        if line.starts_with('.') {
+            writeln!(rehearsal.talk, "{line}").unwrap();
+            return rehearsal.talk;
+        }
+        writeln!(rehearsal.talk, "! {line}").unwrap();
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let mut decide = |decision| Order::Decide(asked.pop_front().unwrap(), decision);
+        let order = match word {
+            "prompt" | "steer" | "prompt-with-image" => {
+                let file = Attachment { path: "/p.png".into(), mime: "image/png".into(), base64: "AAAA".into() };
+                let attachments = if word == "prompt-with-image" { vec![file] } else { Vec::new() };
+                let text = serde_json::from_str(rest).unwrap();
+                Order::Prompt(Prompt { text, attachments, steer: word == "steer" })
+            }
+            "accept" => decide(ACCEPT),
+            "accept-for-session" => decide(Decision::AcceptForSession),
+            "reject" => decide(Decision::Reject { message: None, stop: false }),
+            "reject-and-stop" => decide(Decision::Reject { message: None, stop: true }),
+            "answer" => Order::Answer(asked.pop_front().unwrap(), serde_json::from_str(rest).unwrap()),
+            "refuse" => Order::Refuse(asked.pop_front().unwrap(), None),
+            "cancel" => Order::Cancel,
+            other => panic!("{other} is no order"),
+        };
+        rehearsal.order(&order);
+    }
+    while rehearsal.step() {}
+    let code = rehearsal.others.iter().find_map(|step| match step {
+        Step::Exit(code) => Some(*code),
+        _ => None,
+    });
+    writeln!(rehearsal.talk, ". {}", code.unwrap_or(0)).unwrap();
+    rehearsal.talk
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "UPDATE=1 rewrites what is expected")]
+fn the_fixtures_are_what_the_mock_says() {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/mock");
+    for (name, options, orders) in TALKS {
+        let path = directory.join(name).with_extension("talk");
+        let said = talk(options, orders);
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::create_dir_all(&directory).unwrap();
+            std::fs::write(&path, said).unwrap();
+        } else {
+            assert_eq!(said, std::fs::read_to_string(&path).unwrap(), "{name}: UPDATE=1 rewrites it");
+        }
+    }
+    let prompts: String = TALKS.iter().flat_map(|(_, _, orders)| *orders).copied().collect();
+    for (call, _) in SCRIPTS {
+        let word = call.split(' ').next().unwrap();
+        assert!(prompts.contains(&format!("prompt \"{word}")), "{word} has no fixture");
+    }
+    let talks = std::fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().file_name());
+    assert_eq!(talks.filter(|name| name.to_string_lossy().ends_with(".talk")).count(), TALKS.len());
 }
 
 proptest! {

@@ -18,6 +18,8 @@ pub(crate) struct Context {
     pub(crate) output: Output,
     pub(crate) settings: Settings,
     store: Option<PathBuf>,
+    /// Nobody chose how to print.
+    unchosen: bool,
 }
 
 impl Context {
@@ -30,7 +32,15 @@ impl Context {
             (None, false, Some(output)) if crate::out::stdout_is_terminal() => output,
             (None, false, _) => Output::Ndjson,
         };
-        Ok(Context { output, settings, store: global.store.clone() })
+        let unchosen = global.output.is_none() && !global.json && output == Output::Ndjson;
+        Ok(Context { output, settings, store: global.store.clone(), unchosen })
+    }
+
+    /// Tells a person at a terminal, once, why there is JSON.
+    pub(crate) fn explain_json(&self) {
+        if self.unchosen && crate::out::stdout_is_terminal() {
+            crate::out::complain("note: events are printed as JSON lines; `-o text` is for people");
+        }
     }
 
     /// Where the store is.

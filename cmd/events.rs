@@ -87,6 +87,7 @@ pub(crate) fn main(context: &Context, args: &EventsArgs) -> Result<Exit, Failure
         Some(name) => Some(context.session(name)?.session_id),
     };
     let store_path = context.store_path()?;
+    context.explain_json();
     let mut writer = Writer::new(context.output, filter.clone())?;
     let Some(store) = open_if_there(&store_path)? else { return Ok(Exit::Code(0)) };
     let after = match (&session_id, args.offset.as_deref()) {

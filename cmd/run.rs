@@ -214,8 +214,11 @@ pub(crate) fn main(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
     let (resume, metadata) = forked(fork.as_deref(), card)?;
     announce(&args, &session)?;
     if policy.on_ask == OnAsk::Deny && matches!(policy.mode, PermissionMode::Ask | PermissionMode::AcceptEdits) {
-        log::info!("nobody is here to be asked: what needs an answer is denied (--permission-mode, --on-ask)");
+        out::complain(
+            "note: nobody can be asked here, so what needs an answer is denied; see --permission-mode, --allow and --on-ask",
+        );
     }
+    context.explain_json();
     let output = if args.quiet { Output::None } else { context.output };
     let filter = engine::follow::Filter { types, raw: args.raw, ..Default::default() };
     let writer = Writer::new(output, filter)?;
@@ -242,7 +245,7 @@ pub(crate) fn main(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
         env: environment,
         raw: args.raw,
         trace: args.trace.clone(),
-        prompt_locks: store_path.with_extension("db.live"),
+        prompt_locks: engine::Places::beside(&store_path).directory().to_owned(),
         stdout: out::stdout_fd()?,
     };
     let result = run(owned, request, screen.as_mut().map_or(&mut Blank as &mut dyn Screen, |screen| screen));

@@ -83,6 +83,7 @@ pub(crate) fn main(context: &Context, args: StreamArgs) -> Result<Exit, Failure>
         Some(_) => Until::Idle,
     };
     let mut keeper = args.offset_file.map(|path| OffsetFile { path, told: false });
+    context.explain_json();
     let mut writer = Writer::new(context.output, filter.clone())?;
     let epochs = Epochs { store: &store_path, session_id: session_id.as_deref() };
     let mut failed = None;

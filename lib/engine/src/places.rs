@@ -21,6 +21,11 @@ impl Places {
         Places { directory: PathBuf::from(name) }
     }
 
+    /// The directory itself.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
     /// Makes the directory, for this user only.
     pub fn make(&self) -> Result<(), Error> {
         match DirBuilder::new().mode(0o700).create(&self.directory) {

@@ -611,6 +611,7 @@ impl Conductor<'_> {
             return;
         }
         self.signal = Some(caught);
+        log::warn!("cancelling the turn; a second signal ends it at once");
         self.cancel(Cut::Cancelled(exit_code), patience);
     }
 

@@ -8,5 +8,7 @@
 mod checker;
 mod env;
 mod events;
+mod generated;
+mod house;
 mod model;
 mod real;

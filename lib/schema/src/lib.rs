@@ -1,6 +1,8 @@
 //! The words of sandbox-agent: events, items, requests and records, how they are written, and nothing that can fail or wait.
 
 pub mod event;
+#[cfg(test)]
+mod generate;
 pub mod ids;
 pub mod item;
 pub mod line;

@@ -23,11 +23,8 @@ pub(crate) fn main(args: &[String]) -> i32 {
             return 2;
         }
     };
-    match stdout().and_then(|stdout| Stage::new(setup, io::stdin(), stdout, io::stderr())?.play()) {
-        Ok(code) => code,
-        // Its reader has gone.
-        Err(_) => 1,
-    }
+    // An error says that its reader has gone.
+    stdout().and_then(|stdout| Stage::new(setup, io::stdin(), stdout, io::stderr())?.play()).unwrap_or(1)
 }
 
 /// Stdout without the buffer that ends at every newline.

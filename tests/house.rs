@@ -30,8 +30,18 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
 /// What is built: crates for other systems are not even there.
 const PLATFORM: &str = "x86_64-unknown-linux-gnu";
 
-const LICENCES: &[&str] =
-    &["MIT", "Apache-2.0", "Unlicense", "BSD-2-Clause", "BSD-3-Clause", "ISC", "Zlib", "Unicode-3.0", "0BSD", "CC0-1.0"];
+const LICENCES: &[&str] = &[
+    "MIT",
+    "Apache-2.0",
+    "Unlicense",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "ISC",
+    "Zlib",
+    "Unicode-3.0",
+    "0BSD",
+    "CC0-1.0",
+];
 
 fn metadata() -> Value {
     let output = Command::new(env!("CARGO"))
@@ -67,7 +77,11 @@ fn each_room_knows_whom_it_may() {
         let (inside, outside): (BTreeSet<String>, BTreeSet<String>) =
             dependencies.into_iter().partition(|dependency| names.contains(dependency));
         assert_eq!(inside, rooms.iter().map(|room| (*room).to_owned()).collect(), "the rooms that {name} knows");
-        assert_eq!(outside, crates.iter().map(|outside| (*outside).to_owned()).collect(), "the crates that {name} uses");
+        assert_eq!(
+            outside,
+            crates.iter().map(|outside| (*outside).to_owned()).collect(),
+            "the crates that {name} uses"
+        );
     }
 }
 
@@ -79,11 +93,9 @@ fn every_licence_is_on_the_list() {
         .iter()
         .map(|package| (text(&package["name"]), package["license"].as_str().unwrap_or("none").to_owned()))
         .filter(|(_, licence)| {
-            !licence
-                .replace(['(', ')'], " ")
-                .replace('/', " OR ")
-                .split(" OR ")
-                .any(|choice| choice.split(" AND ").all(|one| LICENCES.contains(&one.trim().split(" WITH ").next().unwrap())))
+            !licence.replace(['(', ')'], " ").replace('/', " OR ").split(" OR ").any(|choice| {
+                choice.split(" AND ").all(|one| LICENCES.contains(&one.trim().split(" WITH ").next().unwrap()))
+            })
         })
         .collect();
     assert!(bad.is_empty(), "{bad:?}");

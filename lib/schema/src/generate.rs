@@ -62,7 +62,8 @@ fn document() -> Value {
     add("deleted", generator.subschema_for::<record::DeletedRecord>().to_value());
     add("launch", generator.subschema_for::<record::LaunchRecord>().to_value());
     let mut definitions = generator.take_definitions(true);
-    definitions.insert("event".to_owned(), json!({ "description": "A line of run, stream and events.", "oneOf": events }));
+    definitions
+        .insert("event".to_owned(), json!({ "description": "A line of run, stream and events.", "oneOf": events }));
     definitions.insert(
         "record".to_owned(),
         json!({ "description": "A line of the other commands.", "anyOf": records.values().collect::<Vec<_>>() }),

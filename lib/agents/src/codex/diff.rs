@@ -89,10 +89,9 @@ mod tests {
     use super::*;
 
     fn diff(path: &str, kind: ChangeKind, text: &str) -> String {
-        match file_ref("/w", &Change { path: path.to_owned(), kind, diff: text.to_owned() }) {
-            ContentPart::FileRef { diff, .. } => diff.unwrap(),
-            other => panic!("{other:?}"),
-        }
+        let change = Change { path: path.to_owned(), kind, diff: text.to_owned() };
+        let ContentPart::FileRef { diff, .. } = file_ref("/w", &change) else { panic!("no file_ref") };
+        diff.unwrap()
     }
 
     #[test]

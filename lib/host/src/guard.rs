@@ -2,7 +2,7 @@
 //!
 //! It is off the data path: the agent has the owner's pipes. It holds the lock's descriptor, so that a free lock means
 //! that nothing is alive, and the reading end of the lifeline, whose other end only the owner has. What it has to say
-//! goes over the status pipe, one [`Word`] a line.
+//! goes over the status pipe, one `Word` a line.
 
 use std::collections::HashSet;
 use std::ffi::OsString;

@@ -369,6 +369,13 @@ mod tests {
         mock.hear_until(|heard| matches!(heard, Heard::Grown(_)));
         assert_eq!(mock.leave(), 7);
 
+        let mut mock = Mock::new();
+        mock.prompt(1, "end", false);
+        mock.hear_until(ends);
+        // Though its input is open.
+        assert!(mock.output.next().is_none());
+        assert_eq!(mock.stage.join().unwrap().unwrap(), 0);
+
         let Mock { input, output, stage } = Mock::new();
         drop(output);
         let mut input = input.unwrap();

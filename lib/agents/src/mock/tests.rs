@@ -324,6 +324,33 @@ fn a_request_that_was_withdrawn_is_answered_no_more() {
 }
 
 #[test]
+fn a_request_of_a_cancelled_turn_is_answered_no_more() {
+    let mut rehearsal = Rehearsal::new(|_| {});
+    rehearsal.prompt("question", false);
+    while rehearsal.step() {}
+    rehearsal.order(&Order::Cancel);
+    rehearsal.order(&Order::Answer(RequestKey(1), vec![vec!["Red".to_owned()]]));
+    while rehearsal.step() {}
+    assert_eq!(rehearsal.text(), "");
+}
+
+#[test]
+fn a_pause_is_over_where_what_was_told_changes_what_follows() {
+    let mut player = Player::new(Setup::default());
+    let prompt = |text: &str, steer| wire::Told::Prompt { order: 1, text: text.to_owned(), images: 0, files: 0, steer };
+    assert!(player.hear(prompt("withdraw", false)));
+    while !matches!(player.step(), Step::Pause(_)) {}
+    let set = wire::Told::Set { order: 2, what: wire::What::Model, value: "m".to_owned() };
+    let decide =
+        |key| wire::Told::Decide { key, decision: wire::Word::Reject, input: None, message: None, stop: false };
+    assert!(!player.hear(set));
+    assert!(!player.hear(decide(9)), "nobody asked that");
+    assert!(player.hear(decide(1)));
+    assert!(player.hear(prompt("go on", true)));
+    assert!(player.hear(wire::Told::Cancel));
+}
+
+#[test]
 fn a_turn_takes_no_more_model_requests_than_allowed() {
     for (most, fails) in [(1, true), (2, false)] {
         let mut rehearsal = Rehearsal::new(|job| job.max_turns = Some(most));

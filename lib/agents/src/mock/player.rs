@@ -152,6 +152,8 @@ pub(super) struct Situation {
     pub(super) seen: u32,
     /// What the conversation took before this turn.
     pub(super) totals: Totals,
+    /// What came with the prompt: pictures and other files.
+    attached: (usize, usize),
 }
 
 impl Situation {
@@ -171,6 +173,14 @@ impl Situation {
         &self.setup.cwd
     }
 
+    /// The prompt's text and, where something came with it, what.
+    pub(super) fn with_attachments(&self, text: &str) -> String {
+        match self.attached {
+            (0, 0) => text.to_owned(),
+            (images, files) => format!("{text} [{images} images, {files} files]"),
+        }
+    }
+
     pub(super) fn absolute(&self, path: &str) -> String {
         if path.starts_with('/') { path.to_owned() } else { format!("{}/{path}", self.cwd().trim_end_matches('/')) }
     }
@@ -180,6 +190,7 @@ impl Situation {
 struct Prompt {
     order: u64,
     text: String,
+    attached: (usize, usize),
 }
 
 struct Asked {
@@ -210,7 +221,7 @@ impl Player {
         let totals = setup.totals;
         let ready = Said::Ready { native: setup.native() };
         Player {
-            now: Situation { setup, seen: 0, totals },
+            now: Situation { setup, seen: 0, totals, attached: (0, 0) },
             names: Names::default(),
             answers: VecDeque::from([ready]),
             plays: VecDeque::new(),
@@ -236,8 +247,7 @@ impl Player {
     pub fn hear(&mut self, told: Told) -> bool {
         match told {
             Told::Prompt { order, text, images, files, steer } => {
-                let text = with_attachments(text, images, files);
-                let prompt = Prompt { order, text };
+                let prompt = Prompt { order, text, attached: (images, files) };
                 match &self.turn {
                     _ if steer => self.steer(&prompt),
                     None => self.begin(&prompt),
@@ -379,6 +389,7 @@ impl Player {
 
     fn begin(&mut self, prompt: &Prompt) {
         self.now.seen += 1;
+        self.now.attached = prompt.attached;
         self.turn = Some(Turn::new(prompt.text.len()));
         let mut draft = Draft::new(&mut self.names);
         let ending = script::script(&self.now, &mut draft, &prompt.text);
@@ -513,13 +524,6 @@ impl Player {
 impl Turn {
     fn new(read: usize) -> Turn {
         Turn { read, written: 0, requests: 1, more: Usage::default() }
-    }
-}
-
-fn with_attachments(text: String, images: usize, files: usize) -> String {
-    match (images, files) {
-        (0, 0) => text,
-        (images, files) => format!("{text} [{images} images, {files} files]"),
     }
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::player::{Play, Reply, Situation, Step};
 use super::wire::{self, Error, Grown, Permit, Said, Start, Stop, burst_length};
 
-/// The scripts in the order of `demo` and `help`: how each is called, and what it does.
+/// The scripts: how each is called, and what it does.
 pub const SCRIPTS: &[(&str, &str)] = &[
     ("echo [TEXT]", "says `mock: TEXT`; so does any prompt that begins with no other word of this list"),
     ("markdown", "a text whose deltas are cut inside words and fences"),
@@ -40,7 +40,7 @@ pub const SCRIPTS: &[(&str, &str)] = &[
     ("silent", "ends well without a word"),
     ("end", "a text, then the session is closed for good"),
     ("burst N [BYTES]", "one text in N deltas of BYTES bytes (300), as fast as it can"),
-    ("slow N MS", "one text in N deltas (10), MS apart (100)"),
+    ("slow [N [MS]]", "one text in N deltas (10), MS (100) apart"),
     ("hang", "says something and then waits for a cancel"),
     ("deaf", "the same, but ignores cancel, end of input, INT, TERM and HUP"),
     ("crash [CODE]", "leaves with this exit code (1) in mid-turn"),
@@ -83,7 +83,7 @@ pub(super) fn script(now: &Situation, draft: &mut Draft<'_>, text: &str) -> Endi
 fn play(now: &Situation, draft: &mut Draft<'_>, word: &str, rest: &str, text: &str) -> Result<Ending, String> {
     let mut args = rest.split_whitespace();
     match word {
-        "echo" => draft.echo(rest),
+        "echo" => draft.echo(&now.with_attachments(rest)),
         "markdown" => markdown(draft),
         "revise" => revise(draft),
         "reasoning" => reasoning(draft),
@@ -99,10 +99,7 @@ fn play(now: &Situation, draft: &mut Draft<'_>, word: &str, rest: &str, text: &s
         "question" => ask(draft, vec![color()]),
         "questions" => ask(draft, vec![color(), checks(), password()]),
         "usage" => usage(draft),
-        "subagent" => {
-            subagent(draft);
-            return Ok(Ending::Done);
-        }
+        "subagent" => subagent(draft),
         "background" => background(draft, number(args.next(), 100)?),
         "history" => draft.say(&history(now)),
         "env" => {
@@ -134,14 +131,12 @@ fn play(now: &Situation, draft: &mut Draft<'_>, word: &str, rest: &str, text: &s
             let key = draft.open();
             draft.grow(key, "mock: waiting for a cancel");
             draft.plays.push(Play::Hang);
-            return Ok(Ending::Done);
         }
         "deaf" => {
             let key = draft.open();
             draft.step(Step::Deafen);
             draft.grow(key, "mock: deaf from now on");
             draft.plays.push(Play::Hang);
-            return Ok(Ending::Done);
         }
         "crash" => {
             let code: u8 = number(args.next(), 1)?;
@@ -149,7 +144,6 @@ fn play(now: &Situation, draft: &mut Draft<'_>, word: &str, rest: &str, text: &s
             draft.grow(key, "mock: about to crash");
             draft.step(Step::Stderr(format!("mock: crashing with code {code}\n")));
             draft.step(Step::Exit(i32::from(code)));
-            return Ok(Ending::Done);
         }
         "stderr" => {
             let count = number(args.next(), 10)?;
@@ -192,7 +186,7 @@ fn play(now: &Situation, draft: &mut Draft<'_>, word: &str, rest: &str, text: &s
             draft.status(StatusLabel::Compaction, Some("mock: the conversation is short again"), json, None);
             return Ok(Ending::Silent);
         }
-        _ => draft.echo(text.trim()),
+        _ => draft.echo(&now.with_attachments(text.trim())),
     }
     Ok(Ending::Done)
 }

@@ -429,9 +429,16 @@ fn what_the_mock_attaches_to_its_text_is_what_was_attached() {
         base64: String::new(),
     };
     let attachments = vec![file("image/png"), file("text/plain"), file("image/jpeg")];
-    rehearsal.order(&Order::Prompt(Prompt { text: "look".to_owned(), attachments, steer: false }));
-    rehearsal.play(&ACCEPT);
-    assert_eq!(rehearsal.text(), "mock: look [2 images, 1 files]");
+    for text in ["look", "tool 3"] {
+        rehearsal.order(&Order::Prompt(Prompt {
+            text: text.to_owned(),
+            attachments: attachments.clone(),
+            steer: false,
+        }));
+        rehearsal.play(&ACCEPT);
+    }
+    assert!(rehearsal.text().starts_with("mock: look [2 images, 1 files]"), "{}", rehearsal.text());
+    assert!(rehearsal.text().ends_with("mock: the command ended with 3"), "{}", rehearsal.text());
 }
 
 #[test]

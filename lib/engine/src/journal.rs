@@ -141,21 +141,8 @@ impl Journal {
         let last = first - 1 + i64::try_from(rows.len()).expect("a batch fits in memory");
         // A run of deltas changes no column but the counters, and a power cut may take it.
         let deltas = rows.iter().all(|row| row.kind == "item.delta");
-        let pending = serde_json::to_string(&self.state.pending).expect("a list of strings is JSON");
-        let usage = self.state.usage.map(|usage| serde_json::to_string(&usage).expect("numbers are JSON"));
-        let cache = Cache {
-            status: self.state.status().as_str(),
-            outcome: self.state.outcome.map(|outcome| outcome.as_str()),
-            exit_code: self.state.exit_code.map(i64::from),
-            pending: &pending,
-            turns: self.state.turns,
-            usage: usage.as_deref(),
-            cost_usd: self.state.cost_usd,
-            model: self.state.model.as_deref(),
-            mode: self.state.mode.as_deref(),
-            title: self.state.title.as_deref(),
-            settings: self.settings.as_deref(),
-        };
+        let columns = Columns::of(&self.state);
+        let cache = columns.cache(&self.state, self.settings.as_deref());
         let batch = Batch {
             events: &rows,
             cache: (!deltas || self.settings.is_some()).then_some(cache),
@@ -205,6 +192,16 @@ impl Journal {
         Ok(Some(lines))
     }
 
+    /// Writes what the session is into its row, without an event.
+    pub(crate) fn write_columns(&mut self) -> Result<(), Error> {
+        let columns = Columns::of(&self.state);
+        let cache = columns.cache(&self.state, None);
+        let batch = Batch { events: &[], cache: Some(cache), native: None, now: clock::now_ms() };
+        self.store.append(self.session.no, &batch, Sync::Full)?;
+        self.ring();
+        Ok(())
+    }
+
     /// Ends the owner's life in the row: nobody runs it now.
     pub(crate) fn leave(&mut self) -> Result<(), Error> {
         self.store.set_owner(self.session.no, None)?;
@@ -216,6 +213,37 @@ impl Journal {
     pub(crate) fn ring(&self) {
         for bell in &self.bells {
             bell.ring();
+        }
+    }
+}
+
+/// The columns that are written as JSON.
+struct Columns {
+    pending: String,
+    usage: Option<String>,
+}
+
+impl Columns {
+    fn of(state: &State) -> Columns {
+        Columns {
+            pending: serde_json::to_string(&state.pending).expect("a list of strings is JSON"),
+            usage: state.usage.map(|usage| serde_json::to_string(&usage).expect("numbers are JSON")),
+        }
+    }
+
+    fn cache<'a>(&'a self, state: &'a State, settings: Option<&'a str>) -> Cache<'a> {
+        Cache {
+            status: state.status().as_str(),
+            outcome: state.outcome.map(|outcome| outcome.as_str()),
+            exit_code: state.exit_code.map(i64::from),
+            pending: &self.pending,
+            turns: state.turns,
+            usage: self.usage.as_deref(),
+            cost_usd: state.cost_usd,
+            model: state.model.as_deref(),
+            mode: state.mode.as_deref(),
+            title: state.title.as_deref(),
+            settings,
         }
     }
 }

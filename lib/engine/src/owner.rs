@@ -63,7 +63,7 @@ impl Owned {
         let boot_id = clock::boot_id().unwrap_or_default();
         // The lock comes first: nobody may find the session without its owner.
         let lock =
-            take(&places, &uid)?.ok_or_else(|| Error::Busy { session: birth.session_id.clone(), owner: None })?;
+            take(&places, &uid, None)?.ok_or_else(|| Error::Busy { session: birth.session_id.clone(), owner: None })?;
         let session = store.create(&NewSession {
             session_id: &birth.session_id,
             uid: &uid,
@@ -98,7 +98,7 @@ impl Owned {
     pub fn take_as_it_is(store: Store, session: &Session) -> Result<Owned, Error> {
         let places = Places::beside(store.path());
         places.make()?;
-        let Some(lock) = take(&places, &session.uid)? else {
+        let Some(lock) = take(&places, &session.uid, owner_pid(session))? else {
             return Err(Error::Busy { session: session.session_id.clone(), owner: owner_pid(session) });
         };
         let session = store.session_by_no(session.no)?.ok_or_else(|| Error::NoSession(session.session_id.clone()))?;
@@ -112,7 +112,7 @@ impl Owned {
     pub fn take(store: Store, session: &Session, raw: bool) -> Result<Owned, Error> {
         let places = Places::beside(store.path());
         places.make()?;
-        let Some(lock) = take(&places, &session.uid)? else {
+        let Some(lock) = take(&places, &session.uid, owner_pid(session))? else {
             return Err(Error::Busy { session: session.session_id.clone(), owner: owner_pid(session) });
         };
         // Only now nobody else writes: what was read before may be old.
@@ -207,7 +207,7 @@ pub fn mend(path: &Path, session: Session) -> Result<Session, Error> {
     if session.owner.is_none() && !is_active(&session) {
         return Ok(session);
     }
-    if is_owned(path, &session)? {
+    if is_owned(path, &session)? && owner_pid(&session).is_none_or(host::tree::is_alive) {
         return Ok(session);
     }
     let store = match Store::open(path, Access::Write) {
@@ -233,14 +233,13 @@ fn session_name(no: i64) -> String {
     format!("number {no}")
 }
 
-/// A lock is free when nothing of its owner is alive; a guard at its work is waited for.
-fn take(places: &Places, uid: &str) -> Result<Option<Lock>, Error> {
-    Ok(Lock::take(&places.lock(uid))?)
-}
-
-/// Waits for the guard of an owner that is known to be dead.
-pub fn await_guard(path: &Path, session: &Session) -> Result<bool, Error> {
-    Ok(host::lock::free_within(&Places::beside(path).lock(&session.uid), LAST_BREATH)?)
+/// Takes the lock, which is free when nothing of its owner is alive. The guard of a dead owner is waited for.
+fn take(places: &Places, uid: &str, owner: Option<u32>) -> Result<Option<Lock>, Error> {
+    let path = places.lock(uid);
+    match Lock::take(&path)? {
+        None if owner.is_some_and(|pid| !host::tree::is_alive(pid)) => Ok(Lock::take_within(&path, LAST_BREATH)?),
+        taken => Ok(taken),
+    }
 }
 
 /// The fold of the session's events as its columns keep it.

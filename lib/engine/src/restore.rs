@@ -32,7 +32,7 @@ pub(crate) fn end_what_is_open(journal: &mut Journal) -> Result<(), Error> {
     let session = journal.session().clone();
     let left = what_is_open(journal.store(), &session)?;
     if left.is_empty() {
-        return Ok(());
+        return journal.write_columns();
     }
     let mut course = Course::restored(journal.next(), left);
     course.cut_turn(Cut::Killed);

@@ -292,12 +292,17 @@ impl Conductor<'_> {
 
     fn fail_to_start(&mut self, error: &host::Error) {
         let message = format!("failed to {}", chain(error));
-        let fault = Fault::new(ErrorCode::NotInstalled, message);
-        self.cut(Cut::Fault(fault));
+        let cut = match error {
+            host::Error::NotFound { .. } => Cut::NotStarted(Fault::new(ErrorCode::NotInstalled, message), 127),
+            host::Error::NotExecutable { .. } => Cut::NotStarted(Fault::new(ErrorCode::NotInstalled, message), 126),
+            host::Error::Directory { .. }
+            | host::Error::Ourselves { .. }
+            | host::Error::File { .. }
+            | host::Error::NoPlace { .. }
+            | host::Error::System { .. } => Cut::Fault(Fault::new(ErrorCode::Crash, message)),
+        };
+        self.cut(cut);
         self.end_turn(None, false);
-        if let (host::Error::NotExecutable { .. }, Some(ended)) = (error, &mut self.ended) {
-            ended.exit_code = 126;
-        }
     }
 
     /// The loop.

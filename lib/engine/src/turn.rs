@@ -105,7 +105,9 @@ pub enum Cut {
     InputNeeded,
     /// A limit of ours.
     Limit(ErrorCode, String),
-    /// The store, the agent's program or the agent itself failed.
+    /// The agent's program could not be started, with its own exit code (126 or 127).
+    NotStarted(Fault, i32),
+    /// The store or the agent itself failed.
     Fault(Fault),
     /// The owner was killed, as the recovering command writes it.
     Killed,
@@ -1128,6 +1130,9 @@ fn judge(turn: &Turn, verdict: &Verdict, denied_ok: bool) -> Judged {
                 item_status: ItemStatus::Cancelled,
                 ..failed(ErrorCode::Crash, message, Some("killed"))
             };
+        }
+        Some(Cut::NotStarted(fault, exit_code)) => {
+            return Judged { exit_code: *exit_code, ..failed(fault.code, &fault.message, None) };
         }
         // An agent's own word about its failure says more than its death.
         Some(Cut::Fault(fault)) if !matches!(verdict.stop, Stop::Failed(_)) => {

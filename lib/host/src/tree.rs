@@ -21,6 +21,13 @@ use nix::unistd::{Pid, getpid};
 
 use crate::Signal;
 
+/// Whether a process is there and has not ended; one that nobody has reaped yet has ended.
+pub fn is_alive(pid: u32) -> bool {
+    let Ok(stat) = std::fs::read_to_string(format!("/proc/{pid}/stat")) else { return false };
+    // The name in brackets may hold anything; the state is the first word after it.
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !matches!(rest.trim_start().chars().next(), Some('Z' | 'X')))
+}
+
 /// Kills every process whose environment has `name=value`, and everything below it, in our PID namespace; for the
 /// recovery after owner and guard were killed at once. Spared besides: ourselves and our ancestors, and what a living
 /// guard with the same mark watches (a session of the same name in another store).

@@ -10,5 +10,6 @@ mod env;
 mod events;
 mod generated;
 mod house;
+mod kills;
 mod model;
 mod real;

@@ -78,8 +78,11 @@ fn what_is_open(store: &Store, session: &Session) -> Result<Left, Error> {
         }
         Body::PermissionRequested(request) => permissions.push(*request),
         Body::PermissionResolved(done) => {
-            permissions.retain(|open| open.permission_id != done.permission_id);
-            if done.status == PermissionStatus::Reject {
+            let rejected = done.status == PermissionStatus::Reject;
+            for open in permissions.extract_if(.., |open| open.permission_id == done.permission_id) {
+                left.declined.extend(open.tool_call_item_id.filter(|_| rejected));
+            }
+            if rejected {
                 left.denied.push(done.permission_id);
             }
         }

@@ -137,6 +137,8 @@ pub struct Left {
     pub questions: Vec<QuestionEvent>,
     /// What was rejected in the open turn.
     pub denied: Vec<String>,
+    /// The calls that were not allowed.
+    pub declined: Vec<String>,
 }
 
 impl Left {
@@ -241,6 +243,7 @@ impl Course {
             let key = keys[&call.item_id];
             let parent = parent_of(&call);
             course.families.insert(key, Family { turn_id: call.turn_id.clone(), parent });
+            let declined = left.declined.contains(&call.item_id);
             course.calls.push(Call {
                 key,
                 call_id: call.content.iter().find_map(call_id).unwrap_or_default().to_owned(),
@@ -248,7 +251,7 @@ impl Course {
                 turn_id: call.turn_id,
                 parent,
                 group_id: call.group_id,
-                declined: false,
+                declined,
             });
         }
         for (item, deltas) in left.items {

@@ -75,7 +75,7 @@ pub(crate) fn dispatch(args: Vec<OsString>) -> Exit {
     };
     logger::begin(cli.global.verbose);
     let result = Context::new(&cli.global).and_then(|context| match cli.command {
-        Command::Run(args) => run::main(&context, *args),
+        Command::Run(args) => run::main(&context.in_project()?, *args),
         Command::Stream(args) => stream::main(&context, args),
         Command::Events(args) => events::main(&context, &args),
         Command::Sessions(args) => sessions::main(&context, args),

@@ -36,6 +36,11 @@ impl Context {
         Ok(Context { output, settings, store: global.store.clone(), unchosen })
     }
 
+    /// With the configuration of the project that we are in.
+    pub(crate) fn in_project(self) -> Result<Context, Failure> {
+        Ok(Context { settings: self.settings.with_project()?, ..self })
+    }
+
     /// Tells a person at a terminal, once, why there is JSON.
     pub(crate) fn explain_json(&self) {
         if self.unchosen && crate::out::stdout_is_terminal() {

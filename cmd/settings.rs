@@ -63,13 +63,18 @@ pub(crate) struct Settings {
 const PROJECT: &str = ".sandbox-agent.toml";
 
 impl Settings {
-    /// Reads both files. A missing one says nothing; one that cannot be read is an error, because it may hold deny rules.
+    /// Reads the user's file. A missing one says nothing; one that cannot be read is an error, because it may hold deny rules.
     pub(crate) fn read() -> Result<Settings, Failure> {
         let user = match host::paths::config() {
             Ok(directory) => read_file(&directory.join("config.toml"))?.unwrap_or_default(),
             // Without a home there is no configuration.
             Err(_) => UserFile::default(),
         };
+        Ok(Settings { user, ..Settings::default() })
+    }
+
+    /// Reads the project's file too: it is for those who start an agent there, and troubles nobody else.
+    pub(crate) fn with_project(self) -> Result<Settings, Failure> {
         let (project_path, project) = match find_project() {
             Some(path) => {
                 let file = read_file::<ProjectFile>(&path).map_err(|failure| {
@@ -92,7 +97,7 @@ impl Settings {
                 }
             }
         }
-        Ok(Settings { user, project, project_path })
+        Ok(Settings { project, project_path, ..self })
     }
 
     /// `output`, which acts only on a terminal.

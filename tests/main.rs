@@ -6,10 +6,13 @@
 )]
 
 mod checker;
+mod endings;
 mod env;
 mod events;
+mod faults;
 mod generated;
 mod house;
 mod kills;
 mod model;
+mod readers;
 mod real;

@@ -24,6 +24,22 @@ pub(crate) fn check(events: &[Value]) -> Result<(), Vec<Violation>> {
     if checker.found.is_empty() { Ok(()) } else { Err(checker.found) }
 }
 
+/// As [`check`], and that there is nothing which the contract does not name. Readers tolerate more; we do not write more.
+pub(crate) fn check_exactly(events: &[Value]) -> Result<(), Vec<Violation>> {
+    let mut found = check(events).err().unwrap_or_default();
+    let mut checker = Checker { exact: true, ..Checker::default() };
+    for event in events {
+        checker.sequence = event["sequence"].as_i64().unwrap_or_default();
+        let (kind, data) = (event["type"].as_str().unwrap_or_default(), &event["data"]);
+        match TYPES.iter().find(|(name, _)| *name == kind) {
+            Some((_, fields)) => checker.shape(data, fields, "data"),
+            None => checker.report("type", format!("an unknown type {kind}")),
+        }
+    }
+    found.extend(checker.found);
+    if found.is_empty() { Ok(()) } else { Err(found) }
+}
+
 /// Checks what one `run` printed, and that it, the exit code and the session's row say the same end (I7, I10).
 pub(crate) fn check_run(events: &[Value], exit_code: i32, row: &Value) -> Result<(), Vec<Violation>> {
     let mut found = check(events).err().unwrap_or_default();
@@ -73,6 +89,8 @@ pub(crate) fn check_after(offset: i64, part: &[Value], whole: &[Value]) -> Resul
 struct Checker {
     /// The list begins with the session, so everything that is named must have been seen.
     whole: bool,
+    /// Unknown keys are wrong.
+    exact: bool,
     found: Vec<Violation>,
     sequence: i64,
     session: Option<Value>,
@@ -750,6 +768,14 @@ impl Checker {
     fn shape(&mut self, value: &Value, fields: &[Field], path: &str) {
         if !value.is_object() {
             return self.report("shape", format!("{path} is no object: {value}"));
+        }
+        if self.exact {
+            for key in value.as_object().into_iter().flatten().map(|(key, _)| key) {
+                // A part's tag is what chose these fields.
+                if key != "type" && !fields.iter().any(|(name, _)| name.trim_end_matches('?') == key) {
+                    self.report("shape", format!("{path}.{key} is not in the contract"));
+                }
+            }
         }
         for (name, kind) in fields {
             let (name, optional) = name.strip_suffix('?').map_or((*name, false), |name| (name, true));

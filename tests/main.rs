@@ -6,6 +6,7 @@
 )]
 
 mod checker;
+mod contract;
 mod endings;
 mod env;
 mod events;

@@ -1,11 +1,12 @@
 //! A long session read back, beside `cat` of the same bytes, both into a pipe and to the same reader.
 
 use crate::Effort;
-use crate::history::History;
-use crate::program::{drain, ours, read_by, within};
+use crate::history::{History, Past};
+use crate::program::{drain, ours, read_by, tally, within};
 use crate::table::{Row, Sample, per_second};
 use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 pub(crate) fn measure(effort: &Effort, history: &History) {
     let past = history.past();
@@ -48,5 +49,26 @@ pub(crate) fn measure(effort: &Effort, history: &History) {
         .beside("`cat`", &speed(&theirs), |speed| format!("{speed:.0} MB/s"))
         .ratio(&ratios)
         .asked("≥ 0.5 × `cat`", ratios.median() >= 0.5)
+        .print();
+    looked_at(effort, past, &file);
+}
+
+/// The same, where the reader looks at each line, as whoever needs the events does.
+fn looked_at(effort: &Effort, past: &Past, file: &Path) {
+    let timed = |mut command: Command| {
+        let (read, cost) = read_by(&mut command, |stdout, _| tally(stdout));
+        assert_eq!(read.events, past.long, "events");
+        past.long as f64 / cost.wall * 1000.0
+    };
+    let (mut our, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..effort.rounds(5, 3) {
+        our.push(timed(ours(&past.env, &["stream", "long"])));
+        let mut cat = within(&past.env, Path::new("/bin/cat"));
+        cat.arg(file);
+        theirs.push(timed(cat));
+    }
+    Row::new("the same to a reader that checks each line's number", &Sample::new(our.iter().copied()), per_second)
+        .beside("`cat`", &Sample::new(theirs.iter().copied()), per_second)
+        .ratio(&Sample::of_pairs(&our, &theirs, |ours, theirs| ours / theirs))
         .print();
 }

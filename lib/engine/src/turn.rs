@@ -699,7 +699,16 @@ impl Course {
         if let Some(content) = finish.content {
             item.content = content;
         }
-        item.status = finish.status;
+        let refused = self.calls.iter().any(|call| Some(call.key) == parent && call.declined);
+        item.status = match finish.status {
+            // What was refused is declined, also where its agent calls that a failure.
+            ItemStatus::Failed if refused && item.kind == ItemKind::ToolResult => ItemStatus::Declined,
+            status @ (ItemStatus::InProgress
+            | ItemStatus::Completed
+            | ItemStatus::Failed
+            | ItemStatus::Declined
+            | ItemStatus::Cancelled) => status,
+        };
         item.truncated = self.settle(&mut item, growth, said, &id, native, synthetic);
         let nested = self.is_nested(item.kind, parent);
         if item.kind == ItemKind::ToolResult {

@@ -51,6 +51,9 @@ pub const MARK: &str = "SANDBOX_AGENT_SESSION_UID";
 /// How long the guard of a dead owner may take to end what it guards.
 const LAST_BREATH: Duration = Duration::from_secs(5);
 
+/// Between two looks at who holds a lock.
+const LOOK: Duration = Duration::from_millis(50);
+
 impl Owned {
     /// Makes a session and owns it from its first moment on.
     ///
@@ -62,8 +65,8 @@ impl Owned {
         let uid = ids::unique();
         let boot_id = clock::boot_id().unwrap_or_default();
         // The lock comes first: nobody may find the session without its owner.
-        let lock =
-            take(&places, &uid, None)?.ok_or_else(|| Error::Busy { session: birth.session_id.clone(), owner: None })?;
+        let lock = Lock::take(&places.lock(&uid))?
+            .ok_or_else(|| Error::Busy { session: birth.session_id.clone(), owner: None })?;
         let session = store.create(&NewSession {
             session_id: &birth.session_id,
             uid: &uid,
@@ -98,9 +101,7 @@ impl Owned {
     pub fn take_as_it_is(store: Store, session: &Session) -> Result<Owned, Error> {
         let places = Places::beside(store.path());
         places.make()?;
-        let Some(lock) = take(&places, &session.uid, owner_pid(session))? else {
-            return Err(Error::Busy { session: session.session_id.clone(), owner: owner_pid(session) });
-        };
+        let lock = take(&store, &places, session)?;
         let session = store.session_by_no(session.no)?.ok_or_else(|| Error::NoSession(session.session_id.clone()))?;
         Owned::hold(store, session.clone(), state_of(&session), lock, &places, true)
     }
@@ -112,9 +113,7 @@ impl Owned {
     pub fn take(store: Store, session: &Session, raw: bool) -> Result<Owned, Error> {
         let places = Places::beside(store.path());
         places.make()?;
-        let Some(lock) = take(&places, &session.uid, owner_pid(session))? else {
-            return Err(Error::Busy { session: session.session_id.clone(), owner: owner_pid(session) });
-        };
+        let lock = take(&store, &places, session)?;
         // Only now nobody else writes: what was read before may be old.
         let session = store.session_by_no(session.no)?.ok_or_else(|| Error::NoSession(session.session_id.clone()))?;
         let mut store = store;
@@ -233,12 +232,23 @@ fn session_name(no: i64) -> String {
     format!("number {no}")
 }
 
-/// Takes the lock, which is free when nothing of its owner is alive. The guard of a dead owner is waited for.
-fn take(places: &Places, uid: &str, owner: Option<u32>) -> Result<Option<Lock>, Error> {
-    let path = places.lock(uid);
-    match Lock::take(&path)? {
-        None if owner.is_some_and(|pid| !host::tree::is_alive(pid)) => Ok(Lock::take_within(&path, LAST_BREATH)?),
-        taken => Ok(taken),
+/// Takes the lock, which is free when nothing of its owner is alive. The guard of a dead owner is waited for, and so is
+/// an owner that has not written itself down yet or leaves just now: whoever is told `busy` is told by whom.
+fn take(store: &Store, places: &Places, session: &Session) -> Result<Lock, Error> {
+    let path = places.lock(&session.uid);
+    let mut patience = Duration::ZERO;
+    let mut left = LAST_BREATH;
+    loop {
+        if let Some(lock) = Lock::take_within(&path, patience)? {
+            return Ok(lock);
+        }
+        let owner = store.session_by_no(session.no)?.as_ref().and_then(owner_pid);
+        let owner = owner.filter(|pid| host::tree::is_alive(*pid));
+        if owner.is_some() || left.is_zero() {
+            return Err(Error::Busy { session: session.session_id.clone(), owner });
+        }
+        patience = LOOK.min(left);
+        left -= patience;
     }
 }
 

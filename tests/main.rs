@@ -7,6 +7,7 @@
 
 mod checker;
 mod contract;
+mod crash;
 mod endings;
 mod env;
 mod events;

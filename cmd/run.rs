@@ -208,7 +208,7 @@ pub(crate) fn main(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
     }
 
     let store = open_to_write(&store_path)?;
-    let owned = own(store, target, &job, card, &labels, args.raw)?;
+    let owned = own(store, target, &job, card, &labels, &args)?;
     let session = owned.session().clone();
     job.session_id.clone_from(&session.session_id);
     let (resume, metadata) = forked(fork.as_deref(), card)?;
@@ -383,8 +383,7 @@ fn target(context: &Context, args: &RunArgs, store_path: &Path) -> Result<(Targe
     drop(store);
     if let Some(session) = found {
         if args.new || args.fork.is_some() {
-            return Err(Failure::usage(format!("failed to create session `{}`: it exists", session.session_id))
-                .hint("continue it without --new, or choose another name"));
+            return Err(exists(&session.session_id));
         }
         let session = engine::owner::mend(store_path, session)?;
         if session.status == "ended" {
@@ -692,6 +691,11 @@ fn labels(given: &[String]) -> Result<serde_json::Map<String, serde_json::Value>
         .collect()
 }
 
+fn exists(name: &str) -> Failure {
+    Failure::usage(format!("failed to create session `{name}`: it exists"))
+        .hint("continue it without --new, or choose another name")
+}
+
 /// Takes the session over, or makes it.
 fn own(
     store: Store,
@@ -699,8 +703,9 @@ fn own(
     job: &Job,
     card: &Card,
     labels: &serde_json::Map<String, serde_json::Value>,
-    raw: bool,
+    args: &RunArgs,
 ) -> Result<Owned, Failure> {
+    let raw = args.raw;
     let mut owned = match target {
         Target::Existing(session) => Owned::take(store, &session, raw)?,
         Target::New(name) => {
@@ -717,7 +722,11 @@ fn own(
             let path = store.path().to_owned();
             match Owned::create(store, &birth, raw) {
                 Ok(owned) => owned,
-                // Somebody else made it a moment ago: it is theirs, and busy or free as any other.
+                // Somebody else made it a moment ago: who demanded a new one did not get it.
+                Err(engine::Error::Store(store::Error::Exists(_))) if args.new || args.fork.is_some() => {
+                    return Err(exists(name.as_str()));
+                }
+                // For everybody else it is theirs, and busy or free as any other.
                 Err(engine::Error::Store(store::Error::Exists(_))) => {
                     let store = open_to_write(&path)?;
                     let session =

@@ -165,7 +165,7 @@ impl Checker {
             "turn.ended" => self.turn_ended(data, announced),
             "item.started" => self.item_started(event, &data["item"]),
             "item.delta" => self.item_delta(data),
-            "item.completed" => self.item_completed(&data["item"]),
+            "item.completed" => self.item_completed(&data["item"], event["synthetic"] == true),
             "permission.requested" | "question.requested" => self.requested(data),
             "permission.resolved" | "question.resolved" => self.resolved(data),
             "error" => self.error(data),
@@ -495,7 +495,7 @@ impl Checker {
         problem.into_iter().for_each(|problem| self.report("I4", problem));
     }
 
-    fn item_completed(&mut self, item: &Value) {
+    fn item_completed(&mut self, item: &Value, ours: bool) {
         let (id, kind) = (word(item, "item_id"), word(item, "kind"));
         if item["status"] == "in_progress" {
             self.report("I4", format!("{id} completes while in progress"));
@@ -531,7 +531,10 @@ impl Checker {
             item["turn_id"].as_str().and_then(|turn| self.turns.get_mut(turn)).filter(|turn| !turn.ended && !nested)
         {
             if kind == "tool_result" {
-                turn.texts.clear();
+                // One that we close at the turn's end is not what the agent went on from.
+                if !(ours && item["status"] == "cancelled") {
+                    turn.texts.clear();
+                }
             } else if kind == "message" && item["role"] == "assistant" {
                 let text = texts(item, "text");
                 turn.answered |= !text.is_empty();

@@ -3,12 +3,14 @@
 //! `SANDBOX_AGENT_TEST_ROUNDS=200 cargo nextest run --test cli crash` is the long run, `SANDBOX_AGENT_TEST_SEED=N` another one.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, params};
 use serde_json::Value;
 
 use crate::checker;
@@ -31,6 +33,22 @@ const SCRIPTS: [&[&str]; 8] = [
     &["hang"],
 ];
 
+/// Whatever can be open when an owner dies: texts, calls, results, requests of all sorts, a sub-agent, a tool in the background.
+const CUT_SCRIPTS: [&[&str]; 12] = [
+    &["slow 4 1"],
+    &["revise"],
+    &["reasoning"],
+    &["plan"],
+    &["tool 3"],
+    &["file"],
+    &["--on-ask", "allow", "permission"],
+    &["--on-ask", "deny", "permissions"],
+    &["questions"],
+    &["withdraw"],
+    &["subagent"],
+    &["background 20"],
+];
+
 #[test]
 fn an_owner_that_dies_at_a_step_loses_nothing_and_says_nothing_twice() {
     let env = TestEnv::new();
@@ -41,7 +59,9 @@ fn an_owner_that_dies_at_a_step_loses_nothing_and_says_nothing_twice() {
         // The last one would wait forever for a step that it does not reach.
         let script = SCRIPTS[dice.below(SCRIPTS.len() - 1)];
         // Little is said to an agent, much is heard of it.
-        let count = 1 + dice.below(if step == "said" { 2 } else { 8 });
+        let most = if step == "said" { 2 } else { 6 };
+        // Each step is reached once by every script.
+        let count = if round < STEPS.len() { 1 } else { 1 + dice.below(most) };
         let case = format!("round {round}: {script:?}, killed at {step}:{count}");
         let session = format!("step-{round}");
         let run = env.command(&["run", "--agent", "mock", "--session", &session]).args(script);
@@ -51,7 +71,7 @@ fn an_owner_that_dies_at_a_step_loses_nothing_and_says_nothing_twice() {
         mended(&env, &session, &output.stdout, killed, &case);
     }
     eprintln!("died at: {died:?} of {} rounds", rounds());
-    assert!(died.values().all(|died| *died > 0) && died.values().sum::<usize>() * 2 > rounds(), "{died:?}");
+    assert!(died.values().all(|died| *died > 0), "{died:?}");
 }
 
 #[test]
@@ -73,7 +93,82 @@ fn an_owner_that_is_killed_at_any_moment_loses_nothing_and_says_nothing_twice() 
         mended(&env, &session, &output.stdout, killed, &case);
     }
     eprintln!("killed while alive: {died} of {} rounds", rounds());
-    assert!(died * 2 > rounds(), "only {died} of {} were still alive", rounds());
+    // How many depends on the machine's speed; one that hangs does not end before.
+    assert!(died > 0, "none was still alive");
+}
+
+/// A batch may end after any event, and the owner with it: kills from outside meet few of these moments.
+#[test]
+fn an_owner_that_dies_after_any_event_leaves_what_can_be_ended() {
+    let mut env = TestEnv::new();
+    let mut dice = Dice::new(3);
+    let gone = env.command(&["--version"]).spawn();
+    let dead = gone.pid();
+    drop(gone.wait());
+    let mut cuts: Vec<(usize, usize)> = Vec::new();
+    let mut wholes = Vec::new();
+    for (number, script) in CUT_SCRIPTS.iter().enumerate() {
+        env.set("SANDBOX_AGENT_STORE", env.root().join(format!("whole-{number}.db")));
+        let output = env.command(&["run", "--agent", "mock", "--session", "s"]).args(script).run();
+        let begun = output.lines().iter().position(|event| event["type"] == "turn.started").unwrap();
+        cuts.extend((begun + 1..=output.lines().len()).map(|kept| (number, kept)));
+        wholes.push(output);
+    }
+    while cuts.len() > rounds() {
+        cuts.swap_remove(dice.below(cuts.len()));
+    }
+    eprintln!("{} cuts", cuts.len());
+    for (round, (number, kept)) in cuts.into_iter().enumerate() {
+        let store = env.root().join(format!("cut-{round}.db"));
+        let whole = Connection::open(env.root().join(format!("whole-{number}.db"))).unwrap();
+        whole.execute("VACUUM INTO ?1", [store.to_str().unwrap()]).unwrap();
+        let text = wholes[number].text();
+        let printed: String = text.split_inclusive('\n').take(kept).collect();
+        cut(&Connection::open(&store).unwrap(), &wholes[number].lines()[..kept], dead);
+        env.set("SANDBOX_AGENT_STORE", &store);
+        let case = format!("{:?}, dead after event {kept}", CUT_SCRIPTS[number]);
+        mended(&env, "s", printed.as_bytes(), true, &case);
+    }
+}
+
+/// Makes a store hold these events only, as its owner left it that died after the last of them.
+fn cut(store: &Connection, kept: &[Value], owner: i32) {
+    let mut open: Vec<&str> = Vec::new();
+    for event in kept {
+        let (kind, data) = (event["type"].as_str().unwrap(), &event["data"]);
+        let id = data["permission_id"].as_str().or(data["question_id"].as_str());
+        match (kind.split_once('.').unwrap_or_default().1, id) {
+            ("requested", Some(id)) => open.push(id),
+            ("resolved", Some(id)) => open.retain(|open| *open != id),
+            _ => {}
+        }
+    }
+    let turns = of_type(kept, "turn.started").len();
+    let status = match (turns > of_type(kept, "turn.ended").len(), open.is_empty()) {
+        (true, true) => "running",
+        (true, false) => "asking",
+        (false, _) => "idle",
+    };
+    let pending = serde_json::to_string(&open).unwrap();
+    let last = kept.len() as i64;
+    store.execute("DELETE FROM event WHERE sequence > ?1", [last]).unwrap();
+    store.execute("DELETE FROM native WHERE from_sequence > ?1", [last]).unwrap();
+    let ended = of_type(kept, "turn.ended").last().copied().filter(|_| status == "idle");
+    store
+        .execute(
+            "UPDATE session SET last_sequence = ?1, status = ?2, pending = ?3, turns = ?4, owner = ?5, outcome = ?6,
+                 exit_code = ?7, native_session_id = (SELECT max(native_session_id) FROM native)",
+            params![
+                last,
+                status,
+                pending,
+                turns as i64,
+                owner.to_string(),
+                ended.map(|end| end["outcome"].as_str().unwrap()),
+                ended.map(|end| end["exit_code"].as_i64().unwrap()),
+            ],
+        )
+        .unwrap();
 }
 
 #[test]
@@ -238,17 +333,17 @@ fn of_two_owners_at_once_one_is_told_who_the_other_is() {
 #[test]
 fn of_many_that_demand_a_new_name_one_creates_it() {
     let env = TestEnv::new();
-    for round in 0..5 {
+    for round in 0..rounds() {
         let session = format!("new-{round}");
         let start = |_| env.command(&["run", "--new", "--agent", "mock", "--session", &session, "echo"]).spawn();
         let outputs: Vec<Output> = (0..4).map(start).collect::<Vec<_>>().into_iter().map(Running::wait).collect();
         let codes: Vec<i32> = outputs.iter().map(Output::code).collect();
         assert_eq!(codes.iter().filter(|code| **code == 0).count(), 1, "{codes:?}");
-        assert!(codes.iter().all(|code| [0, 2, 8].contains(code)), "{codes:?}");
+        assert!(codes.iter().all(|code| [0, 2].contains(code)), "{codes:?}");
         judged(&env, outputs.iter().find(|output| output.code() == 0).unwrap());
         assert_eq!(of_type(&judged_whole(&env, &session), "turn.started").len(), 1);
     }
-    assert_eq!(query(&env, "SELECT CAST(count(*) AS TEXT) FROM session"), "5");
+    assert_eq!(query(&env, "SELECT CAST(count(*) AS TEXT) FROM session"), rounds().to_string());
 }
 
 #[test]
@@ -318,7 +413,8 @@ fn mended(env: &TestEnv, session: &str, printed: &[u8], killed: bool, case: &str
         assert_killed(added, case);
         assert_eq!((&row["outcome"], &row["exit_code"]), (&"failed".into(), &137.into()), "{case}: {row}");
     } else {
-        assert!(added.is_empty(), "{case}: nothing was open, and yet there came {added:#?}");
+        // What runs on after a turn may be open still; no turn is.
+        assert!(of_type(added, "turn.ended").is_empty(), "{case}: no turn was open, and yet there came {added:#?}");
     }
     assert_eq!(row["status"], "idle", "{case}: {row}");
     assert_eq!(row["pending"], Value::Array(Vec::new()), "{case}: {row}");
@@ -364,7 +460,8 @@ fn query(env: &TestEnv, sql: &str) -> String {
 
 /// Only reads, so that what is left in the log stays there for the product to find.
 fn reader(env: &TestEnv) -> Option<Connection> {
-    env.store().exists().then(|| Connection::open_with_flags(env.store(), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap())
+    let store = Path::new(&env.variables()[OsStr::new("SANDBOX_AGENT_STORE")]);
+    store.exists().then(|| Connection::open_with_flags(store, OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap())
 }
 
 /// What an output has before its last line is torn.

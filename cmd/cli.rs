@@ -10,7 +10,7 @@ use engine::Failure;
 use crate::context::Context;
 use crate::exit::{Exit, TABLE};
 use crate::out::{self, Output};
-use crate::{completions, events, logger, man, run, schema_command, sessions, stream};
+use crate::{completions, credentials, events, logger, man, run, schema_command, sessions, stream};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -58,6 +58,8 @@ enum Command {
     Events(events::EventsArgs),
     /// List, show, search, export, rename, end and delete sessions
     Sessions(sessions::SessionsArgs),
+    /// What agents can log in with: show it, export it, check it
+    Credentials(credentials::CredentialsArgs),
     /// Print the JSON Schema of events and records
     Schema,
     /// Print a completion script for a shell
@@ -79,6 +81,7 @@ pub(crate) fn dispatch(args: Vec<OsString>) -> Exit {
         Command::Stream(args) => stream::main(&context, args),
         Command::Events(args) => events::main(&context, &args),
         Command::Sessions(args) => sessions::main(&context, args),
+        Command::Credentials(args) => credentials::main(&context, args),
         Command::Schema => schema_command::main(),
         Command::Completions(args) => completions::main(&args),
         Command::Man(args) => man::main(&args),
@@ -133,6 +136,8 @@ fn wants_text(args: &[OsString]) -> bool {
     words.iter().enumerate().any(|(at, word)| match *word {
         "-o" | "--output" => words.get(at + 1).is_some_and(|format| *format != "ndjson"),
         "-q" | "--quiet" => true,
+        // A shell evaluates what it prints.
+        "extract-env" => true,
         word => {
             let format = word.strip_prefix("--output=").or_else(|| word.strip_prefix("-o"));
             format.is_some_and(|format| format != "ndjson")

@@ -3,6 +3,7 @@
 mod cli;
 mod completions;
 mod context;
+mod credentials;
 mod events;
 mod exit;
 mod logger;

@@ -37,6 +37,7 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "run" -d
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "stream" -d 'The events of a session as a flow, from an offset, also while it runs'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "events" -d 'The events of a session as pages'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "sessions" -d 'List, show, search, export, rename, end and delete sessions'
+complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "credentials" -d 'What agents can log in with: show it, export it, check it'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "schema" -d 'Print the JSON Schema of events and records'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "man" -d 'Print a man page, or write all of them'
@@ -275,6 +276,53 @@ none\t'Nothing'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from path" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from path" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from path" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and not __fish_seen_subcommand_from extract extract-env check" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and not __fish_seen_subcommand_from extract extract-env check" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and not __fish_seen_subcommand_from extract extract-env check" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and not __fish_seen_subcommand_from extract extract-env check" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and not __fish_seen_subcommand_from extract extract-env check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and not __fish_seen_subcommand_from extract extract-env check" -f -a "extract" -d 'One line a credential, redacted'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and not __fish_seen_subcommand_from extract extract-env check" -f -a "extract-env" -d 'The credentials as variables, quoted for a shell: this prints secrets'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and not __fish_seen_subcommand_from extract extract-env check" -f -a "check" -d 'One line an agent; exit code 4 when one of them has none'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from extract" -s a -l agent -d 'Only what this agent can use' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from extract" -s p -l provider -d 'Only what this provider issued, such as anthropic' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from extract" -s d -l home-dir -d 'Look below this directory instead of HOME, CODEX_HOME and the like' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from extract" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from extract" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from extract" -l no-oauth -d 'Keys only, no tokens of a person\'s login'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from extract" -s r -l reveal -d 'Print the whole secret'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from extract" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from extract" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from extract" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from extract-env" -s a -l agent -d 'Only what this agent can use' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from extract-env" -s p -l provider -d 'Only what this provider issued, such as anthropic' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from extract-env" -s d -l home-dir -d 'Look below this directory instead of HOME, CODEX_HOME and the like' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from extract-env" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from extract-env" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from extract-env" -l no-oauth -d 'Keys only, no tokens of a person\'s login'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from extract-env" -s e -l export -d 'Begin each line with `export`'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from extract-env" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from extract-env" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from extract-env" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from check" -s a -l agent -d 'Only this agent; repeatable' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from check" -s d -l home-dir -d 'Look below this directory instead of HOME' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from check" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from check" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from check" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from check" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand schema" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand schema" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'

@@ -8,6 +8,7 @@
 mod checker;
 mod contract;
 mod crash;
+mod credentials;
 mod endings;
 mod env;
 mod events;

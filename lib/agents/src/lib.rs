@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod card;
+pub mod credentials;
 pub mod dialect;
 mod jsonrpc;
 pub mod registry;

@@ -1,6 +1,7 @@
 //! The conductor: one session's course, from a prompt to the end of its turn, and everybody who follows it.
 
 mod ask;
+pub mod credentials;
 mod error;
 pub mod failure;
 pub mod follow;

@@ -7,6 +7,7 @@
 //! | `lock`, `bell` | who owns a session; who is told of news |
 //! | `signals`, `detach`, `tty` | our own signals, our own binary in the background, the person at the terminal |
 //! | `env`, `paths`, `find`, `clock`, `private` | the environment, directories, programs, time, file modes |
+//! | `secrets` | files that hold credentials |
 
 pub mod bell;
 pub mod canonical;
@@ -21,6 +22,7 @@ pub mod lines;
 pub mod lock;
 pub mod paths;
 pub mod private;
+pub mod secrets;
 pub mod signals;
 mod spawn;
 mod spec;

@@ -60,6 +60,8 @@ fn document() -> Value {
     add("usage", generator.subschema_for::<record::UsageRecord>().to_value());
     add("search_hit", generator.subschema_for::<record::SearchHit>().to_value());
     add("deleted", generator.subschema_for::<record::DeletedRecord>().to_value());
+    add("credential", generator.subschema_for::<record::CredentialRecord>().to_value());
+    add("credential_check", generator.subschema_for::<record::CredentialCheck>().to_value());
     add("launch", generator.subschema_for::<record::LaunchRecord>().to_value());
     let mut definitions = generator.take_definitions(true);
     definitions

@@ -217,3 +217,56 @@ pub struct LaunchRecord {
     /// How permissions would be decided.
     pub permission_mode: String,
 }
+
+/// A line of `credentials extract`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct CredentialRecord {
+    /// Who issued it, such as `anthropic`.
+    pub provider: String,
+    /// What it is.
+    pub kind: CredentialKind,
+    /// Where it was found: `env:NAME`, or `file:PATH`.
+    pub source: String,
+    /// The agents that look there.
+    pub agents: Vec<String>,
+    /// The variables that `extract-env` gives it; none where no program takes it from a variable.
+    pub variables: Vec<String>,
+    /// The secret with `--reveal`, else its ends only.
+    pub value: String,
+    /// Whether `value` is not the whole secret.
+    pub redacted: bool,
+    /// When it ends, RFC 3339.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<String>,
+}
+
+/// What a credential is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum CredentialKind {
+    /// A key that somebody made for a program.
+    ApiKey,
+    /// A token of a person's login.
+    Oauth,
+}
+
+/// A line of `credentials check`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct CredentialCheck {
+    /// The agent.
+    pub agent: String,
+    /// Whether it has a credential, or needs none.
+    pub ok: bool,
+    /// Whether the agent is logged in by itself; else only what a run hands over can help.
+    pub own_login: bool,
+    /// What was found, the first that counts first: `env:NAME` or `file:PATH`.
+    pub sources: Vec<String>,
+    /// Which providers it can reach.
+    pub providers: Vec<String>,
+    /// Places that could not be read, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub errors: Vec<String>,
+}

@@ -357,7 +357,7 @@ fn end(value: &Value) -> Option<Timestamp> {
     };
     // 100,000,000,000 is March 1973 in milliseconds and the year 5138 in seconds.
     let milliseconds = if number < 1e11 { number * 1000.0 } else { number };
-    (number.is_finite() && number > 0.0).then(|| Timestamp(milliseconds as i64))
+    (number.is_finite() && number > 0.0).then_some(Timestamp(milliseconds as i64))
 }
 
 #[cfg(test)]

@@ -478,6 +478,8 @@ fn job(context: &Context, args: &RunArgs, session: Option<&Session>, card: &Card
         max_turns: args.max_turns,
         resume: None,
         agent_args: args.agent_arg.clone(),
+        // The engine says where, once it knows the session.
+        folder: "FOLDER".to_owned(),
         client_version: env!("CARGO_PKG_VERSION").to_owned(),
     })
 }

@@ -41,6 +41,8 @@ pub struct Job {
     pub max_turns: Option<u32>,
     /// The conversation to go on with.
     pub resume: Option<Resume>,
+    /// Where the files of [`Launch::files`] are laid out, absolute; there only while the agent runs.
+    pub folder: String,
     /// Arguments of the user's for the agent's program.
     pub agent_args: Vec<String>,
     /// The version of this program, for agents that want to know their client.
@@ -67,8 +69,19 @@ pub struct Launch {
     pub env: Vec<(String, String)>,
     /// Variables it must not see.
     pub unset: Vec<String>,
+    /// Files that it needs, laid out in [`Job::folder`] before it starts, for this user's eyes only.
+    pub files: Vec<File>,
     /// How long it may take to leave after its stdin was closed, in milliseconds.
     pub eof_ms: u64,
     /// How long it may take to leave after SIGTERM, in milliseconds.
     pub term_ms: u64,
+}
+
+/// A file for an agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct File {
+    /// Its name below [`Job::folder`], of plain names joined by `/`.
+    pub path: String,
+    /// What is in it.
+    pub bytes: Vec<u8>,
 }

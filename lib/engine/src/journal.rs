@@ -1,5 +1,7 @@
 //! The journal: stamps what happened, serialises it once, commits it, rings, and hands the lines on.
 
+use std::path::Path;
+
 use host::bell::Bell;
 use host::clock;
 use schema::event::Body;
@@ -85,6 +87,11 @@ impl Journal {
 
     pub(crate) fn store(&mut self) -> &mut Store {
         &mut self.store
+    }
+
+    /// Where the store is.
+    pub(crate) fn store_path(&self) -> &Path {
+        self.store.path()
     }
 
     /// How many bytes wait to be committed.

@@ -130,6 +130,7 @@ impl Owned {
             if ended > 0 {
                 log::warn!("ended {ended} processes that session {} had left", session.session_id);
             }
+            places.clear(&session.uid);
         }
         let left_open =
             is_active(&session) || session.owner.is_some() || session.status == SessionStatus::Lost.as_str();

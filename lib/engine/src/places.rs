@@ -1,7 +1,7 @@
 //! Where the small files beside the store lie: for each session a bell, a post box's bell and a lock, and one bell for all.
 
 use std::fs::DirBuilder;
-use std::io;
+use std::io::{self, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -45,13 +45,46 @@ impl Places {
         self.directory.join(format!("{uid}.bell"))
     }
 
+    /// Where the files lie that the agent needs while it runs.
+    pub fn folder(&self, uid: &str) -> PathBuf {
+        let folder = self.directory.join(format!("{uid}.files"));
+        // The agent works elsewhere.
+        std::path::absolute(&folder).unwrap_or(folder)
+    }
+
     /// The bell that every commit rings.
     pub fn all_bell(&self) -> PathBuf {
         self.directory.join("all.bell")
     }
 
+    /// Lays files out for an agent, for this user only; what an earlier one left is removed.
+    pub fn lay_out(&self, uid: &str, files: &[agents::agent::File]) -> Result<(), Error> {
+        let folder = self.folder(uid);
+        self.clear(uid);
+        for file in files {
+            let path = folder.join(&file.path);
+            if let Some(parent) = path.parent() {
+                host::private::directory(parent)?;
+            }
+            let failed = |source| Error::File { doing: "write", path: path.clone(), source };
+            host::private::file(&path)?.write_all(&file.bytes).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Removes what was laid out for an agent that has ended.
+    pub fn clear(&self, uid: &str) {
+        let folder = self.folder(uid);
+        if let Err(error) = std::fs::remove_dir_all(&folder)
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            log::warn!("{} stays behind: {error}", folder.display());
+        }
+    }
+
     /// Removes a deleted session's files.
     pub fn remove(&self, uid: &str) {
+        self.clear(uid);
         for path in [self.bell(uid), self.lock(uid)] {
             if let Err(error) = std::fs::remove_file(&path)
                 && error.kind() != io::ErrorKind::NotFound
@@ -59,5 +92,34 @@ impl Places {
                 log::warn!("{} stays behind: {error}", path.display());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use agents::agent::File;
+
+    use super::*;
+
+    #[test]
+    fn what_is_laid_out_is_private_complete_and_goes() {
+        let place = tempfile::tempdir().unwrap();
+        let places = Places::beside(&place.path().join("store.db"));
+        places.make().unwrap();
+        let file = |path: &str| File { path: path.to_owned(), bytes: b"secret".into() };
+        places.lay_out("u", &[file("old")]).unwrap();
+        places.lay_out("u", &[file("a"), file("deep/er/b")]).unwrap();
+        let folder = places.folder("u");
+        assert!(!folder.join("old").exists(), "what an earlier agent had stayed");
+        for (name, mode) in [("", 0o700), ("a", 0o600), ("deep", 0o700), ("deep/er/b", 0o600)] {
+            let path = folder.join(name);
+            assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, mode, "{name}");
+        }
+        assert_eq!(std::fs::read(folder.join("deep/er/b")).unwrap(), b"secret");
+        places.clear("u");
+        assert!(!folder.exists());
+        places.clear("u");
     }
 }

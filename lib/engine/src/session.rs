@@ -8,7 +8,7 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use agents::agent::{Agent, Job, Resume};
+use agents::agent::{Agent, Job, Launch, Resume};
 use agents::dialect::{
     Decision, Dialect, Effect, Exit, Fault, Input, Order, OrderId, Permit, Prompt, RequestKey, Stop, Timer, Verdict,
 };
@@ -26,6 +26,7 @@ use crate::error::Error;
 use crate::journal::{Journal, Lines};
 use crate::kept::Kept;
 use crate::owner::{MARK, Owned};
+use crate::places::Places;
 use crate::policy::{OnAsk, Policy, Ruling};
 use crate::turn::{By, Course, Cut, Ended, Note, PromptItem, describe_exit};
 
@@ -131,8 +132,13 @@ pub fn run(owned: Owned, run: Run, screen: &mut dyn Screen) -> Result<RunEnd, Er
         }
         (None, fork) => fork.clone(),
     };
-    let job = Job { resume, ..run.job.clone() };
-    let spec = spec(&run, &job, journal.session());
+    let places = Places::beside(journal.store_path());
+    let uid = journal.session().uid.clone();
+    let folder = places.folder(&uid).to_string_lossy().into_owned();
+    let job = Job { resume, folder, ..run.job.clone() };
+    let launch = run.agent.launch(&job);
+    let files = Files { places, uid, files: launch.files.clone() };
+    let spec = spec(&run, &job, launch, journal.session());
     let mut conductor = Conductor {
         dialect: run.agent.dialect(&job),
         agent: run.agent.card().title,
@@ -161,7 +167,8 @@ pub fn run(owned: Owned, run: Run, screen: &mut dyn Screen) -> Result<RunEnd, Er
         spent: 0.0,
         denied_unasked: 0,
     };
-    let outcome = runtime.block_on(conductor.conduct(&spec, &lock));
+    let outcome = runtime.block_on(conductor.conduct(&spec, &files, &lock));
+    files.remove();
     // What is below the guard is dead by now, whatever happened; the row says so before the lock is free.
     let left = conductor.journal.leave();
     drop(lock);
@@ -170,8 +177,26 @@ pub fn run(owned: Owned, run: Run, screen: &mut dyn Screen) -> Result<RunEnd, Er
     conductor.end()
 }
 
-fn spec(run: &Run, job: &Job, session: &store::Session) -> Spec {
-    let launch = run.agent.launch(job);
+/// What is laid out for the agent while it runs.
+struct Files {
+    places: Places,
+    uid: String,
+    files: Vec<agents::agent::File>,
+}
+
+impl Files {
+    fn lay_out(&self) -> Result<(), Error> {
+        if self.files.is_empty() { Ok(()) } else { self.places.lay_out(&self.uid, &self.files) }
+    }
+
+    fn remove(&self) {
+        if !self.files.is_empty() {
+            self.places.clear(&self.uid);
+        }
+    }
+}
+
+fn spec(run: &Run, job: &Job, launch: Launch, session: &store::Session) -> Spec {
     let mut env: Vec<(OsString, OsString)> = run.env.clone();
     env.retain(|(name, _)| !launch.unset.iter().any(|gone| name == gone.as_str()));
     let ours = [("SANDBOX_AGENT_SESSION", session.session_id.clone()), (MARK, session.uid.clone())];
@@ -233,12 +258,13 @@ struct Clocks {
 }
 
 impl Conductor<'_> {
-    async fn conduct(&mut self, spec: &Spec, lock: &host::Lock) -> Result<(), Error> {
+    async fn conduct(&mut self, spec: &Spec, files: &Files, lock: &host::Lock) -> Result<(), Error> {
         let mut signals = Signals::new()?;
         self.begin();
         // The prompt is stored before anything is started: a turn follows whatever happens.
         self.flush(None)?;
-        let mut unit = match Unit::spawn(spec, lock) {
+        let started = files.lay_out().and_then(|()| Ok(Unit::spawn(spec, lock)?));
+        let mut unit = match started {
             Ok(unit) => unit,
             Err(error) => {
                 self.fail_to_start(&error);
@@ -290,16 +316,29 @@ impl Conductor<'_> {
         self.record(None);
     }
 
-    fn fail_to_start(&mut self, error: &host::Error) {
+    fn fail_to_start(&mut self, error: &Error) {
         let message = format!("failed to {}", chain(error));
-        let cut = match error {
-            host::Error::NotFound { .. } => Cut::NotStarted(Fault::new(ErrorCode::NotInstalled, message), 127),
-            host::Error::NotExecutable { .. } => Cut::NotStarted(Fault::new(ErrorCode::NotInstalled, message), 126),
-            host::Error::Directory { .. }
-            | host::Error::Ourselves { .. }
-            | host::Error::File { .. }
-            | host::Error::NoPlace { .. }
-            | host::Error::System { .. } => Cut::Fault(Fault::new(ErrorCode::Crash, message)),
+        let exit_code = match error {
+            Error::Host(host::Error::NotFound { .. }) => Some(127),
+            Error::Host(host::Error::NotExecutable { .. }) => Some(126),
+            Error::Host(
+                host::Error::Directory { .. }
+                | host::Error::Ourselves { .. }
+                | host::Error::File { .. }
+                | host::Error::NoPlace { .. }
+                | host::Error::System { .. },
+            )
+            | Error::Store(_)
+            | Error::File { .. }
+            | Error::Busy { .. }
+            | Error::NoSession(_)
+            | Error::Ended(_)
+            | Error::Event { .. }
+            | Error::OffsetBeyondEnd { .. } => None,
+        };
+        let cut = match exit_code {
+            Some(exit_code) => Cut::NotStarted(Fault::new(ErrorCode::NotInstalled, message), exit_code),
+            None => Cut::Fault(Fault::new(ErrorCode::Crash, message)),
         };
         self.cut(cut);
         self.end_turn(None, false);

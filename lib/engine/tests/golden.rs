@@ -253,6 +253,7 @@ fn job(line: &str) -> Job {
             fork: options["fork"] == true,
         }),
         agent_args: Vec::new(),
+        folder: "/files".into(),
         client_version: "0.0.0".into(),
     }
 }

@@ -8,5 +8,5 @@ pub(super) fn launch(job: &Job) -> Launch {
     let mut args: Vec<String> = ["app-server", "-c", "check_for_update_on_startup=false"].map(str::to_owned).into();
     args.extend(job.agent_args.iter().cloned());
     // It leaves within 100 ms of the end of its input, and takes its commands along.
-    Launch { args, env: Vec::new(), unset: Vec::new(), eof_ms: 2000, term_ms: 1500 }
+    Launch { args, eof_ms: 2000, term_ms: 1500, ..Launch::default() }
 }

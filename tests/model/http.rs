@@ -96,7 +96,15 @@ pub(super) struct Events {
 impl Events {
     /// Sends one event under its name.
     pub(super) fn send(&mut self, name: &str, data: &Value) -> io::Result<()> {
-        let event = format!("event: {name}\ndata: {data}\n\n");
+        self.write(&format!("event: {name}\ndata: {data}\n\n"))
+    }
+
+    /// Sends one event without a name.
+    pub(super) fn send_text(&mut self, data: &str) -> io::Result<()> {
+        self.write(&format!("data: {data}\n\n"))
+    }
+
+    fn write(&mut self, event: &str) -> io::Result<()> {
         self.stream.write_all(format!("{:x}\r\n{event}\r\n", event.len()).as_bytes())
     }
 

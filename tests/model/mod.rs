@@ -1,5 +1,6 @@
 //! A language model that says what a test told it to: a small HTTP server on loopback that plays a list of replies.
 
+mod chat;
 mod http;
 mod responses;
 
@@ -93,6 +94,7 @@ impl Shared {
                 answer.whole(426, &[], &json!({"error": {"message": "no WebSocket here, use HTTP"}}))
             }
             ("POST", "/v1/responses") => self.reply(call, answer, responses::play),
+            ("POST", "/v1/chat/completions") => self.reply(call, answer, chat::play),
             // The list of models is asked for on the side; without one, agents use what they know.
             ("GET", "/v1/models") => answer.whole(200, &[], &json!({"object": "list", "data": [], "models": []})),
             (method, path) => {
@@ -158,12 +160,20 @@ impl Request {
 
     /// What the agent tells the model that a tool call came to: the text of all its parts.
     pub(crate) fn tool_output(&self, call_id: &str) -> Option<String> {
-        responses::tool_output(&self.body, call_id)
+        if self.is_chat() {
+            chat::tool_output(&self.body, call_id)
+        } else {
+            responses::tool_output(&self.body, call_id)
+        }
     }
 
     /// The names of the tools that the agent offers, those of a namespace as `namespace.name`.
     pub(crate) fn tools(&self) -> Vec<String> {
-        responses::tools(&self.body)
+        if self.is_chat() { chat::tools(&self.body) } else { responses::tools(&self.body) }
+    }
+
+    fn is_chat(&self) -> bool {
+        self.path.starts_with("/v1/chat/")
     }
 }
 
@@ -407,6 +417,13 @@ impl Gate {
         self.inner.1.notify_all();
         drop(self.inner.1.wait_while(state, |state| !state.open).unwrap());
     }
+}
+
+/// The text in pieces of so many characters.
+fn pieces(text: &str, size: usize) -> impl Iterator<Item = String> {
+    let characters: Vec<char> = text.chars().collect();
+    let pieces: Vec<_> = characters.chunks(size).map(|piece| piece.iter().collect()).collect();
+    pieces.into_iter()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The OpenAI Responses API: how a reply is streamed, and where a request keeps what tests look for.
 
 use super::http::{Answer, Events};
-use super::{End, Step, Stream, Usage};
+use super::{End, Step, Stream, Usage, pieces};
 use serde_json::{Value, json};
 use std::io;
 
@@ -109,13 +109,6 @@ fn usage(usage: &Usage) -> Value {
         "output_tokens_details": {"reasoning_tokens": usage.reasoning},
         "total_tokens": usage.input + usage.output,
     })
-}
-
-/// The text in pieces of so many characters.
-fn pieces(text: &str, size: usize) -> impl Iterator<Item = String> {
-    let characters: Vec<char> = text.chars().collect();
-    let pieces: Vec<_> = characters.chunks(size).map(|piece| piece.iter().collect()).collect();
-    pieces.into_iter()
 }
 
 pub(super) fn tool_output(body: &Value, call_id: &str) -> Option<String> {

@@ -59,6 +59,46 @@ fn replies_come_in_order_and_stream() {
 }
 
 #[test]
+fn chat_completions_stream_too() {
+    let usage = Usage { input: 7, cached: 3, output: 5, reasoning: 2 };
+    let model = Model::start([
+        Reply::new().thoughts("Hm.").text("Hello, 你好.").delta(4).usage(usage),
+        Reply::new().call("one", json!({"a": 1})).call("two", json!({})),
+        Reply::new().text("Cut").incomplete("max_output_tokens"),
+        Reply::new().failed("server_error", "broken"),
+    ]);
+    let sent = json!({"messages": [{"role": "tool", "tool_call_id": "call_1_1", "content": "done"}],
+        "tools": [{"type": "function", "function": {"name": "one"}}]});
+    let chat = || ask(&model, "POST", "/v1/chat/completions", "", &sent.to_string()).1;
+    let events = |body: &str| {
+        let data = body.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| *data != "[DONE]");
+        data.map(|data| serde_json::from_str::<Value>(data).unwrap()).collect::<Vec<_>>()
+    };
+    let body = chat();
+    assert!(body.contains("data: [DONE]") && body.ends_with("0\r\n\r\n"), "{body}");
+    let first = events(&body);
+    let delta = |name: &str| -> Vec<&str> {
+        first.iter().filter_map(|event| event["choices"][0]["delta"][name].as_str()).collect()
+    };
+    assert_eq!((delta("reasoning_content"), delta("content")), (vec!["Hm."], vec!["", "Hell", "o, 你", "好."]));
+    assert_eq!(first[first.len() - 2]["choices"][0]["finish_reason"], "stop");
+    assert_eq!(first.last().unwrap()["usage"]["completion_tokens_details"]["reasoning_tokens"], 2);
+    let second = events(&chat());
+    let calls: Vec<_> = second.iter().map(|event| &event["choices"][0]["delta"]["tool_calls"][0]).collect();
+    let ids: Vec<_> = calls.iter().filter_map(|call| call["id"].as_str()).collect();
+    assert_eq!(ids, ["call_2_1", "call_2_2"]);
+    let arguments = |index: u64| -> String {
+        let own = calls.iter().filter(|call| call["index"] == index);
+        own.filter_map(|call| call["function"]["arguments"].as_str()).collect()
+    };
+    assert_eq!((arguments(0).as_str(), arguments(1).as_str()), ("{\"a\":1}", "{}"));
+    assert!(chat().contains("\"finish_reason\":\"length\""));
+    assert_eq!(events(&chat()).last().unwrap()["error"]["message"], "broken");
+    let request = &model.requests()[0];
+    assert_eq!((request.tool_output("call_1_1").unwrap().as_str(), request.tools()), ("done", vec!["one".to_owned()]));
+}
+
+#[test]
 fn a_reply_can_wait_for_its_request_and_serve_many() {
     let model = Model::start([
         Reply::new().text("for the child").when("CHILD").when_not("MAIN"),

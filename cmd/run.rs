@@ -477,6 +477,7 @@ fn job(context: &Context, args: &RunArgs, session: Option<&Session>, card: &Card
         must_ask: false,
         max_turns: args.max_turns,
         resume: None,
+        secret: String::new(),
         agent_args: args.agent_arg.clone(),
         // The engine says where, once it knows the session.
         folder: "FOLDER".to_owned(),

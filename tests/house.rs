@@ -14,7 +14,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ("schema", &[], &["jiff", "serde", "serde_json", "uuid"]),
     ("agents", &["schema"], &["serde", "serde_json", "shlex"]),
     ("store", &[], &["rusqlite", "thiserror"]),
-    ("host", &[], &["memchr", "nix", "sha2", "thiserror", "tokio"]),
+    ("host", &[], &["base64", "memchr", "nix", "sha2", "thiserror", "tokio"]),
     (
         "engine",
         &["agents", "host", "schema", "store"],

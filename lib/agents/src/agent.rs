@@ -43,6 +43,8 @@ pub struct Job {
     pub resume: Option<Resume>,
     /// Where the files of [`Launch::files`] are laid out, absolute; there only while the agent runs.
     pub folder: String,
+    /// Random, new for each start: a password between us and an agent that serves.
+    pub secret: String,
     /// Arguments of the user's for the agent's program.
     pub agent_args: Vec<String>,
     /// The version of this program, for agents that want to know their client.
@@ -71,10 +73,31 @@ pub struct Launch {
     pub unset: Vec<String>,
     /// Files that it needs, laid out in [`Job::folder`] before it starts, for this user's eyes only.
     pub files: Vec<File>,
+    /// How it is spoken to.
+    pub wire: Wire,
     /// How long it may take to leave after its stdin was closed, in milliseconds.
     pub eof_ms: u64,
     /// How long it may take to leave after SIGTERM, in milliseconds.
     pub term_ms: u64,
+}
+
+/// How an agent is spoken to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Wire {
+    /// In lines on its stdin and stdout.
+    #[default]
+    Lines,
+    /// It serves HTTP on loopback: the data of its event stream are the lines it says, and it is called.
+    Http {
+        /// What the line of its stdout begins with that goes on with its address, `http://127.0.0.1:PORT`.
+        ready: String,
+        /// The path of its event stream (server-sent events).
+        events: String,
+        /// For Basic authentication.
+        user: String,
+        /// Likewise.
+        password: String,
+    },
 }
 
 /// A file for an agent.

@@ -21,6 +21,17 @@ pub enum Input<'a> {
     Opened,
     /// It said a line.
     Line(&'a str),
+    /// It answered a call.
+    Reply {
+        /// The call's.
+        tag: Tag,
+        /// HTTP's; 0 where there was no answer, and the body says why.
+        status: u16,
+        /// What it says.
+        body: &'a str,
+    },
+    /// The event stream of an agent that serves broke and is being opened again: what it said meanwhile is lost.
+    StreamLost,
     /// Somebody wants something of it.
     Order(OrderId, &'a Order),
     /// The time asked for with [`Effect::Wake`] is over.
@@ -43,6 +54,45 @@ pub struct Exit {
 /// Names an order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct OrderId(pub u64);
+
+/// Names a call of the dialect's own to an agent that serves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Tag(pub u64);
+
+/// A call's method.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Asks.
+    Get,
+    /// Does.
+    Post,
+    /// Changes.
+    Patch,
+}
+
+impl Method {
+    /// As HTTP writes it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Method::Get => "GET",
+            Method::Post => "POST",
+            Method::Patch => "PATCH",
+        }
+    }
+}
+
+/// A call to an agent that serves.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// The answer comes under it.
+    pub tag: Tag,
+    /// How.
+    pub method: Method,
+    /// What, with its query.
+    pub path: String,
+    /// JSON, or empty for none.
+    pub body: String,
+}
 
 /// Names a timer of the dialect's own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -130,6 +180,8 @@ pub enum Setting {
 pub enum Effect {
     /// Say this line to the agent (without its newline).
     Say(String),
+    /// Call the agent, which serves; `Input::Reply` follows. Calls wait until its event stream is open.
+    Ask(Ask),
     /// The agent's own id of the conversation.
     Native(String),
     /// The agent began a turn by itself (no prompt was ordered). A turn for an ordered prompt is begun by the engine.

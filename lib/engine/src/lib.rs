@@ -9,6 +9,7 @@ mod growth;
 mod journal;
 mod kept;
 pub mod owner;
+mod peer;
 mod places;
 pub mod policy;
 mod restore;

@@ -8,13 +8,15 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use agents::agent::{Agent, Job, Launch, Resume};
+use agents::agent::{Agent, Job, Launch, Resume, Wire};
 use agents::dialect::{
-    Decision, Dialect, Effect, Exit, Fault, Input, Order, OrderId, Permit, Prompt, RequestKey, Stop, Timer, Verdict,
+    Ask, Decision, Dialect, Effect, Exit, Fault, Input, Order, OrderId, Permit, Prompt, RequestKey, Stop, Tag, Timer,
+    Verdict,
 };
+use host::http::Answer;
 use host::signals::{Caught, Signals};
 use host::tty::Terminal;
-use host::{Happening, Line, Spec, Unit, clock};
+use host::{Line, Spec, Unit, clock};
 use schema::event::{Body, Cause, SessionStarted, Unparsed};
 use schema::item::ContentPart;
 use schema::outcome::{ErrorCode, Outcome};
@@ -26,6 +28,7 @@ use crate::error::Error;
 use crate::journal::{Journal, Lines};
 use crate::kept::Kept;
 use crate::owner::{MARK, Owned};
+use crate::peer::{Peer, Word};
 use crate::places::Places;
 use crate::policy::{OnAsk, Policy, Ruling};
 use crate::turn::{By, Course, Cut, Ended, Note, PromptItem, describe_exit};
@@ -135,8 +138,9 @@ pub fn run(owned: Owned, run: Run, screen: &mut dyn Screen) -> Result<RunEnd, Er
     let places = Places::beside(journal.store_path());
     let uid = journal.session().uid.clone();
     let folder = places.folder(&uid).to_string_lossy().into_owned();
-    let job = Job { resume, folder, ..run.job.clone() };
+    let job = Job { resume, folder, secret: host::secret::new()?, ..run.job.clone() };
     let launch = run.agent.launch(&job);
+    let wire = launch.wire.clone();
     let files = Files { places, uid, files: launch.files.clone() };
     let spec = spec(&run, &job, launch, journal.session());
     let mut conductor = Conductor {
@@ -167,7 +171,7 @@ pub fn run(owned: Owned, run: Run, screen: &mut dyn Screen) -> Result<RunEnd, Er
         spent: 0.0,
         denied_unasked: 0,
     };
-    let outcome = runtime.block_on(conductor.conduct(&spec, &files, &lock));
+    let outcome = runtime.block_on(conductor.conduct(&spec, wire, &files, &lock));
     files.remove();
     // What is below the guard is dead by now, whatever happened; the row says so before the lock is free.
     let left = conductor.journal.leave();
@@ -226,7 +230,7 @@ struct Conductor<'a> {
     trace: Option<Trace>,
     effects: Vec<Effect>,
     /// What the agent is to be told once what led to it is stored.
-    says: Vec<String>,
+    says: Vec<Say>,
     orders: VecDeque<(OrderId, Order)>,
     ordered: u64,
     timers: Vec<(Timer, Instant)>,
@@ -249,6 +253,12 @@ struct Conductor<'a> {
     denied_unasked: usize,
 }
 
+/// What the agent is to be told.
+enum Say {
+    Line(String),
+    Ask(Ask),
+}
+
 #[derive(Default)]
 struct Clocks {
     wall: Option<Instant>,
@@ -258,14 +268,14 @@ struct Clocks {
 }
 
 impl Conductor<'_> {
-    async fn conduct(&mut self, spec: &Spec, files: &Files, lock: &host::Lock) -> Result<(), Error> {
+    async fn conduct(&mut self, spec: &Spec, wire: Wire, files: &Files, lock: &host::Lock) -> Result<(), Error> {
         let mut signals = Signals::new()?;
         self.begin();
         // The prompt is stored before anything is started: a turn follows whatever happens.
         self.flush(None)?;
         let started = files.lay_out().and_then(|()| Ok(Unit::spawn(spec, lock)?));
-        let mut unit = match started {
-            Ok(unit) => unit,
+        let mut peer = match started {
+            Ok(unit) => Peer::new(unit, wire),
             Err(error) => {
                 self.fail_to_start(&error);
                 return self.flush(None);
@@ -277,8 +287,8 @@ impl Conductor<'_> {
         let prompt = std::mem::take(&mut self.run.prompt);
         self.order(Order::Prompt(prompt));
         self.carry_out();
-        let result = self.follow(&mut unit, &mut signals).await;
-        self.finish(unit, &mut signals, result.is_err()).await;
+        let result = self.follow(&mut peer, &mut signals).await;
+        self.finish(peer.unit, &mut signals, result.is_err()).await;
         result?;
         self.course.close();
         self.record(None);
@@ -345,7 +355,7 @@ impl Conductor<'_> {
     }
 
     /// The loop.
-    async fn follow(&mut self, unit: &mut Unit, signals: &mut Signals) -> Result<(), Error> {
+    async fn follow(&mut self, peer: &mut Peer, signals: &mut Signals) -> Result<(), Error> {
         let stdout = self.run.stdout.try_clone().map_err(|source| Error::File {
             doing: "watch",
             path: PathBuf::from("stdout"),
@@ -354,7 +364,7 @@ impl Conductor<'_> {
         let mut reader_gone = std::pin::pin!(host::bell::reader_gone(stdout));
         self.clocks.idle = self.run.limits.idle_timeout.map(|limit| Instant::now() + limit);
         loop {
-            self.flush(Some(unit))?;
+            self.flush(Some(peer))?;
             if self.over {
                 return Ok(());
             }
@@ -363,13 +373,15 @@ impl Conductor<'_> {
             tokio::select! {
                 biased;
                 caught = signals.next() => self.caught(caught),
-                happening = unit.next() => match happening {
-                    Happening::Lines => {
-                        self.heard(unit)?;
+                word = peer.next() => match word {
+                    Word::Lines => {
+                        self.heard(peer)?;
                         self.clocks.idle = self.run.limits.idle_timeout.map(|limit| Instant::now() + limit);
                     }
-                    Happening::Stderr(text) => self.stderr(&text),
-                    Happening::Exited(exit) => self.exited(&exit),
+                    Word::Answer(answer) => self.replied(&answer),
+                    Word::Lost => self.step(Input::StreamLost, None),
+                    Word::Aside(text) => self.aside(&text),
+                    Word::Exited(exit) => self.exited(&exit),
                 },
                 () = &mut reader_gone, if !self.reader_gone => {
                     self.reader_gone = true;
@@ -382,10 +394,10 @@ impl Conductor<'_> {
     }
 
     /// Everything the agent has said so far, in batches.
-    fn heard(&mut self, unit: &mut Unit) -> Result<(), Error> {
+    fn heard(&mut self, peer: &mut Peer) -> Result<(), Error> {
         while !self.over {
-            // The dialect borrows the line, and what it says goes to the unit after the commit.
-            let Some(line) = unit.line() else { break };
+            // The dialect borrows the line, and what it says goes to the agent after the commit.
+            let Some(line) = peer.line() else { break };
             match line {
                 Line::Whole(text) => {
                     if let Some(trace) = &mut self.trace {
@@ -418,6 +430,14 @@ impl Conductor<'_> {
             }
         }
         Ok(())
+    }
+
+    fn replied(&mut self, answer: &Answer) {
+        let Answer { tag, status, body } = answer;
+        if let Some(trace) = &mut self.trace {
+            trace.write("out", &format!("{tag} {status} {body}"));
+        }
+        self.step(Input::Reply { tag: Tag(*tag), status: *status, body }, Some(body));
     }
 
     /// One input to the dialect, and all that follows from it.
@@ -478,7 +498,8 @@ impl Conductor<'_> {
 
     fn note(&mut self, note: Note, raw: Option<&str>) {
         match note {
-            Note::Say(line) => self.says.push(line),
+            Note::Say(line) => self.says.push(Say::Line(line)),
+            Note::Ask(ask) => self.says.push(Say::Ask(ask)),
             Note::Native(id) => self.journal.set_native(id),
             Note::Permit(permit) => self.permission(*permit),
             Note::Question(key) => self.question(key),
@@ -723,14 +744,14 @@ impl Conductor<'_> {
         self.over = true;
     }
 
-    fn stderr(&mut self, text: &str) {
+    fn aside(&mut self, text: &str) {
         if let Some(trace) = &mut self.trace {
             for line in text.lines() {
                 trace.write("err", line);
             }
         }
         for line in text.lines() {
-            log::debug!("{} says on stderr: {line}", self.agent);
+            log::debug!("{} says: {line}", self.agent);
         }
     }
 
@@ -765,17 +786,28 @@ impl Conductor<'_> {
     }
 
     /// Stores what waits, shows it, and only then tells the agent what follows from it.
-    fn flush(&mut self, unit: Option<&mut Unit>) -> Result<(), Error> {
+    fn flush(&mut self, peer: Option<&mut Peer>) -> Result<(), Error> {
         if let Some(lines) = self.journal.commit()? {
             self.screen.show(lines);
             host::step::reached("shown");
         }
-        if let Some(unit) = unit {
-            for line in self.says.drain(..) {
-                if let Some(trace) = &mut self.trace {
-                    trace.write("in", &line);
+        if let Some(peer) = peer {
+            for say in self.says.drain(..) {
+                match say {
+                    Say::Line(line) => {
+                        if let Some(trace) = &mut self.trace {
+                            trace.write("in", &line);
+                        }
+                        peer.unit.say(&line);
+                    }
+                    Say::Ask(ask) => {
+                        if let Some(trace) = &mut self.trace {
+                            let (method, path) = (ask.method.as_str(), &ask.path);
+                            trace.write("in", &format!("{} {method} {path} {}", ask.tag.0, ask.body));
+                        }
+                        peer.ask(&ask);
+                    }
                 }
-                unit.say(&line);
                 host::step::reached("said");
             }
         }

@@ -5,7 +5,8 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 
 use agents::dialect::{
-    Asked, Decision, Effect, Exit, Fault, Finish, Key, OrderId, Permit, RequestKey, Start, Status, Stop, Timer, Verdict,
+    Ask, Asked, Decision, Effect, Exit, Fault, Finish, Key, OrderId, Permit, RequestKey, Start, Status, Stop, Timer,
+    Verdict,
 };
 use schema::event::{
     Body, Cause, EndReason, EndedPhase, ErrorData, ItemDelta, ItemEvent, SessionEnded, StartedPhase, TerminatedBy,
@@ -58,6 +59,8 @@ pub struct Said {
 pub enum Note {
     /// Say this line to the agent, once everything before it is stored.
     Say(String),
+    /// Call the agent, likewise.
+    Ask(Ask),
     /// The agent's own id of the conversation.
     Native(String),
     /// A permission must be decided.
@@ -404,6 +407,7 @@ impl Course {
             }
             Effect::SessionEnded(message) => self.end_session(EndReason::Completed, TerminatedBy::Agent, message),
             Effect::Say(line) => return Some(Note::Say(line)),
+            Effect::Ask(ask) => return Some(Note::Ask(ask)),
             Effect::Native(id) => return Some(Note::Native(id)),
             Effect::Unparsed { error, location } => return Some(Note::Unparsed { error, location }),
             Effect::Taken(order) => return Some(Note::Taken(order)),

@@ -1,7 +1,7 @@
 //! Recorded conversations, played to their translator and through the course of a session: the events that must result.
 //!
-//! A `.talk` holds one conversation: `=` the job, `<` a line heard, `<@METHOD` the answer to our call of that method, `!` an
-//! order, `.` the process's end, `>` what we say (written by `UPDATE=1`). Beside it `.events` holds the events, one a line.
+//! A `.talk` holds one conversation: `=` the job, `<` a line heard, `<@METHOD` the answer to our call of that method (of an agent
+//! that serves: `<@POST PATH STATUS`, `<@lost`), `!` an order, `.` the process's end, `>` what we say (written by `UPDATE=1`). Beside it `.events` holds the events, one a line.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use agents::agent::{Agent, Job, Resume};
 use agents::dialect::{
-    Attachment, Decision, Dialect, Effect, Exit, Fault, Input, Order, OrderId, Prompt, RequestKey, Timer,
+    Attachment, Decision, Dialect, Effect, Exit, Fault, Input, Order, OrderId, Prompt, RequestKey, Tag, Timer,
 };
 use agents::registry;
 use engine::turn::{By, Course, Cut, Note, PromptItem, describe_exit};
@@ -35,6 +35,8 @@ struct Player {
     said: Vec<String>,
     /// Ids of our calls that wait for an answer, by method.
     calls: HashMap<String, VecDeque<Value>>,
+    /// The same of an agent that serves, by method and path.
+    asks: HashMap<String, VecDeque<Tag>>,
     asked: VecDeque<(RequestKey, bool)>,
     steered: VecDeque<(OrderId, String)>,
     timers: Vec<Timer>,
@@ -52,6 +54,7 @@ impl Player {
             effects: Vec::new(),
             said: Vec::new(),
             calls: HashMap::new(),
+            asks: HashMap::new(),
             asked: VecDeque::new(),
             steered: VecDeque::new(),
             timers: Vec::new(),
@@ -99,6 +102,11 @@ impl Player {
                     }
                     self.said.push(line);
                 }
+                Some(Note::Ask(ask)) => {
+                    let what = format!("{} {}", ask.method.as_str(), ask.path);
+                    self.said.push(format!("{what} {}", ask.body).trim_end().to_owned());
+                    self.asks.entry(what).or_default().push_back(ask.tag);
+                }
                 Some(Note::Native(id)) => self.native = Some(id),
                 Some(Note::Permit(permit)) => self.asked.push_back((permit.key, false)),
                 Some(Note::Question(key)) => self.asked.push_back((key, true)),
@@ -139,6 +147,17 @@ impl Player {
             }
         }
         self.effects = effects;
+    }
+
+    /// An answer of an agent that serves: the method and path of our call, the status, the body.
+    fn replied(&mut self, answer: &str) {
+        let mut words = answer.splitn(4, ' ');
+        let mut word = || words.next().unwrap_or_default();
+        let what = format!("{} {}", word(), word());
+        let (status, body) = (word().parse().expect("an HTTP status"), word());
+        // An answer to a call that we do not make is not ours to hear.
+        let Some(tag) = self.asks.get_mut(&what).and_then(VecDeque::pop_front) else { return };
+        self.step(Input::Reply { tag, status, body });
     }
 
     fn order(&mut self, order: Order) -> OrderId {
@@ -252,6 +271,7 @@ fn job(line: &str) -> Job {
             totals: options.get("totals").cloned(),
             fork: options["fork"] == true,
         }),
+        secret: "secret".into(),
         agent_args: Vec::new(),
         folder: "/files".into(),
         client_version: "0.0.0".into(),
@@ -278,6 +298,10 @@ fn play(agent: &dyn Agent, name: &str, talk: &str) -> (String, String) {
             continue;
         }
         match line.split_at(1) {
+            ("<", "@lost") => player.step(Input::StreamLost),
+            ("<", rest) if ["@GET ", "@POST ", "@PATCH "].iter().any(|call| rest.starts_with(call)) => {
+                player.replied(&rest[1..]);
+            }
             ("<", rest) if rest.starts_with('@') => {
                 let (method, answer) = rest[1..].split_once(' ').expect("a method and its answer");
                 // An answer to a call that we do not make is not ours to hear.

@@ -630,7 +630,7 @@ impl Dialect for Conversation {
             },
             Input::Woke(_) => self.close(effects),
             // The engine tells of a death better than we could.
-            Input::Closed(_) => {}
+            Input::Closed(_) | Input::Reply { .. } | Input::StreamLost => {}
         }
     }
 }

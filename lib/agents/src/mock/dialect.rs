@@ -146,7 +146,7 @@ impl Dialect for Conversation {
                 effects.push(Effect::Say(String::from_utf8(line).expect("JSON is UTF-8")));
             }
             // It speaks first, and nothing of it is worth a word after its end.
-            Input::Opened | Input::Woke(_) | Input::Closed(_) => {}
+            Input::Opened | Input::Woke(_) | Input::Closed(_) | Input::Reply { .. } | Input::StreamLost => {}
         }
     }
 }

@@ -117,6 +117,7 @@ mod tests {
                 totals: Some(serde_json::to_value(totals).unwrap()),
                 fork: true,
             }),
+            secret: String::new(),
             agent_args: Vec::new(),
             folder: "/files".to_owned(),
             client_version: "0".to_owned(),

@@ -46,6 +46,7 @@ impl Rehearsal {
             must_ask: false,
             max_turns: None,
             resume: None,
+            secret: String::new(),
             agent_args: Vec::new(),
             folder: "/files".to_owned(),
             client_version: "0".to_owned(),

@@ -200,6 +200,7 @@ pub(crate) fn main(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
     let limits = limits(context, &args, card)?;
     let environment = environment(&args)?;
     let (program, found) = program(card)?;
+    let agent_version = version(card, &program)?;
     let prompt = Prompt { text, attachments: attachments(&args, card)?, steer: false };
     let labels = labels(&args.label)?;
 
@@ -233,7 +234,7 @@ pub(crate) fn main(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
     let request = Run {
         agent,
         program,
-        agent_version: None,
+        agent_version,
         job,
         fork: resume,
         metadata,
@@ -643,6 +644,35 @@ fn program(card: &Card) -> Result<(PathBuf, String), Failure> {
         .map_err(|error| Failure::from(error).hint(format!("install it: {}", card.install)))?;
     let ours = directories.iter().any(|directory| program.starts_with(directory));
     Ok((program, if ours { "installed by sandbox-agent".to_owned() } else { "found on PATH".to_owned() }))
+}
+
+/// The agent's version as its package says it, without starting it; one that is too old is refused.
+fn version(card: &Card, program: &Path) -> Result<Option<String>, Failure> {
+    let Some(oldest) = card.oldest else { return Ok(None) };
+    let Some(version) = package_version(program, oldest.package) else { return Ok(None) };
+    let number =
+        |version: &str| -> Vec<u64> { version.split(['.', '-']).map_while(|part| part.parse().ok()).collect() };
+    if number(&version) < number(oldest.version) {
+        let words = format!(
+            "failed to use {}: it is {} {version}, and {} or newer is needed: {}",
+            program.display(),
+            card.title,
+            oldest.version,
+            oldest.why
+        );
+        return Err(Failure::usage(words).hint(format!("update it: {}", card.install)));
+    }
+    Ok(Some(version))
+}
+
+/// The version in the `package.json` of this npm package above a program, links followed.
+fn package_version(program: &Path, package: &str) -> Option<String> {
+    let program = program.canonicalize().ok()?;
+    program.ancestors().skip(1).find_map(|folder| {
+        let text = std::fs::read_to_string(folder.join("package.json")).ok()?;
+        let json: serde_json::Value = serde_json::from_str(&text).ok()?;
+        (json["name"] == package).then(|| json["version"].as_str().map(str::to_owned))?
+    })
 }
 
 fn attachments(args: &RunArgs, card: &Card) -> Result<Vec<Attachment>, Failure> {

@@ -13,6 +13,8 @@ pub struct Card {
     pub program: Option<&'static str>,
     /// The version that this release was tested with.
     pub tested: &'static str,
+    /// The oldest version that works, where an older one must not be started.
+    pub oldest: Option<Oldest>,
     /// Its modes, the default first; empty where it has none.
     pub modes: &'static [&'static str],
     /// Its efforts, where the list is part of its protocol; empty where any word is passed on.
@@ -52,4 +54,15 @@ pub struct Capabilities {
     pub max_turns: bool,
     /// It reports money.
     pub cost: bool,
+}
+
+/// The oldest version of an agent that works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Oldest {
+    /// The npm package whose `package.json`, above the program, says the version.
+    pub package: &'static str,
+    /// The version.
+    pub version: &'static str,
+    /// What is wrong with older ones, for people.
+    pub why: &'static str,
 }

@@ -9,3 +9,4 @@ pub mod registry;
 
 pub mod codex;
 pub mod mock;
+pub mod pi;

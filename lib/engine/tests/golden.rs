@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use agents::agent::{Agent, Job, Resume};
 use agents::dialect::{
-    Attachment, Decision, Dialect, Effect, Exit, Fault, Input, Order, OrderId, Prompt, RequestKey, Tag, Timer,
+    Attachment, Decision, Dialect, Effect, Exit, Fault, Input, Order, OrderId, Prompt, RequestKey, Setting, Tag, Timer,
 };
 use agents::registry;
 use engine::turn::{By, Course, Cut, Note, PromptItem, describe_exit};
@@ -96,7 +96,8 @@ impl Player {
                 None | Some(Note::Taken(_)) if note.is_none() => {}
                 Some(Note::Say(line)) => {
                     if let Ok(message) = serde_json::from_str::<Value>(&line)
-                        && let (Some(method), Some(id)) = (message["method"].as_str(), message.get("id"))
+                        && let (Some(method), Some(id)) =
+                            (message["method"].as_str().or(message["type"].as_str()), message.get("id"))
                     {
                         self.calls.entry(method.to_owned()).or_default().push_back(id.clone());
                     }
@@ -212,6 +213,8 @@ impl Player {
                 self.record();
                 self.order(Order::Refuse(key, None));
             }
+            "model" => drop(self.order(Order::Set(Setting::Model(text())))),
+            "effort" => drop(self.order(Order::Set(Setting::Effort(text())))),
             "wake" => {
                 for timer in std::mem::take(&mut self.timers) {
                     self.step(Input::Woke(timer));

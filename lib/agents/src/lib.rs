@@ -5,6 +5,7 @@ pub mod card;
 pub mod credentials;
 pub mod dialect;
 mod jsonrpc;
+pub mod recipe;
 pub mod registry;
 
 pub mod codex;

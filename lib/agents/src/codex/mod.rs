@@ -12,6 +12,7 @@ use schema::event::PermissionMode;
 use crate::agent::{Agent, Job, Launch};
 use crate::card::{Capabilities, Card};
 use crate::dialect::Dialect;
+use crate::recipe;
 
 /// Codex.
 pub struct Codex;
@@ -20,7 +21,7 @@ static CARD: Card = Card {
     name: "codex",
     title: "Codex",
     program: Some("codex"),
-    tested: "0.169.0",
+    tested: recipe::CODEX.tested,
     oldest: None,
     modes: &["default", "plan"],
     efforts: &[],
@@ -39,7 +40,7 @@ static CARD: Card = Card {
         max_turns: false,
         cost: false,
     },
-    install: "npm install -g @openai/codex",
+    install: &recipe::CODEX,
 };
 
 impl Agent for Codex {

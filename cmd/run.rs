@@ -641,7 +641,7 @@ fn program(card: &Card) -> Result<(PathBuf, String), Failure> {
     }
     directories.push(PathBuf::from("/usr/local/lib/sandbox-agent/bin"));
     let program = host::find::program(Path::new(name), &directories)
-        .map_err(|error| Failure::from(error).hint(format!("install it: {}", card.install.command())))?;
+        .map_err(|error| Failure::from(error).hint(format!("install it: {}", card.install)))?;
     let ours = directories.iter().any(|directory| program.starts_with(directory));
     Ok((program, if ours { "installed by sandbox-agent".to_owned() } else { "found on PATH".to_owned() }))
 }

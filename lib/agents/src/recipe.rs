@@ -1,5 +1,7 @@
 //! How agents are installed, as data: one table of recipes and of the versions that this release was tested with.
 
+use std::fmt;
+
 /// How an agent is installed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recipe {
@@ -50,10 +52,10 @@ pub struct Install {
     pub recipe: Recipe,
 }
 
-impl Install {
-    /// The command that installs it, for messages.
-    pub fn command(&self) -> String {
-        format!("sandbox-agent install-agent {}", self.name)
+/// The command that installs it, for messages.
+impl fmt::Display for Install {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "sandbox-agent install-agent {}", self.name)
     }
 }
 

@@ -198,6 +198,13 @@ pub enum Effect {
     Retracted(Vec<Key>),
     /// A permission is asked for; an `Order::Decide` follows, unless `Withdrawn` comes first.
     Permit(Box<Permit>),
+    /// The agent refused this by itself, without asking: requested and rejected at once.
+    Denied {
+        /// What it refused.
+        permit: Box<Permit>,
+        /// Why.
+        message: Option<String>,
+    },
     /// A question is asked; `Order::Answer` or `Order::Refuse` follows, unless `Withdrawn` comes first.
     Question(Asked),
     /// The agent no longer waits for this request: it decided by itself, with or without a word about it.

@@ -4,10 +4,12 @@ pub mod agent;
 pub mod card;
 pub mod credentials;
 pub mod dialect;
+mod diff;
 mod jsonrpc;
 pub mod recipe;
 pub mod registry;
 
+pub mod claude;
 pub mod codex;
 pub mod mock;
 pub mod pi;

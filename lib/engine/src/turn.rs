@@ -382,6 +382,11 @@ impl Course {
                 self.permit(&permit);
                 return Some(Note::Permit(permit));
             }
+            Effect::Denied { permit, message } => {
+                self.permit(&permit);
+                let decision = Decision::Reject { message: None, stop: false };
+                self.decide(permit.key, &decision, ResolvedBy::Agent, By { message, ..By::default() });
+            }
             Effect::Question(asked) => {
                 let key = asked.key;
                 self.question(asked);

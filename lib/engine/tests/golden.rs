@@ -95,11 +95,16 @@ impl Player {
             match note {
                 None | Some(Note::Taken(_)) if note.is_none() => {}
                 Some(Note::Say(line)) => {
-                    if let Ok(message) = serde_json::from_str::<Value>(&line)
-                        && let (Some(method), Some(id)) =
-                            (message["method"].as_str().or(message["type"].as_str()), message.get("id"))
-                    {
-                        self.calls.entry(method.to_owned()).or_default().push_back(id.clone());
+                    if let Ok(message) = serde_json::from_str::<Value>(&line) {
+                        // JSON-RPC, Claude Code's control protocol, or Pi's commands.
+                        let method = message["method"]
+                            .as_str()
+                            .or(message["request"]["subtype"].as_str())
+                            .or(message["type"].as_str());
+                        let id = message.get("id").or(message.get("request_id"));
+                        if let (Some(method), Some(id)) = (method, id) {
+                            self.calls.entry(method.to_owned()).or_default().push_back(id.clone());
+                        }
                     }
                     self.said.push(line);
                 }
@@ -214,6 +219,7 @@ impl Player {
                 self.order(Order::Refuse(key, None));
             }
             "model" => drop(self.order(Order::Set(Setting::Model(text())))),
+            "mode" => drop(self.order(Order::Set(Setting::Mode(text())))),
             "effort" => drop(self.order(Order::Set(Setting::Effort(text())))),
             "wake" => {
                 for timer in std::mem::take(&mut self.timers) {
@@ -310,7 +316,10 @@ fn play(agent: &dyn Agent, name: &str, talk: &str) -> (String, String) {
                 // An answer to a call that we do not make is not ours to hear.
                 let Some(id) = player.calls.get_mut(method).and_then(VecDeque::pop_front) else { continue };
                 let mut answer: Value = serde_json::from_str(answer).expect("an answer as JSON");
-                answer["id"] = id;
+                match answer["type"] == "control_response" {
+                    true => answer["response"]["request_id"] = id,
+                    false => answer["id"] = id,
+                }
                 player.step(Input::Line(&answer.to_string()));
             }
             ("<", rest) => player.step(Input::Line(rest.strip_prefix(' ').unwrap_or(rest))),
@@ -407,11 +416,17 @@ fn recorded_conversations_give_their_events() {
 /// The same conversation, cut off after any line, ends as a conversation too.
 #[test]
 fn a_conversation_may_break_off_anywhere() {
-    for name in ["shell-deny", "steer", "reasoning", "patch-allow", "subagent-v1"] {
-        let talk = std::fs::read_to_string(fixtures().join(format!("codex/{name}.talk"))).unwrap();
-        let lines: Vec<&str> = talk.lines().filter(|line| !line.starts_with("> ")).collect();
-        for end in 1..lines.len() {
-            play(registry::find("codex").unwrap(), name, &(lines[..end].join("\n") + "\n"));
+    let cases = [
+        ("claude", ["bash-deny", "steer-mid-turn", "thinking", "multi-tool", "2.1.329-subagent-permission"]),
+        ("codex", ["shell-deny", "steer", "reasoning", "patch-allow", "subagent-v1"]),
+    ];
+    for (agent, names) in cases {
+        for name in names {
+            let talk = std::fs::read_to_string(fixtures().join(format!("{agent}/{name}.talk"))).unwrap();
+            let lines: Vec<&str> = talk.lines().filter(|line| !line.starts_with("> ")).collect();
+            for end in 1..lines.len() {
+                play(registry::find(agent).unwrap(), name, &(lines[..end].join("\n") + "\n"));
+            }
         }
     }
 }

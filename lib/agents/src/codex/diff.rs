@@ -1,10 +1,9 @@
 //! Codex's patches as git unified diffs.
 
-use std::fmt::Write;
-
 use schema::item::{ContentPart, FileAction};
 
 use super::wire::{Change, ChangeKind};
+use crate::diff::{ended, push, relative, whole};
 
 /// A change as a `file_ref` part; paths in the diff are relative to the working directory where they lie in it.
 pub(super) fn file_ref(cwd: &str, change: &Change) -> ContentPart {
@@ -42,46 +41,6 @@ pub(super) fn file_ref(cwd: &str, change: &Change) -> ContentPart {
             }
         }
     }
-}
-
-/// A file that came or went as a whole.
-fn whole(path: &str, text: &str, sign: char) -> String {
-    let (mode, old, new) = if sign == '+' {
-        ("new file", "/dev/null".to_owned(), format!("b/{path}"))
-    } else {
-        ("deleted file", format!("a/{path}"), "/dev/null".to_owned())
-    };
-    let mut diff = format!("diff --git a/{path} b/{path}\n{mode} mode 100644\n");
-    let lines = text.lines().count();
-    if lines == 0 {
-        return diff;
-    }
-    let span = if lines == 1 { "1".to_owned() } else { format!("1,{lines}") };
-    let (before, after) = if sign == '+' { ("0,0", span.as_str()) } else { (span.as_str(), "0,0") };
-    push(&mut diff, format_args!("--- {old}\n+++ {new}\n@@ -{before} +{after} @@\n"));
-    for line in text.split_inclusive('\n') {
-        diff.push(sign);
-        diff.push_str(line);
-    }
-    if !text.ends_with('\n') {
-        diff.push_str("\n\\ No newline at end of file\n");
-    }
-    diff
-}
-
-fn ended(hunks: &str) -> String {
-    if hunks.ends_with('\n') || hunks.is_empty() { hunks.to_owned() } else { format!("{hunks}\n") }
-}
-
-fn relative<'a>(cwd: &str, path: &'a str) -> &'a str {
-    match path.strip_prefix(cwd.trim_end_matches('/')).and_then(|rest| rest.strip_prefix('/')) {
-        Some(inside) => inside,
-        None => path.trim_start_matches('/'),
-    }
-}
-
-fn push(text: &mut String, arguments: std::fmt::Arguments<'_>) {
-    text.write_fmt(arguments).expect("writing into memory cannot fail");
 }
 
 #[cfg(test)]

@@ -1,0 +1,57 @@
+//! Claude Code, through `claude -p` with stream-json both ways: its card and its way in.
+
+mod dialect;
+mod items;
+mod launch;
+mod requests;
+mod spent;
+mod wire;
+
+use schema::event::PermissionMode;
+
+use crate::agent::{Agent, Job, Launch};
+use crate::card::{Capabilities, Card};
+use crate::dialect::Dialect;
+
+/// Claude Code.
+pub struct Claude;
+
+static CARD: Card = Card {
+    name: "claude",
+    title: "Claude Code",
+    program: Some("claude"),
+    tested: "2.1.329",
+    oldest: None,
+    modes: &["default", "plan"],
+    efforts: &[],
+    permission_modes: &PermissionMode::ALL,
+    can: Capabilities {
+        model: true,
+        effort: true,
+        resume: true,
+        resume_elsewhere: false,
+        fork: true,
+        steer: true,
+        images: true,
+        files: true,
+        edit_input: true,
+        deny_message: true,
+        max_turns: true,
+        cost: true,
+    },
+    install: "npm install -g @anthropic-ai/claude-code",
+};
+
+impl Agent for Claude {
+    fn card(&self) -> &Card {
+        &CARD
+    }
+
+    fn launch(&self, job: &Job) -> Launch {
+        launch::launch(job)
+    }
+
+    fn dialect(&self, job: &Job) -> Box<dyn Dialect> {
+        Box::new(dialect::Conversation::new(job))
+    }
+}

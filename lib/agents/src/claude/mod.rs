@@ -12,6 +12,7 @@ use schema::event::PermissionMode;
 use crate::agent::{Agent, Job, Launch};
 use crate::card::{Capabilities, Card};
 use crate::dialect::Dialect;
+use crate::recipe;
 
 /// Claude Code.
 pub struct Claude;
@@ -20,7 +21,7 @@ static CARD: Card = Card {
     name: "claude",
     title: "Claude Code",
     program: Some("claude"),
-    tested: "2.1.329",
+    tested: recipe::CLAUDE.tested,
     oldest: None,
     modes: &["default", "plan"],
     efforts: &[],
@@ -39,7 +40,7 @@ static CARD: Card = Card {
         max_turns: true,
         cost: true,
     },
-    install: "npm install -g @anthropic-ai/claude-code",
+    install: &recipe::CLAUDE,
 };
 
 impl Agent for Claude {

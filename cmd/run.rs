@@ -665,10 +665,11 @@ fn version(card: &Card, program: &Path) -> Result<Option<String>, Failure> {
     Ok(Some(version))
 }
 
-/// The version in the `package.json` of this npm package above a program, links followed.
+/// The version in the `package.json` of this npm package: above the program, links followed, or beside its launcher.
 fn package_version(program: &Path, package: &str) -> Option<String> {
     let program = program.canonicalize().ok()?;
-    program.ancestors().skip(1).find_map(|folder| {
+    let within = Path::new("node_modules").join(package);
+    program.ancestors().skip(1).flat_map(|folder| [folder.to_owned(), folder.join(&within)]).find_map(|folder| {
         let text = std::fs::read_to_string(folder.join("package.json")).ok()?;
         let json: serde_json::Value = serde_json::from_str(&text).ok()?;
         (json["name"] == package).then(|| json["version"].as_str().map(str::to_owned))?

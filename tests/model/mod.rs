@@ -89,6 +89,10 @@ impl Drop for Model {
 impl Shared {
     fn serve(&self, stream: TcpStream) -> io::Result<()> {
         let (call, answer) = http::accept(stream)?;
+        if call.method.is_empty() {
+            // A connection that was made for later and never used.
+            return Ok(());
+        }
         match (call.method.as_str(), call.path.split('?').next().unwrap_or_default()) {
             _ if call.header("upgrade").is_some() => {
                 answer.whole(426, &[], &json!({"error": {"message": "no WebSocket here, use HTTP"}}))

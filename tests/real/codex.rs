@@ -478,7 +478,7 @@ fn a_picture() {
     assert!(codex.model.requests()[0].says("data:image/png;base64,"));
 }
 
-fn from_base64(text: &str) -> Vec<u8> {
+pub(crate) fn from_base64(text: &str) -> Vec<u8> {
     let digits = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let (mut bytes, mut bits, mut count) = (Vec::new(), 0u32, 0);
     for digit in text.bytes().take_while(|byte| *byte != b'=') {

@@ -419,6 +419,10 @@ fn a_conversation_may_break_off_anywhere() {
     let cases = [
         ("claude", ["bash-deny", "steer-mid-turn", "thinking", "multi-tool", "2.1.329-subagent-permission"]),
         ("codex", ["shell-deny", "steer", "reasoning", "patch-allow", "subagent-v1"]),
+        (
+            "pi",
+            ["0.87.1-abort-tool", "0.87.1-question-answer", "0.87.1-rate-limit-once", "0.87.1-edit", "0.74.2-compact"],
+        ),
     ];
     for (agent, names) in cases {
         for name in names {

@@ -412,9 +412,14 @@ impl Conversation {
             let model = self.model.as_ref().map(wire::Model::name);
             self.count(counts, model);
         }
-        // The answer that overflowed is asked for again.
-        if let Some(turn) = &mut self.turn {
-            turn.running |= end.reason == "overflow";
+        if let Some(turn) = &mut self.turn
+            && end.will_retry
+        {
+            turn.running = true;
+            let abandoned = std::mem::take(&mut turn.attempt);
+            if !abandoned.is_empty() {
+                effects.push(Effect::Retracted(abandoned));
+            }
         }
     }
 

@@ -296,6 +296,9 @@ pub(super) struct Compaction {
     pub(super) reason: String,
     #[serde(default)]
     pub(super) result: Option<Summary>,
+    /// The answer that did not fit is asked for again.
+    #[serde(default)]
+    pub(super) will_retry: bool,
     #[serde(default)]
     pub(super) error_message: Option<String>,
 }
@@ -496,12 +499,13 @@ pub(super) fn code_of(prose: &str, streamed: bool) -> ErrorCode {
     }
 }
 
-/// The status of an HTTP answer, from `401: {…}` (0.87) or `401 Wrong key` (0.74).
+/// The status of an HTTP answer, from `401: {…}`, `openai API error (401): {…}` or, in 0.74, `401 Wrong key`.
 fn status_of(prose: &str) -> Option<u16> {
-    let prose = prose.strip_prefix("error: ").unwrap_or(prose);
-    let digits = prose.get(..3)?;
-    let ends = prose[3..].starts_with([':', ' ']) || prose.len() == 3;
-    digits.parse().ok().filter(|status| ends && (400..600).contains(status))
+    let after = |word: &str| prose.find(word).map(|at| &prose[at + word.len()..]);
+    [Some(prose), after("error (")].into_iter().flatten().find_map(|text| {
+        let ends = text.get(3..).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', ' ', ')']));
+        text.get(..3)?.parse().ok().filter(|status| ends && (400..600).contains(status))
+    })
 }
 
 /// What a model's provider said, without the JSON that Pi wraps round it.
@@ -524,6 +528,7 @@ mod tests {
             ("401: {\"message\":\"Scripted: invalid api key\"}", ErrorCode::Auth),
             ("401 Wrong key", ErrorCode::Auth),
             ("No API key found for OpenAI.\n\nUse /login to log into a provider", ErrorCode::Auth),
+            ("scripted API error (401): {\"message\":\"no\"}", ErrorCode::Auth),
             ("404: {\"message\":\"model nope\"}", ErrorCode::ModelNotFound),
             ("429: {\"message\":\"Scripted rate limit\"}", ErrorCode::RateLimit),
             ("429: {\"message\":\"You exceeded your current quota\"}", ErrorCode::Quota),

@@ -669,7 +669,8 @@ fn version(card: &Card, program: &Path) -> Result<Option<String>, Failure> {
 fn package_version(program: &Path, package: &str) -> Option<String> {
     let program = program.canonicalize().ok()?;
     let within = Path::new("node_modules").join(package);
-    program.ancestors().skip(1).flat_map(|folder| [folder.to_owned(), folder.join(&within)]).find_map(|folder| {
+    let places = |folder: &Path| [folder.to_owned(), folder.join(&within), folder.join("package").join(&within)];
+    program.ancestors().skip(1).flat_map(places).find_map(|folder| {
         let text = std::fs::read_to_string(folder.join("package.json")).ok()?;
         let json: serde_json::Value = serde_json::from_str(&text).ok()?;
         (json["name"] == package).then(|| json["version"].as_str().map(str::to_owned))?

@@ -10,7 +10,7 @@ use engine::Failure;
 use crate::context::Context;
 use crate::exit::{Exit, TABLE};
 use crate::out::{self, Output};
-use crate::{completions, credentials, events, logger, man, run, schema_command, sessions, stream};
+use crate::{completions, credentials, events, logger, man, proc, run, schema_command, sessions, stream};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -60,6 +60,8 @@ enum Command {
     Sessions(sessions::SessionsArgs),
     /// What agents can log in with: show it, export it, check it
     Credentials(credentials::CredentialsArgs),
+    /// Processes that outlive the command that started them: logs, input, terminals, limits
+    Proc(proc::ProcArgs),
     /// Print the JSON Schema of events and records
     Schema,
     /// Print a completion script for a shell
@@ -82,6 +84,7 @@ pub(crate) fn dispatch(args: Vec<OsString>) -> Exit {
         Command::Events(args) => events::main(&context, &args),
         Command::Sessions(args) => sessions::main(&context, args),
         Command::Credentials(args) => credentials::main(&context, args),
+        Command::Proc(args) => proc::main(&context, args),
         Command::Schema => schema_command::main(),
         Command::Completions(args) => completions::main(&args),
         Command::Man(args) => man::main(&args),

@@ -12,6 +12,7 @@ mod markdown;
 mod mock_agent;
 mod names;
 mod out;
+mod proc;
 mod run;
 mod schema_command;
 mod sessions;

@@ -71,6 +71,17 @@ pub(crate) fn print_record<T: serde::Serialize>(record: &T) -> bool {
     stdout.write_all(&line).and_then(|()| stdout.flush()).is_ok()
 }
 
+/// Prints bytes as they are. `false`: the reader has left.
+pub(crate) fn print_bytes(bytes: &[u8]) -> bool {
+    let mut stdout = stdout().lock();
+    stdout.write_all(bytes).and_then(|()| stdout.flush()).is_ok()
+}
+
+/// Writes bytes to stderr as they are. `false`: its reader has left.
+pub(crate) fn complain_bytes(bytes: &[u8]) -> bool {
+    io::stderr().lock().write_all(bytes).is_ok()
+}
+
 /// Says a sentence on stderr.
 pub(crate) fn complain(text: &str) {
     let mut stderr = io::stderr().lock();

@@ -586,21 +586,34 @@ fn limits(context: &Context, args: &RunArgs, card: &Card) -> Result<Limits, Fail
 
 /// The agent's environment: ours or a clean one, then the files', then the flags' variables.
 fn environment(args: &RunArgs) -> Result<Vec<(OsString, OsString)>, Failure> {
+    let mut own = Vec::new();
+    if let Some(home) = host::paths::agent_home() {
+        own.push(("HOME".into(), home.into()));
+    }
+    variables(args.clean_env, own, &args.env_file, &args.env)
+}
+
+/// An environment: ours or a clean one, then `own`, then the files', then the flags' variables.
+pub(crate) fn variables(
+    clean: bool,
+    own: Vec<(OsString, OsString)>,
+    files: &[PathBuf],
+    flags: &[String],
+) -> Result<Vec<(OsString, OsString)>, Failure> {
     const CLEAN: [&str; 8] = ["PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TERM", "TMPDIR", "TZ"];
     let mut variables: Vec<(OsString, OsString)> = env::all();
-    if args.clean_env {
+    if clean {
         variables.retain(|(name, _)| CLEAN.iter().any(|kept| name == kept));
     }
     // What tells a test's run how to die is not for the agent.
     variables.retain(|(name, _)| name != Name::TestKill.as_str());
+    variables.retain(|(name, _)| !own.iter().any(|(other, _)| other == name));
+    variables.extend(own);
     let mut set = |name: &str, value: OsString| {
         variables.retain(|(other, _)| other != name);
         variables.push((name.into(), value));
     };
-    if let Some(home) = host::paths::agent_home() {
-        set("HOME", home.into());
-    }
-    for path in &args.env_file {
+    for path in files {
         for line in read_text(path)?.lines() {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
@@ -612,7 +625,7 @@ fn environment(args: &RunArgs) -> Result<Vec<(OsString, OsString)>, Failure> {
             set(name.trim(), value.into());
         }
     }
-    for variable in &args.env {
+    for variable in flags {
         match variable.split_once('=') {
             Some(("", _)) => return Err(Failure::usage("failed to use --env: a variable needs a name")),
             Some((name, value)) => set(name, value.into()),

@@ -38,6 +38,7 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "stream"
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "events" -d 'The events of a session as pages'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "sessions" -d 'List, show, search, export, rename, end and delete sessions'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "credentials" -d 'What agents can log in with: show it, export it, check it'
+complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "proc" -d 'Processes that outlive the command that started them: logs, input, terminals, limits'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "schema" -d 'Print the JSON Schema of events and records'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "man" -d 'Print a man page, or write all of them'
@@ -323,6 +324,37 @@ none\t'Nothing'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from check" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from check" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and not __fish_seen_subcommand_from run" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and not __fish_seen_subcommand_from run" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and not __fish_seen_subcommand_from run" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and not __fish_seen_subcommand_from run" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and not __fish_seen_subcommand_from run" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and not __fish_seen_subcommand_from run" -f -a "run" -d 'Run a program to its end and print one result; exits with its code, 128 + n for a signal, 124 for a timeout'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from run" -s C -l cwd -d 'The directory it works in [default: this one]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from run" -l env -d 'A variable for it; without =VALUE copied from here' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from run" -l env-file -d 'Variables from a file, one NAME=VALUE a line' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from run" -l run-as -d 'Run it as this user; for root only' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from run" -l memory -d 'Memory, as in 512M: of all of it in a cgroup where we may make one, else the address space of each process' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from run" -l cpu-time -d 'Processor time of each process, in whole seconds' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from run" -l files -d 'Open files of each process' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from run" -l processes -d 'Processes: of all of it in a cgroup where we may make one, else all of its user (root has no such limit)' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from run" -l timeout -d 'End it, with everything below it, after this time; exit 124' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from run" -l grace -d 'How long it may take to end after SIGTERM before it is killed' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from run" -l max-output -d 'How much of each stream to keep, its beginning and its end' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from run" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from run" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from run" -l clean-env -d 'Give it no variables but PATH, HOME, locale, and those of --env'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from run" -l stdin -d 'Let it read our stdin; else its input is empty'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from run" -l stream -d 'Print output as it comes; the result then has none'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from run" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from run" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand schema" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand schema" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'

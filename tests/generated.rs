@@ -47,7 +47,17 @@ fn man_pages_are_fresh() {
 #[test]
 fn help_begins_with_examples() {
     let env = TestEnv::new();
-    for command in [&[][..], &["run"], &["stream"], &["events"], &["sessions"], &["completions"], &["man"]] {
+    for command in [
+        &[][..],
+        &["run"],
+        &["stream"],
+        &["events"],
+        &["sessions"],
+        &["proc"],
+        &["proc", "run"],
+        &["completions"],
+        &["man"],
+    ] {
         let mut words = command.to_vec();
         words.push("--help");
         let help = env.run(&words).expect(0);

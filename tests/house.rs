@@ -18,7 +18,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     (
         "engine",
         &["agents", "host", "schema", "store"],
-        &["globset", "log", "serde", "serde_json", "sha2", "thiserror", "tokio"],
+        &["base64", "globset", "log", "serde", "serde_json", "sha2", "thiserror", "tokio"],
     ),
     (
         "sandbox-agent",

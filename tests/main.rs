@@ -17,5 +17,6 @@ mod generated;
 mod house;
 mod kills;
 mod model;
+mod proc;
 mod readers;
 mod real;

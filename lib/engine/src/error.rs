@@ -57,4 +57,7 @@ pub enum Error {
         /// What there is.
         last: i64,
     },
+    /// Something about a process.
+    #[error(transparent)]
+    Process(#[from] crate::process::Error),
 }

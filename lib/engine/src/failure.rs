@@ -94,6 +94,7 @@ impl From<crate::Error> for Failure {
             crate::Error::Ended(_) => {
                 Failure::new(ErrorCode::SessionEnded, message).hint("begin a new one with another --session name")
             }
+            crate::Error::Process(error) => error.into(),
             crate::Error::Event { .. } => Failure::new(ErrorCode::Store, message),
             crate::Error::OffsetBeyondEnd { .. } => Failure::new(ErrorCode::OffsetBeyondEnd, message)
                 .hint("an offset is the sequence of the last event you have seen; `--offset end` waits for new ones"),

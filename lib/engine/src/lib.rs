@@ -12,6 +12,7 @@ pub mod owner;
 mod peer;
 mod places;
 pub mod policy;
+pub mod process;
 mod restore;
 pub mod session;
 pub mod turn;

@@ -344,7 +344,8 @@ impl Conductor<'_> {
             | Error::NoSession(_)
             | Error::Ended(_)
             | Error::Event { .. }
-            | Error::OffsetBeyondEnd { .. } => None,
+            | Error::OffsetBeyondEnd { .. }
+            | Error::Process(_) => None,
         };
         let cut = match exit_code {
             Some(exit_code) => Cut::NotStarted(Fault::new(ErrorCode::NotInstalled, message), exit_code),

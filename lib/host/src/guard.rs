@@ -14,13 +14,15 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use nix::errno::Errno;
+use nix::libc;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::prctl;
 use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::sys::wait::WaitStatus;
 use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, getpid};
 
+use crate::setup::Setup;
 use crate::spawn::{Start, null};
 use crate::{Signal, signals, spawn, tree};
 
@@ -41,6 +43,7 @@ pub(crate) struct Job {
     pub(crate) held: Vec<RawFd>,
     pub(crate) status: RawFd,
     pub(crate) lifeline: RawFd,
+    pub(crate) setup: Setup,
     pub(crate) dir: PathBuf,
     pub(crate) program: OsString,
     pub(crate) args: Vec<OsString>,
@@ -53,6 +56,7 @@ impl Job {
             held.join(",").into(),
             self.status.to_string().into(),
             self.lifeline.to_string().into(),
+            self.setup.to_arg(),
             self.dir.clone().into(),
             self.program.clone(),
         ];
@@ -64,9 +68,14 @@ impl Job {
         let held = args.next()?.into_string().ok()?;
         let mut number = || args.next()?.to_str()?.parse().ok();
         Some(Self {
-            held: held.split(',').map(|number| number.parse().ok()).collect::<Option<_>>()?,
+            held: held
+                .split(',')
+                .filter(|number| !number.is_empty())
+                .map(|number| number.parse().ok())
+                .collect::<Option<_>>()?,
             status: number()?,
             lifeline: number()?,
+            setup: Setup::parse(&args.next()?)?,
             dir: args.next()?.into(),
             program: args.next()?,
             args: args.collect(),
@@ -83,6 +92,9 @@ pub(crate) enum Word {
     BadDirectory(i32),
     /// The program cannot be executed: an errno.
     BadProgram(i32),
+    /// What the program and those that it waited for have used, said before its end: microseconds of processor time
+    /// and the most memory of one of them, in KiB.
+    Used(i64, i64),
     /// The program has exited with this code.
     Exited(i32),
     /// The program was ended by this signal.
@@ -97,6 +109,7 @@ impl fmt::Display for Word {
             Self::Started(pid) => writeln!(f, "started {pid}"),
             Self::BadDirectory(errno) => writeln!(f, "directory {errno}"),
             Self::BadProgram(errno) => writeln!(f, "program {errno}"),
+            Self::Used(cpu, memory) => writeln!(f, "used {cpu} {memory}"),
             Self::Exited(code) => writeln!(f, "exited {code}"),
             Self::Killed(signal) => writeln!(f, "killed {signal}"),
             Self::Alone => writeln!(f, "alone 0"),
@@ -109,6 +122,9 @@ impl FromStr for Word {
 
     fn from_str(line: &str) -> Result<Self, ()> {
         let (word, number) = line.split_once(' ').ok_or(())?;
+        if let ("used", Some((cpu, memory))) = (word, number.split_once(' ')) {
+            return Ok(Self::Used(cpu.parse().map_err(|_| ())?, memory.parse().map_err(|_| ())?));
+        }
         let number = number.parse().map_err(|_| ())?;
         match word {
             "started" => Ok(Self::Started(number)),
@@ -193,7 +209,8 @@ fn watch(
 fn start(job: &Job) -> Result<i32, Word> {
     let mut start = Start::new(&job.program);
     start.command().args(&job.args).current_dir(&job.dir);
-    match start.spawn() {
+    let prepared = start.set_up(&job.setup);
+    match prepared.and_then(|()| start.spawn()) {
         Ok(child) => Ok(child.id() as i32),
         Err(error) => {
             let errno = |error: &io::Error| error.raw_os_error().unwrap_or(Errno::EIO as i32);
@@ -215,7 +232,8 @@ enum Left {
 /// Takes every child that has ended; says how the agent did.
 fn reap(agent: &mut Option<i32>, say: &mut dyn FnMut(Word)) -> Left {
     loop {
-        let (pid, word) = match waitpid(None::<Pid>, Some(WaitPidFlag::WNOHANG)) {
+        let (status, used) = wait4();
+        let (pid, word) = match status {
             Ok(WaitStatus::Exited(pid, code)) => (pid, Word::Exited(code)),
             Ok(WaitStatus::Signaled(pid, signal, _)) => (pid, Word::Killed(signal as i32)),
             Ok(WaitStatus::StillAlive) => return Left::Somebody,
@@ -225,9 +243,29 @@ fn reap(agent: &mut Option<i32>, say: &mut dyn FnMut(Word)) -> Left {
         // Its number may be another's later on.
         if *agent == Some(pid.as_raw()) {
             *agent = None;
+            say(used);
             say(word);
         }
     }
+}
+
+/// Takes one child that has ended, without waiting, and what it has used.
+fn wait4() -> (nix::Result<WaitStatus>, Word) {
+    let mut status = 0;
+    #[expect(unsafe_code)]
+    // SAFETY: the kernel writes into two values of the types that it expects; zero is valid for both.
+    let (result, usage) = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        (libc::wait4(-1, &raw mut status, libc::WNOHANG, &raw mut usage), usage)
+    };
+    let microseconds = |time: libc::timeval| time.tv_sec * 1_000_000 + time.tv_usec;
+    let used = Word::Used(microseconds(usage.ru_utime) + microseconds(usage.ru_stime), usage.ru_maxrss);
+    let status = match Errno::result(result) {
+        Ok(0) => Ok(WaitStatus::StillAlive),
+        Ok(pid) => WaitStatus::from_raw(Pid::from_raw(pid), status),
+        Err(errno) => Err(errno),
+    };
+    (status, used)
 }
 
 /// Kills and reaps until nobody is left but the spared, and those that we may not kill (a tool under sudo).
@@ -284,6 +322,7 @@ mod tests {
             held: vec![5, 6],
             status: 7,
             lifeline: 8,
+            setup: Setup::default(),
             dir: "/tmp".into(),
             program: "sh".into(),
             args: vec!["-c".into(), "exit 3".into()],
@@ -295,6 +334,7 @@ mod tests {
             Word::Started(1),
             Word::BadDirectory(2),
             Word::BadProgram(3),
+            Word::Used(1_500_000, 2048),
             Word::Exited(4),
             Word::Killed(5),
             Word::Alone,

@@ -3,6 +3,7 @@
 //! | file | what it is for |
 //! |---|---|
 //! | `spec`, `spawn`, `unit`, `lines` | what to start; starting it; the running agent; its bytes as lines |
+//! | `raw`, `order`, `pty`, `setup` | a program whose output is bytes: in which order, in a terminal, with limits or as another user |
 //! | `guard`, `tree` | the process between owner and agent that outlives a killed owner; everything below a process |
 //! | `lock`, `bell` | who owns a session; who is told of news |
 //! | `http` | an agent that serves: its event stream as lines, our calls |
@@ -22,10 +23,14 @@ pub mod http;
 pub mod input;
 pub mod lines;
 pub mod lock;
+mod order;
 pub mod paths;
 pub mod private;
+pub mod pty;
+pub mod raw;
 pub mod secret;
 pub mod secrets;
+pub mod setup;
 pub mod signals;
 mod spawn;
 mod spec;
@@ -38,5 +43,6 @@ pub use error::Error;
 pub use lines::Line;
 pub use lock::Lock;
 pub use nix::sys::signal::Signal;
+pub use order::Source;
 pub use spec::{Spec, Stop};
 pub use unit::{Exit, Happening, Unit};

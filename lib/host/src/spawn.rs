@@ -12,6 +12,7 @@ use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
 use nix::sys::stat::umask;
 use nix::unistd::{pipe2, setsid};
 
+use crate::setup::{Prepared, Setup};
 use crate::{Signal, private, signals};
 
 /// Our own binary, also after an upgrade has replaced its file.
@@ -22,12 +23,13 @@ pub(crate) struct Start {
     command: Command,
     inherit: Vec<RawFd>,
     deaf: bool,
+    setup: Prepared,
 }
 
 impl Start {
     #[expect(clippy::disallowed_methods, reason = "this is the one place that starts processes")]
     pub(crate) fn new(program: &OsStr) -> Self {
-        Self { command: Command::new(program), inherit: Vec::new(), deaf: false }
+        Self { command: Command::new(program), inherit: Vec::new(), deaf: false, setup: Prepared::default() }
     }
 
     pub(crate) fn command(&mut self) -> &mut Command {
@@ -46,8 +48,14 @@ impl Start {
         self
     }
 
+    /// What the program gets besides; done last between fork and exec.
+    pub(crate) fn set_up(&mut self, setup: &Setup) -> io::Result<()> {
+        self.setup = setup.prepare()?;
+        Ok(())
+    }
+
     pub(crate) fn spawn(mut self) -> io::Result<std::process::Child> {
-        let (inherit, deaf, mask) = (self.inherit, self.deaf, private::former_umask());
+        let (inherit, deaf, mask, setup) = (self.inherit, self.deaf, private::former_umask(), self.setup);
         let prepare = move || {
             setsid()?;
             // Blocked signals are inherited too: an agent that never hears of SIGCHLD waits for its commands for ever.
@@ -66,7 +74,7 @@ impl Start {
             if let Some(mask) = mask {
                 umask(mask);
             }
-            Ok(())
+            setup.apply()
         };
         #[expect(unsafe_code)]
         // SAFETY: `prepare` makes only system calls that are safe after fork; it allocates nothing and takes no lock.

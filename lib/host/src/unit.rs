@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Stdio};
 use std::time::Duration;
@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::env::Name;
 use crate::guard::{Job, Word};
 use crate::lines::{Lines, READ};
+use crate::setup::Setup;
 use crate::spawn::{self, OURSELVES, Start};
 use crate::tree::{self, Process};
 use crate::{Error, Line, Lock, Signal, Spec, Stop};
@@ -105,7 +106,7 @@ impl Unit {
                 Err(Error::Directory { dir: spec.dir.clone(), source: io::Error::from_raw_os_error(errno) })
             }
             Some(Word::BadProgram(errno)) => Err(cannot_run(spec, errno)),
-            Some(Word::Exited(_) | Word::Killed(_) | Word::Alone) | None => {
+            Some(Word::Exited(_) | Word::Killed(_) | Word::Used(..) | Word::Alone) | None => {
                 Err(failed(io::Error::other("it ended before the program was started")))
             }
         }
@@ -310,7 +311,9 @@ impl Unit {
             let (code, signal) = match word {
                 Word::Exited(code) => (Some(code), None),
                 Word::Killed(signal) => (None, Some(signal)),
-                Word::Started(_) | Word::BadDirectory(_) | Word::BadProgram(_) | Word::Alone => continue,
+                Word::Started(_) | Word::BadDirectory(_) | Word::BadProgram(_) | Word::Used(..) | Word::Alone => {
+                    continue;
+                }
             };
             self.ended.get_or_insert(Ended { code, signal, at: Instant::now(), unread: PIPES });
         }
@@ -370,24 +373,24 @@ struct Ended {
 const PIPES: usize = 2 * READ;
 
 /// The owner's side of the guard.
-struct Guard {
+pub(crate) struct Guard {
     process: Child,
     identity: Option<Process>,
     /// Closed, it tells the guard to end everything.
     lifeline: Option<OwnedFd>,
     /// Open as long as the guard lives.
-    status: Option<pipe::Receiver>,
+    pub(crate) status: Option<pipe::Receiver>,
     heard: Vec<u8>,
     /// After the program nothing is alive below the guard.
-    alone: bool,
+    pub(crate) alone: bool,
     /// It ended otherwise than it should.
-    lost: bool,
-    signal: Option<i32>,
+    pub(crate) lost: bool,
+    pub(crate) signal: Option<i32>,
 }
 
 impl Guard {
     /// Hears what the guard says now; notices its end.
-    fn hear(&mut self) {
+    pub(crate) fn hear(&mut self) {
         let Some(status) = &self.status else { return };
         let mut space = [0; 1024];
         match status.try_read(&mut space) {
@@ -398,7 +401,7 @@ impl Guard {
     }
 
     /// What was heard and not yet heeded.
-    fn words(&mut self) -> Vec<Word> {
+    pub(crate) fn words(&mut self) -> Vec<Word> {
         let Some(end) = memchr::memrchr(b'\n', &self.heard) else { return Vec::new() };
         let whole: Vec<u8> = self.heard.drain(..=end).collect();
         let words: Vec<Word> = String::from_utf8_lossy(&whole).lines().filter_map(|line| line.parse().ok()).collect();
@@ -406,7 +409,7 @@ impl Guard {
         words
     }
 
-    fn let_go(&mut self) {
+    pub(crate) fn let_go(&mut self) {
         self.lifeline = None;
         if self.status.is_some() {
             // Somebody may have stopped it. That it has just ended is no harm: its number is ours until we take it.
@@ -414,7 +417,7 @@ impl Guard {
         }
     }
 
-    fn take_exit(&mut self) {
+    pub(crate) fn take_exit(&mut self) {
         self.status = None;
         self.lifeline = None;
         // Its status pipe is closed, so it is ending: this takes no time.
@@ -424,7 +427,7 @@ impl Guard {
         self.alone = !self.lost;
     }
 
-    fn signal_below(&self, sent: Signal) {
+    pub(crate) fn signal_below(&self, sent: Signal) {
         if self.status.is_some() {
             tree::signal_below(self.process.id() as i32, sent);
         } else if self.lost {
@@ -435,7 +438,7 @@ impl Guard {
         }
     }
 
-    async fn end_strays(&self) {
+    pub(crate) async fn end_strays(&self) {
         let mut refused = Vec::new();
         let mut quiet = 0;
         while quiet < 2 {
@@ -489,49 +492,13 @@ fn start(spec: &Spec, lock: &Lock, guard: &[OsString]) -> io::Result<(Unit, Opti
     let (agent_reads, we_write) = spawn::pipe()?;
     let (we_read, agent_writes) = spawn::pipe()?;
     let (we_read_errors, agent_complains) = spawn::pipe()?;
-    let (we_hear, guard_says) = spawn::pipe()?;
-    let (guard_watches, lifeline) = spawn::pipe()?;
     // So that one read is a large batch when the agent is fast; a small pipe is slower, not wrong.
     let _ = fcntl(&we_read, FcntlArg::F_SETPIPE_SZ(READ as i32));
-
-    let job = Job {
-        held: lock.descriptors(),
-        status: guard_says.as_raw_fd(),
-        lifeline: guard_watches.as_raw_fd(),
-        dir: spec.dir.clone(),
-        program: spec.program.clone().into(),
-        args: spec.args.clone(),
-    };
-    let (program, args) = guard.split_first().ok_or_else(|| io::Error::from(ErrorKind::InvalidInput))?;
-    let mut start = Start::new(program);
-    start.deaf().inherit(job.held.iter().copied().chain([job.status, job.lifeline]));
-    let command = start.command();
-    if program == OURSELVES {
-        command.arg0("sandbox-agent");
-    }
-    command.args(args).args(job.to_args());
-    command.env_clear().envs(spec.env.iter().map(|(name, value)| (name, value)));
-    command.stdin(Stdio::from(agent_reads)).stdout(Stdio::from(agent_writes)).stderr(Stdio::from(agent_complains));
-    let process = start.spawn()?;
-    // Ours are closed, so that the end of each pipe is seen.
-    drop((guard_says, guard_watches));
-
-    let identity = tree::identify(process.id() as i32);
-    let mut heard = Vec::new();
-    let first = first_word(&we_hear, &mut heard)?;
-    for fd in [&we_write, &we_read, &we_read_errors, &we_hear] {
+    let streams = [agent_reads, agent_writes, agent_complains].map(Stdio::from);
+    let (guard, first) = start_guard(spec, &lock.descriptors(), guard, streams, Setup::default())?;
+    for fd in [&we_write, &we_read, &we_read_errors] {
         fcntl(fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     }
-    let guard = Guard {
-        process,
-        identity,
-        lifeline: Some(lifeline),
-        status: Some(pipe::Receiver::from_owned_fd(we_hear)?),
-        heard,
-        alone: false,
-        lost: false,
-        signal: None,
-    };
     let unit = Unit {
         pid: 0,
         guard,
@@ -547,6 +514,57 @@ fn start(spec: &Spec, lock: &Lock, guard: &[OsString]) -> io::Result<(Unit, Opti
         stop: spec.stop,
     };
     Ok((unit, first))
+}
+
+/// Starts a guard with these as its program's stdin, stdout and stderr, and gives its first word.
+pub(crate) fn start_guard(
+    spec: &Spec,
+    held: &[RawFd],
+    guard: &[OsString],
+    streams: [Stdio; 3],
+    setup: Setup,
+) -> io::Result<(Guard, Option<Word>)> {
+    let (we_hear, guard_says) = spawn::pipe()?;
+    let (guard_watches, lifeline) = spawn::pipe()?;
+    let job = Job {
+        held: held.to_vec(),
+        status: guard_says.as_raw_fd(),
+        lifeline: guard_watches.as_raw_fd(),
+        setup,
+        dir: spec.dir.clone(),
+        program: spec.program.clone().into(),
+        args: spec.args.clone(),
+    };
+    let (program, args) = guard.split_first().ok_or_else(|| io::Error::from(ErrorKind::InvalidInput))?;
+    let mut start = Start::new(program);
+    start.deaf().inherit(job.held.iter().copied().chain([job.status, job.lifeline]));
+    let command = start.command();
+    if program == OURSELVES {
+        command.arg0("sandbox-agent");
+    }
+    command.args(args).args(job.to_args());
+    command.env_clear().envs(spec.env.iter().map(|(name, value)| (name, value)));
+    let [stdin, stdout, stderr] = streams;
+    command.stdin(stdin).stdout(stdout).stderr(stderr);
+    let process = start.spawn()?;
+    // Ours are closed, so that the end of each pipe is seen.
+    drop((guard_says, guard_watches));
+
+    let identity = tree::identify(process.id() as i32);
+    let mut heard = Vec::new();
+    let first = first_word(&we_hear, &mut heard)?;
+    fcntl(&we_hear, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    let guard = Guard {
+        process,
+        identity,
+        lifeline: Some(lifeline),
+        status: Some(pipe::Receiver::from_owned_fd(we_hear)?),
+        heard,
+        alone: false,
+        lost: false,
+        signal: None,
+    };
+    Ok((guard, first))
 }
 
 /// Blocks for the millisecond that the guard takes to start the program; `None` when it ended without a word.
@@ -566,7 +584,7 @@ fn first_word(status: &OwnedFd, heard: &mut Vec<u8>) -> io::Result<Option<Word>>
     }
 }
 
-fn cannot_run(spec: &Spec, errno: i32) -> Error {
+pub(crate) fn cannot_run(spec: &Spec, errno: i32) -> Error {
     let program = spec.program.clone();
     let source = io::Error::from_raw_os_error(errno);
     if !matches!(source.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) {
@@ -585,7 +603,7 @@ fn cannot_run(spec: &Spec, errno: i32) -> Error {
     Error::NotFound { program, looked }
 }
 
-async fn readable(pipe: Option<&pipe::Receiver>) {
+pub(crate) async fn readable(pipe: Option<&pipe::Receiver>) {
     match pipe {
         // An error here is the runtime's end; the read that follows says what there is to say.
         Some(pipe) => drop(pipe.readable().await),
@@ -600,7 +618,7 @@ async fn writable(pipe: Option<&pipe::Sender>) {
     }
 }
 
-async fn reached(until: Option<Instant>) {
+pub(crate) async fn reached(until: Option<Instant>) {
     match until {
         Some(until) => sleep_until(until).await,
         None => std::future::pending().await,

@@ -4,6 +4,7 @@ use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::event;
+use crate::process;
 use crate::record;
 use crate::request;
 
@@ -63,6 +64,12 @@ fn document() -> Value {
     add("credential", generator.subschema_for::<record::CredentialRecord>().to_value());
     add("credential_check", generator.subschema_for::<record::CredentialCheck>().to_value());
     add("launch", generator.subschema_for::<record::LaunchRecord>().to_value());
+    add("process", generator.subschema_for::<process::ProcessRecord>().to_value());
+    add("log_line", generator.subschema_for::<process::LogLine>().to_value());
+    add("run_result", generator.subschema_for::<process::RunResult>().to_value());
+    add("input", generator.subschema_for::<process::InputRecord>().to_value());
+    add("size", generator.subschema_for::<process::SizeRecord>().to_value());
+    add("removed", generator.subschema_for::<process::RemovedRecord>().to_value());
     let mut definitions = generator.take_definitions(true);
     definitions
         .insert("event".to_owned(), json!({ "description": "A line of run, stream and events.", "oneOf": events }));

@@ -7,6 +7,7 @@ pub mod ids;
 pub mod item;
 pub mod line;
 pub mod outcome;
+pub mod process;
 pub mod record;
 pub mod request;
 pub mod state;

@@ -1,0 +1,500 @@
+//! A running program below its guard whose output is bytes, in the order of writing; with pipes or a terminal.
+
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::io::{self, ErrorKind};
+use std::os::fd::OwnedFd;
+use std::process::Stdio;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::unistd::{geteuid, pipe2, read, write};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::time::Instant;
+
+use crate::bell::register;
+use crate::guard::Word;
+use crate::order::{Order, Packets, Source, merge};
+use crate::pty::{self, Size};
+use crate::setup::Setup;
+use crate::spawn::{self, OURSELVES};
+use crate::unit::{Guard, cannot_run, reached, readable, start_guard};
+use crate::{Error, Lock, Signal, Spec, tree};
+
+/// How long something below a program that has ended may keep its stdout open before it is ended.
+const GRACE: Duration = Duration::from_millis(200);
+
+/// After so long without output the watch over the order is given back: users have few of them.
+const QUIET: Duration = Duration::from_secs(10);
+
+/// The most that is read from one stream at once, in bytes.
+const AT_ONCE: usize = 512 << 10;
+
+/// What is asked of a pipe's size, in bytes; the kernel gives a user 64 MiB of pipes in all.
+const PIPE: usize = 256 << 10;
+
+/// How a program is connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Plumbing {
+    /// Pipes, and this as standard input.
+    Pipes(Input),
+    /// A terminal of this size.
+    Pty(Size),
+}
+
+/// What a program reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input {
+    /// Nothing: it is at its end at once.
+    Nothing,
+    /// What [`Raw::write`] is given.
+    Pipe,
+    /// What we would read ourselves.
+    Ours,
+}
+
+/// A piece of output.
+#[derive(Debug)]
+pub struct Piece {
+    /// From which stream.
+    pub source: Source,
+    /// Its bytes; never empty.
+    pub bytes: Vec<u8>,
+}
+
+/// What [`Raw::next`] waited for.
+#[derive(Debug)]
+pub enum News {
+    /// There is output.
+    Output(Vec<Piece>),
+    /// Some of the queued input was taken, or can no longer be.
+    Input,
+    /// The program has ended, nothing below it is alive, and all its output was told. Said again when asked again.
+    Ended(Ending),
+}
+
+/// How a program ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Ending {
+    /// Its exit code, if it exited.
+    pub code: Option<i32>,
+    /// The signal that ended it.
+    pub signal: Option<i32>,
+    /// The most memory of it or of one that it waited for, in bytes.
+    pub max_rss: Option<i64>,
+    /// Processor time of it and of those that it waited for.
+    pub cpu: Option<Duration>,
+}
+
+/// A program that runs below a guard of ours. Dropped, it is killed with everything below it.
+pub struct Raw {
+    pid: u32,
+    guard: Guard,
+    first: Option<AsyncFd<OwnedFd>>,
+    second: Option<AsyncFd<OwnedFd>>,
+    order: Option<Order>,
+    heard_at: Instant,
+    is_pty: bool,
+    input: Option<AsyncFd<OwnedFd>>,
+    queue: VecDeque<u8>,
+    close_after: bool,
+    taken: u64,
+    ended: Option<(Instant, Ending)>,
+    used: Option<(Duration, i64)>,
+    /// The last wait brought output.
+    just_read: bool,
+    strays_ended: bool,
+    done: Option<Ending>,
+}
+
+impl Raw {
+    /// Starts `spec` under a guard, which holds `lock` too. Needs a tokio runtime; returns once the program runs.
+    ///
+    /// # Errors
+    /// As [`crate::Unit::spawn`].
+    pub fn spawn(spec: &Spec, setup: &Setup, plumbing: Plumbing, lock: Option<&Lock>) -> Result<Self, Error> {
+        let failed = |source| Error::Ourselves { role: "the guard", source };
+        tree::adopt();
+        let (mut raw, first) = start(spec, setup, plumbing, lock).map_err(failed)?;
+        match first {
+            Some(Word::Started(pid)) => {
+                raw.pid = pid as u32;
+                raw.heed();
+                return Ok(raw);
+            }
+            Some(Word::BadDirectory(errno)) => {
+                Err(Error::Directory { dir: spec.dir.clone(), source: io::Error::from_raw_os_error(errno) })
+            }
+            Some(Word::BadProgram(errno)) => Err(cannot_run(spec, errno)),
+            Some(Word::Exited(_) | Word::Killed(_) | Word::Used(..) | Word::Alone) | None => {
+                Err(failed(io::Error::other("it ended before the program was started")))
+            }
+        }
+        .inspect_err(|_| raw.guard.take_exit())
+    }
+
+    /// The program's process id.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// The next happening. Cancel-safe.
+    pub async fn next(&mut self) -> News {
+        loop {
+            if let Some(ending) = self.done {
+                return News::Ended(ending);
+            }
+            // Output that is always there must not keep the runtime from asking the kernel about anything else.
+            if std::mem::take(&mut self.just_read) {
+                tokio::task::yield_now().await;
+            }
+            let deadline = match &self.ended {
+                // All that could write has gone, or what is left of it is not waited for.
+                Some(_) if self.guard.status.is_none() => {
+                    if self.guard.lost && !self.strays_ended {
+                        self.guard.end_strays().await;
+                        self.strays_ended = true;
+                    }
+                    // One look holds all that a pipe can: somebody whom we may not kill (a tool under sudo) cannot keep us.
+                    let pieces = self.gather();
+                    (self.first, self.second, self.input) = (None, None, None);
+                    self.done = Some(self.ended.map(|(_, ending)| ending).unwrap_or_default());
+                    if !pieces.is_empty() {
+                        return News::Output(pieces);
+                    }
+                    continue;
+                }
+                Some(_) if self.first.is_none() && self.second.is_none() => {
+                    self.kill();
+                    None
+                }
+                Some((at, _)) if Instant::now() >= *at + GRACE => {
+                    self.kill();
+                    None
+                }
+                Some((at, _)) => Some(*at + GRACE),
+                None => self.order.is_some().then(|| self.heard_at + QUIET),
+            };
+            let ready = tokio::select! {
+                () = may_read(self.first.as_ref()) => Ready::Output,
+                () = may_read(self.second.as_ref()) => Ready::Output,
+                () = readable(self.guard.status.as_ref()) => Ready::Status,
+                () = may_write(self.input.as_ref()), if !self.queue.is_empty() => Ready::Input,
+                () = reached(deadline) => Ready::Time,
+            };
+            match ready {
+                Ready::Output => {
+                    let pieces = self.gather();
+                    if !pieces.is_empty() {
+                        return News::Output(pieces);
+                    }
+                }
+                Ready::Status => {
+                    self.guard.hear();
+                    self.heed();
+                }
+                Ready::Input => {
+                    self.write_some();
+                    return News::Input;
+                }
+                Ready::Time => {
+                    if self.ended.is_none() && self.heard_at + QUIET <= Instant::now() {
+                        self.order = None;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Queues bytes for its input; [`Raw::next`] writes them. Gives the number of bytes after which they are through,
+    /// to be compared with [`Raw::taken`]; `None` when the input is closed or was never there.
+    pub fn write(&mut self, bytes: &[u8]) -> Option<u64> {
+        if self.input.is_none() || self.close_after {
+            return None;
+        }
+        self.queue.extend(bytes);
+        Some(self.taken + self.queue.len() as u64)
+    }
+
+    /// How many bytes of input it was given.
+    pub fn taken(&self) -> u64 {
+        self.taken
+    }
+
+    /// Whether input can still be given.
+    pub fn takes_input(&self) -> bool {
+        self.input.is_some()
+    }
+
+    /// Closes its input after what is queued; on a terminal that is Ctrl-D.
+    pub fn close_input(&mut self) {
+        if self.is_pty {
+            self.queue.push_back(4);
+        } else {
+            self.close_after = true;
+            if self.queue.is_empty() {
+                self.input = None;
+            }
+        }
+    }
+
+    /// Sets the size of its terminal; `false` when it has none.
+    pub fn resize(&self, size: Size) -> bool {
+        self.is_pty && self.first.as_ref().is_some_and(|terminal| pty::resize(terminal, size).is_ok())
+    }
+
+    /// Sends a signal to the program and to everything below it, wherever it moved.
+    pub fn signal_tree(&self, signal: Signal) {
+        self.guard.signal_below(signal);
+    }
+
+    /// Sends a signal to the program alone.
+    pub fn signal(&self, signal: Signal) {
+        if self.ended.is_none()
+            && let Some(process) = tree::identify(self.pid as i32)
+        {
+            // It may just have ended.
+            let _ = tree::signal(process, signal);
+        }
+    }
+
+    /// Kills the program and everything below it; [`Raw::next`] tells the end.
+    pub fn kill(&mut self) {
+        self.guard.let_go();
+    }
+
+    fn heed(&mut self) {
+        for word in self.guard.words() {
+            let (code, signal) = match word {
+                Word::Used(cpu, memory) => {
+                    self.used = Some((Duration::from_micros(cpu.unsigned_abs()), memory * 1024));
+                    continue;
+                }
+                Word::Exited(code) => (Some(code), None),
+                Word::Killed(signal) => (None, Some(signal)),
+                Word::Started(_) | Word::BadDirectory(_) | Word::BadProgram(_) | Word::Alone => continue,
+            };
+            let (cpu, max_rss) = self.used.unzip();
+            self.ended.get_or_insert((Instant::now(), Ending { code, signal, max_rss, cpu }));
+        }
+        if self.guard.status.is_none() {
+            // Killed, the guard has told nothing: what it guarded is killed as well.
+            let signal = self.guard.signal;
+            self.ended.get_or_insert((Instant::now(), Ending { signal, ..Ending::default() }));
+        }
+    }
+
+    /// Reads what waits in both pipes, in the order of writing.
+    fn gather(&mut self) -> Vec<Piece> {
+        let mut turns = Vec::new();
+        if let Some(order) = &self.order {
+            order.look(&mut turns);
+        }
+        let mut first = Vec::new();
+        let mut second = Vec::new();
+        let lengths = [take(&mut self.first, &mut first), take(&mut self.second, &mut second)];
+        match &self.order {
+            Some(order) => order.look(&mut turns),
+            None => self.watch_order(),
+        }
+        if first.is_empty() && second.is_empty() {
+            return Vec::new();
+        }
+        self.just_read = true;
+        self.heard_at = Instant::now();
+        // Nothing to be ordered.
+        if first.is_empty() || second.is_empty() {
+            let (source, bytes) = if second.is_empty() { (Source::First, first) } else { (Source::Second, second) };
+            return vec![Piece { source, bytes }];
+        }
+        let (mut first, mut second) = (&first[..], &second[..]);
+        let pieces = merge(&turns, &lengths[0], &lengths[1]);
+        let cut = |(source, length): (Source, usize)| {
+            let from = match source {
+                Source::First => &mut first,
+                Source::Second => &mut second,
+            };
+            let (bytes, rest) = from.split_at(length);
+            *from = rest;
+            Piece { source, bytes: bytes.to_vec() }
+        };
+        pieces.into_iter().map(cut).collect()
+    }
+
+    fn watch_order(&mut self) {
+        if let (Some(first), Some(second), None) = (&self.first, &self.second, &self.ended) {
+            self.order = Order::watch(first, second);
+        }
+    }
+
+    fn write_some(&mut self) {
+        let Some(input) = &self.input else { return };
+        loop {
+            let (bytes, _) = self.queue.as_slices();
+            if bytes.is_empty() {
+                break;
+            }
+            match write(input, &bytes[..bytes.len().min(64 << 10)]) {
+                Ok(count) => {
+                    self.taken += count as u64;
+                    self.queue.drain(..count);
+                }
+                Err(Errno::EAGAIN) => {
+                    empty(input, Interest::WRITABLE);
+                    return;
+                }
+                Err(Errno::EINTR) => {}
+                // It reads no more; its end will tell why.
+                Err(_) => {
+                    self.input = None;
+                    self.queue.clear();
+                    return;
+                }
+            }
+        }
+        if self.close_after {
+            self.input = None;
+        }
+    }
+}
+
+impl Drop for Raw {
+    fn drop(&mut self) {
+        // Otherwise the guard does it, now that the lifeline closes.
+        if self.guard.lost && self.done.is_none() {
+            self.guard.signal_below(Signal::SIGKILL);
+        }
+    }
+}
+
+enum Ready {
+    Output,
+    Status,
+    Input,
+    Time,
+}
+
+fn start(spec: &Spec, setup: &Setup, plumbing: Plumbing, lock: Option<&Lock>) -> io::Result<(Raw, Option<Word>)> {
+    spawn::keep_what_was_inherited()?;
+    let held = lock.map(Lock::descriptors).unwrap_or_default();
+    let mut ours = Ours::default();
+    let mut setup = setup.clone();
+    let streams = match plumbing {
+        Plumbing::Pty(size) => {
+            let (master, slave) = pty::open(size, setup.user.as_ref())?;
+            setup.tty = true;
+            ours.input = Some(master.try_clone()?);
+            ours.first = Some(master);
+            [slave.try_clone()?, slave.try_clone()?, slave].map(Stdio::from)
+        }
+        Plumbing::Pipes(input) => {
+            let stdin = match input {
+                Input::Nothing => Stdio::null(),
+                Input::Ours => Stdio::inherit(),
+                Input::Pipe => {
+                    let (reads, writes) = spawn::pipe()?;
+                    fcntl(&writes, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+                    ours.input = Some(writes);
+                    Stdio::from(reads)
+                }
+            };
+            let (first, stdout) = packets(Some(PIPE))?;
+            let (second, stderr) = packets(None)?;
+            (ours.first, ours.second) = (Some(first), Some(second));
+            [stdin, stdout.into(), stderr.into()]
+        }
+    };
+    let order = ours.first.as_ref().zip(ours.second.as_ref()).and_then(|(first, second)| Order::watch(first, second));
+    let guard: [OsString; 2] = [OURSELVES.into(), "__guard".into()];
+    let (guard, first_word) = start_guard(spec, &held, &guard, streams, setup)?;
+    let reading = |fd: Option<OwnedFd>| fd.map(|fd| register(fd, Interest::READABLE)).transpose();
+    let raw = Raw {
+        pid: 0,
+        guard,
+        first: reading(ours.first)?,
+        second: reading(ours.second)?,
+        order,
+        heard_at: Instant::now(),
+        is_pty: matches!(plumbing, Plumbing::Pty(_)),
+        input: ours.input.map(|fd| register(fd, Interest::WRITABLE)).transpose()?,
+        queue: VecDeque::new(),
+        close_after: false,
+        taken: 0,
+        ended: None,
+        used: None,
+        just_read: false,
+        strays_ended: false,
+        done: None,
+    };
+    Ok((raw, first_word))
+}
+
+#[derive(Default)]
+struct Ours {
+    input: Option<OwnedFd>,
+    first: Option<OwnedFd>,
+    second: Option<OwnedFd>,
+}
+
+/// A pipe whose reading end keeps writes apart and does not block.
+fn packets(size: Option<usize>) -> io::Result<(OwnedFd, OwnedFd)> {
+    let (reads, writes) = pipe2(OFlag::O_CLOEXEC | OFlag::O_DIRECT)?;
+    fcntl(&reads, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+    if let Some(size) = size {
+        // A small pipe is slower, not wrong.
+        let _ = fcntl(&reads, FcntlArg::F_SETPIPE_SZ(size as i32));
+    }
+    Ok((reads, writes))
+}
+
+/// Reads packet by packet until there is none, or enough; closes at the end.
+fn take(stream: &mut Option<AsyncFd<OwnedFd>>, bytes: &mut Vec<u8>) -> Packets {
+    let mut lengths = Packets::new();
+    let Some(fd) = stream else { return lengths };
+    let mut space = [0; 64 << 10];
+    while bytes.len() < AT_ONCE {
+        match read(&*fd, &mut space) {
+            Ok(count) if count > 0 => {
+                bytes.extend_from_slice(&space[..count]);
+                lengths.push(count);
+            }
+            Err(Errno::EAGAIN) => {
+                empty(fd, Interest::READABLE);
+                break;
+            }
+            Err(Errno::EINTR) => {}
+            // A terminal whose last user has gone says EIO: that is its end.
+            Ok(_) | Err(_) => {
+                *stream = None;
+                break;
+            }
+        }
+    }
+    lengths
+}
+
+/// Tells tokio that there is nothing more for now. What the kernel tells later it hears.
+fn empty(fd: &AsyncFd<OwnedFd>, interest: Interest) {
+    let _ = fd.try_io(interest, |_| Err::<(), _>(io::Error::from(ErrorKind::WouldBlock)));
+}
+
+async fn may_read(fd: Option<&AsyncFd<OwnedFd>>) {
+    match fd {
+        Some(fd) => drop(fd.readable().await),
+        None => std::future::pending().await,
+    }
+}
+
+async fn may_write(fd: Option<&AsyncFd<OwnedFd>>) {
+    match fd {
+        Some(fd) => drop(fd.writable().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether this process may become another user.
+pub fn is_root() -> bool {
+    geteuid().is_root()
+}

@@ -5,6 +5,7 @@
 //! | `spec`, `spawn`, `unit`, `lines` | what to start; starting it; the running agent; its bytes as lines |
 //! | `raw`, `order`, `pty`, `setup` | a program whose output is bytes: in which order, in a terminal, with limits or as another user |
 //! | `guard`, `tree` | the process between owner and agent that outlives a killed owner; everything below a process |
+//! | `socket` | a Unix socket at a path of any length |
 //! | `lock`, `bell` | who owns a session; who is told of news |
 //! | `http` | an agent that serves: its event stream as lines, our calls |
 //! | `signals`, `detach`, `tty` | our own signals, our own binary in the background, the person at the terminal |
@@ -32,6 +33,7 @@ pub mod secret;
 pub mod secrets;
 pub mod setup;
 pub mod signals;
+pub mod socket;
 mod spawn;
 mod spec;
 pub mod step;

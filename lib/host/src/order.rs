@@ -7,11 +7,15 @@
 //! piece of stdout and one of stderr.
 
 use std::collections::VecDeque;
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 
 use nix::libc::PIPE_BUF;
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+
+use crate::bell::register;
 
 /// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +30,7 @@ pub enum Source {
 pub(crate) struct Order {
     inotify: Inotify,
     first: WatchDescriptor,
+    registered: AsyncFd<OwnedFd>,
 }
 
 impl Order {
@@ -33,16 +38,28 @@ impl Order {
     pub(crate) fn watch(first: &impl AsRawFd, second: &impl AsRawFd) -> Option<Self> {
         let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK).ok()?;
         let path = |fd: RawFd| PathBuf::from(format!("/proc/self/fd/{fd}"));
-        let first = inotify.add_watch(&path(first.as_raw_fd()), AddWatchFlags::IN_MODIFY).ok()?;
-        inotify.add_watch(&path(second.as_raw_fd()), AddWatchFlags::IN_MODIFY).ok()?;
-        Some(Self { inotify, first })
+        // The last writer's leave is news too.
+        let flags = AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_CLOSE_WRITE;
+        let first = inotify.add_watch(&path(first.as_raw_fd()), flags).ok()?;
+        inotify.add_watch(&path(second.as_raw_fd()), flags).ok()?;
+        let registered = register(inotify.as_fd().try_clone_to_owned().ok()?, Interest::READABLE).ok()?;
+        Some(Self { inotify, first, registered })
+    }
+
+    /// Waits for news. Nobody must wait for the pipes themselves meanwhile: the kernel wakes their readers before it
+    /// tells of a write, so that bytes would be read of which is not known yet when they were written.
+    pub(crate) async fn news(&self) {
+        // Cleared before the look: what is told after it rings again.
+        if let Ok(mut ready) = self.registered.readable().await {
+            ready.clear_ready();
+        }
     }
 
     /// Adds what was written since the last look.
     pub(crate) fn look(&self, turns: &mut Vec<Source>) {
         while let Ok(events) = self.inotify.read_events() {
-            turns
-                .extend(events.iter().map(|event| if event.wd == self.first { Source::First } else { Source::Second }));
+            let writes = events.iter().filter(|event| event.mask.contains(AddWatchFlags::IN_MODIFY));
+            turns.extend(writes.map(|event| if event.wd == self.first { Source::First } else { Source::Second }));
         }
     }
 }
@@ -50,29 +67,38 @@ impl Order {
 /// What was read from one pipe: the lengths of its packets.
 pub(crate) type Packets = Vec<usize>;
 
-/// The pieces of both in the order of writing, as lengths.
-pub(crate) fn merge(turns: &[Source], first: &Packets, second: &Packets) -> Vec<(Source, usize)> {
+/// The pieces of both in the order of writing, as lengths. Turns whose bytes were not read yet stay.
+pub(crate) fn merge(turns: &mut Vec<Source>, first: &Packets, second: &Packets) -> Vec<(Source, usize)> {
     let mut left = [writes(first), writes(second)];
-    let mut turns_left =
-        [Source::First, Source::Second].map(|source| turns.iter().filter(|turn| **turn == source).count());
+    let mut turns_left = count(turns);
     let mut pieces = Vec::new();
-    for turn in turns {
+    turns.retain(|turn| {
         let (queue, turns) = (&mut left[*turn as usize], &mut turns_left[*turn as usize]);
         *turns -= 1;
-        // A turn whose bytes were read before it was told.
-        if *turns >= queue.len() {
-            continue;
+        if queue.is_empty() {
+            return true;
         }
-        // The last turn is the one that may have become longer while we looked.
+        // The kernel has told several writes only once.
         let count = if *turns == 0 { queue.len() } else { 1 };
         pieces.push((*turn, queue.drain(..count).sum()));
-    }
+        false
+    });
     for (source, queue) in [Source::First, Source::Second].into_iter().zip(left) {
         if !queue.is_empty() {
             pieces.push((source, queue.into_iter().sum()));
         }
     }
     pieces
+}
+
+/// Whether there are writes of which the kernel has not told yet, or told only once.
+pub(crate) fn is_behind(turns: &[Source], first: &Packets, second: &Packets) -> bool {
+    let told = count(turns);
+    writes(first).len() > told[0] || writes(second).len() > told[1]
+}
+
+fn count(turns: &[Source]) -> [usize; 2] {
+    [Source::First, Source::Second].map(|source| turns.iter().filter(|turn| **turn == source).count())
 }
 
 /// The kernel cuts a long write into packets of 4 KiB.
@@ -96,16 +122,23 @@ mod tests {
 
     #[test]
     fn turns_order_what_was_read() {
-        assert_eq!(merge(&[First, Second, First], &vec![1, 2], &vec![3]), [(First, 1), (Second, 3), (First, 2)]);
-        // The first turn's bytes were read last time.
-        assert_eq!(merge(&[First, Second, First], &vec![2], &vec![3]), [(Second, 3), (First, 2)]);
+        let merge = |turns: &[Source], first: &[usize], second: &[usize]| {
+            let mut turns = turns.to_vec();
+            (merge(&mut turns, &first.to_vec(), &second.to_vec()), turns)
+        };
+        assert_eq!(merge(&[First, Second, First], &[1, 2], &[3]).0, [(First, 1), (Second, 3), (First, 2)]);
+        // Told, and not read yet.
+        assert_eq!(merge(&[First, Second, First], &[2], &[3]), (vec![(First, 2), (Second, 3)], vec![First]));
         // Told once, written twice.
-        assert_eq!(merge(&[First, Second], &vec![1, 2], &vec![3]), [(First, 3), (Second, 3)]);
+        assert_eq!(merge(&[First, Second], &[1, 2], &[3]).0, [(First, 3), (Second, 3)]);
         // One write in three packets.
-        let long = vec![4096, 4096, 10, 5];
-        assert_eq!(merge(&[First, Second, First], &long, &vec![3]), [(First, 8202), (Second, 3), (First, 5)]);
+        assert_eq!(
+            merge(&[First, Second, First], &[4096, 4096, 10, 5], &[3]).0,
+            [(First, 8202), (Second, 3), (First, 5)]
+        );
         // Nothing is lost where nothing was told.
-        assert_eq!(merge(&[], &vec![1], &vec![3]), [(First, 1), (Second, 3)]);
-        assert_eq!(merge(&[First], &vec![], &vec![]), []);
+        assert_eq!(merge(&[], &[1], &[3]).0, [(First, 1), (Second, 3)]);
+        assert_eq!(merge(&[First], &[], &[]), (vec![], vec![First]));
+        assert!(is_behind(&[First], &vec![1, 2], &vec![]) && !is_behind(&[First, First], &vec![1, 2], &vec![]));
     }
 }

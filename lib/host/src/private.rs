@@ -88,6 +88,16 @@ fn give_to_owner_of_directory(file: &File, path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Gives memory that is free back to the machine; for a process that will be idle for long.
+pub fn give_memory_back() {
+    #[cfg(target_env = "gnu")]
+    #[expect(unsafe_code)]
+    // SAFETY: no pointers; it is safe in any thread.
+    unsafe {
+        nix::libc::malloc_trim(0);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;

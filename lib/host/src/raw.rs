@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::bell::register;
 use crate::guard::Word;
-use crate::order::{Order, Packets, Source, merge};
+use crate::order::{Order, Packets, Source, is_behind, merge};
 use crate::pty::{self, Size};
 use crate::setup::Setup;
 use crate::spawn::{self, OURSELVES};
@@ -88,13 +88,36 @@ pub struct Ending {
     pub cpu: Option<Duration>,
 }
 
+/// What we read of a program.
+struct Output {
+    fd: OwnedFd,
+    /// Where no order tells of news.
+    registered: Option<AsyncFd<OwnedFd>>,
+}
+
+impl Output {
+    /// Tells of news by itself from now on, or no more.
+    fn register(&mut self, yes: bool) -> io::Result<()> {
+        match (yes, &self.registered) {
+            (true, None) => self.registered = Some(register(self.fd.try_clone()?, Interest::READABLE)?),
+            (false, Some(_)) => self.registered = None,
+            (true, Some(_)) | (false, None) => {}
+        }
+        Ok(())
+    }
+}
+
 /// A program that runs below a guard of ours. Dropped, it is killed with everything below it.
 pub struct Raw {
     pid: u32,
     guard: Guard,
-    first: Option<AsyncFd<OwnedFd>>,
-    second: Option<AsyncFd<OwnedFd>>,
+    first: Option<Output>,
+    second: Option<Output>,
     order: Option<Order>,
+    /// There may be more to read, of which nothing will be told.
+    look_again: bool,
+    /// Told by the order, and not read yet.
+    turns: Vec<Source>,
     heard_at: Instant,
     is_pty: bool,
     input: Option<AsyncFd<OwnedFd>>,
@@ -178,6 +201,8 @@ impl Raw {
                 None => self.order.is_some().then(|| self.heard_at + QUIET),
             };
             let ready = tokio::select! {
+                () = std::future::ready(()), if self.look_again => Ready::Output,
+                () = told(self.order.as_ref()) => Ready::Output,
                 () = may_read(self.first.as_ref()) => Ready::Output,
                 () = may_read(self.second.as_ref()) => Ready::Output,
                 () = readable(self.guard.status.as_ref()) => Ready::Status,
@@ -202,6 +227,7 @@ impl Raw {
                 Ready::Time => {
                     if self.ended.is_none() && self.heard_at + QUIET <= Instant::now() {
                         self.order = None;
+                        self.register_both(true);
                     }
                 }
             }
@@ -242,7 +268,7 @@ impl Raw {
 
     /// Sets the size of its terminal; `false` when it has none.
     pub fn resize(&self, size: Size) -> bool {
-        self.is_pty && self.first.as_ref().is_some_and(|terminal| pty::resize(terminal, size).is_ok())
+        self.is_pty && self.first.as_ref().is_some_and(|terminal| pty::resize(&terminal.fd, size).is_ok())
     }
 
     /// Sends a signal to the program and to everything below it, wherever it moved.
@@ -288,29 +314,39 @@ impl Raw {
 
     /// Reads what waits in both pipes, in the order of writing.
     fn gather(&mut self) -> Vec<Piece> {
-        let mut turns = Vec::new();
+        // What was told before the last look and not read then was read before it was told.
+        let mut turns = std::mem::take(&mut self.turns);
         if let Some(order) = &self.order {
             order.look(&mut turns);
         }
         let mut first = Vec::new();
         let mut second = Vec::new();
-        let lengths = [take(&mut self.first, &mut first), take(&mut self.second, &mut second)];
+        let [first_lengths, second_lengths] = [take(&mut self.first, &mut first), take(&mut self.second, &mut second)];
+        self.look_again = first.len() >= AT_ONCE || second.len() >= AT_ONCE;
+        let told_before = turns.len();
         match &self.order {
-            Some(order) => order.look(&mut turns),
+            Some(order) => {
+                order.look(&mut turns);
+                // Bytes can be read a moment before the kernel tells of them.
+                let mut patience = 16;
+                while patience > 0 && is_behind(&turns, &first_lengths, &second_lengths) {
+                    std::thread::yield_now();
+                    order.look(&mut turns);
+                    patience -= 1;
+                }
+            }
             None => self.watch_order(),
         }
         if first.is_empty() && second.is_empty() {
+            turns.drain(..told_before);
+            self.turns = turns;
             return Vec::new();
         }
         self.just_read = true;
         self.heard_at = Instant::now();
-        // Nothing to be ordered.
-        if first.is_empty() || second.is_empty() {
-            let (source, bytes) = if second.is_empty() { (Source::First, first) } else { (Source::Second, second) };
-            return vec![Piece { source, bytes }];
-        }
+        let pieces = merge(&mut turns, &first_lengths, &second_lengths);
+        self.turns = turns;
         let (mut first, mut second) = (&first[..], &second[..]);
-        let pieces = merge(&turns, &lengths[0], &lengths[1]);
         let cut = |(source, length): (Source, usize)| {
             let from = match source {
                 Source::First => &mut first,
@@ -325,7 +361,21 @@ impl Raw {
 
     fn watch_order(&mut self) {
         if let (Some(first), Some(second), None) = (&self.first, &self.second, &self.ended) {
-            self.order = Order::watch(first, second);
+            self.order = Order::watch(&first.fd, &second.fd);
+            if self.order.is_some() {
+                self.register_both(false);
+                // What came meanwhile was told to nobody.
+                self.look_again = true;
+            }
+        }
+    }
+
+    fn register_both(&mut self, yes: bool) {
+        for output in [&mut self.first, &mut self.second].into_iter().flatten() {
+            if output.register(yes).is_err() {
+                // No descriptor is left: asked for again and again, which costs, rather than not at all.
+                self.look_again = true;
+            }
         }
     }
 
@@ -409,13 +459,18 @@ fn start(spec: &Spec, setup: &Setup, plumbing: Plumbing, lock: Option<&Lock>) ->
     let order = ours.first.as_ref().zip(ours.second.as_ref()).and_then(|(first, second)| Order::watch(first, second));
     let guard: [OsString; 2] = [OURSELVES.into(), "__guard".into()];
     let (guard, first_word) = start_guard(spec, &held, &guard, streams, setup)?;
-    let reading = |fd: Option<OwnedFd>| fd.map(|fd| register(fd, Interest::READABLE)).transpose();
+    let reading = |fd: Option<OwnedFd>| {
+        let mut output = fd.map(|fd| Output { fd, registered: None });
+        output.as_mut().map_or(Ok(()), |output| output.register(order.is_none())).map(|()| output)
+    };
     let raw = Raw {
         pid: 0,
         guard,
         first: reading(ours.first)?,
         second: reading(ours.second)?,
         order,
+        look_again: false,
+        turns: Vec::new(),
         heard_at: Instant::now(),
         is_pty: matches!(plumbing, Plumbing::Pty(_)),
         input: ours.input.map(|fd| register(fd, Interest::WRITABLE)).transpose()?,
@@ -450,20 +505,17 @@ fn packets(size: Option<usize>) -> io::Result<(OwnedFd, OwnedFd)> {
 }
 
 /// Reads packet by packet until there is none, or enough; closes at the end.
-fn take(stream: &mut Option<AsyncFd<OwnedFd>>, bytes: &mut Vec<u8>) -> Packets {
+fn take(stream: &mut Option<Output>, bytes: &mut Vec<u8>) -> Packets {
     let mut lengths = Packets::new();
-    let Some(fd) = stream else { return lengths };
+    let Some(output) = stream else { return lengths };
     let mut space = [0; 64 << 10];
     while bytes.len() < AT_ONCE {
-        match read(&*fd, &mut space) {
+        match read(&output.fd, &mut space) {
             Ok(count) if count > 0 => {
                 bytes.extend_from_slice(&space[..count]);
                 lengths.push(count);
             }
-            Err(Errno::EAGAIN) => {
-                empty(fd, Interest::READABLE);
-                break;
-            }
+            Err(Errno::EAGAIN) => break,
             Err(Errno::EINTR) => {}
             // A terminal whose last user has gone says EIO: that is its end.
             Ok(_) | Err(_) => {
@@ -480,9 +532,21 @@ fn empty(fd: &AsyncFd<OwnedFd>, interest: Interest) {
     let _ = fd.try_io(interest, |_| Err::<(), _>(io::Error::from(ErrorKind::WouldBlock)));
 }
 
-async fn may_read(fd: Option<&AsyncFd<OwnedFd>>) {
-    match fd {
-        Some(fd) => drop(fd.readable().await),
+async fn told(order: Option<&Order>) {
+    match order {
+        Some(order) => order.news().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn may_read(output: Option<&Output>) {
+    match output.and_then(|output| output.registered.as_ref()) {
+        // Cleared before the reading, which goes on until there is nothing: what comes after it rings again.
+        Some(fd) => {
+            if let Ok(mut ready) = fd.readable().await {
+                ready.clear_ready();
+            }
+        }
         None => std::future::pending().await,
     }
 }

@@ -2,6 +2,7 @@
 
 mod app_server;
 pub(crate) mod codex;
+mod opencode;
 mod pi;
 
 use std::fs::{self, File};

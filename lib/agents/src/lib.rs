@@ -12,4 +12,5 @@ pub mod registry;
 pub mod claude;
 pub mod codex;
 pub mod mock;
+pub mod opencode;
 pub mod pi;

@@ -3,7 +3,8 @@
 use crate::agent::Agent;
 
 /// Every agent with a name of its own, in the order of the documentation.
-pub static ALL: &[&dyn Agent] = &[&crate::claude::Claude, &crate::codex::Codex, &crate::pi::Pi, &crate::mock::Mock];
+pub static ALL: &[&dyn Agent] =
+    &[&crate::claude::Claude, &crate::codex::Codex, &crate::opencode::OpenCode, &crate::pi::Pi, &crate::mock::Mock];
 
 /// Finds an agent by its name.
 pub fn find(name: &str) -> Option<&'static dyn Agent> {

@@ -3,6 +3,7 @@
 use crate::{
     Error, Session, Store,
     error::Trouble,
+    inbox::{self, Settled},
     sessions::{self, EPOCHS, NATIVES, spans},
 };
 use rusqlite::{Connection, OptionalExtension, ToSql, named_params, params};
@@ -19,6 +20,8 @@ pub struct Batch<'a> {
     pub native: Option<&'a str>,
     /// The time of writing, milliseconds since 1970.
     pub now: i64,
+    /// Requests that are settled by these events, or without any.
+    pub settled: &'a [Settled<'a>],
 }
 
 /// One event to be stored.
@@ -391,6 +394,7 @@ fn pattern(word: &str) -> String {
 }
 
 fn append(connection: &Connection, no: i64, batch: &Batch<'_>) -> Result<(), Trouble> {
+    inbox::settle(connection, batch.settled)?;
     if let Some(first) = batch.events.first() {
         // Numbers without a gap, or none at all: whoever writes, and whatever else goes wrong.
         let mut last = first.sequence - 1;

@@ -6,6 +6,7 @@
 mod checkpoint;
 mod error;
 mod events;
+mod inbox;
 mod migrate;
 mod place;
 mod sessions;
@@ -14,5 +15,6 @@ mod turn;
 
 pub use error::{Cause, Error};
 pub use events::{Batch, Cache, Row, Select, Stored, Sync};
+pub use inbox::{Posted, RequestState, Settled, Settlement};
 pub use sessions::{ImportedSession, NewSession, Session, Settings};
 pub use store::{Access, Store};

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 use std::path::Path;
 
 /// What takes a store from version n to n + 1, from version 0 on. One that was released is never edited.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_begin.sql")];
+const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_begin.sql"), include_str!("migrations/0002_requests.sql")];
 
 /// The version that this program writes.
 pub(crate) const KNOWN: i64 = MIGRATIONS.len() as i64;

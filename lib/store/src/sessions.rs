@@ -262,6 +262,7 @@ impl Store {
             one(connection.execute("DELETE FROM session WHERE no = ?1", [no])?)?;
             connection.execute("DELETE FROM epoch WHERE session_no = ?1", [no])?;
             connection.execute("DELETE FROM native WHERE session_no = ?1", [no])?;
+            connection.execute("DELETE FROM request WHERE session_no = ?1", [no])?;
             connection.execute("INSERT INTO doomed VALUES(?1)", [no])?;
             Ok(())
         })?;

@@ -109,11 +109,11 @@ fn write_for_a_while(path: &Path) -> Store {
                     title: None,
                     settings: None,
                 };
-                let batch = Batch { events: &events, cache: Some(cache), native: None, now: 0 };
+                let batch = Batch { events: &events, cache: Some(cache), native: None, now: 0, settled: &[] };
                 store.append(session.no, &batch, Sync::Full).unwrap();
                 step(Step::Full { last });
             } else {
-                let batch = Batch { events: &events, cache: None, native: None, now: 0 };
+                let batch = Batch { events: &events, cache: None, native: None, now: 0, settled: &[] };
                 store.append(session.no, &batch, Sync::Deltas).unwrap();
             }
         }
@@ -143,7 +143,9 @@ fn look(path: &Path, when: &str) -> i64 {
     assert_eq!(session.turns, last / per_turn, "{when}");
     let text = data(last + 1);
     let next = [Row { sequence: last + 1, time: 0, kind: "item.delta", synthetic: false, data: &text, raw: None }];
-    store.append(session.no, &Batch { events: &next, cache: None, native: None, now: 0 }, Sync::Full).unwrap();
+    store
+        .append(session.no, &Batch { events: &next, cache: None, native: None, now: 0, settled: &[] }, Sync::Full)
+        .unwrap();
     last
 }
 

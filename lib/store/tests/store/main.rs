@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "the fences protect the product; a test unwraps")]
 
 mod faults;
+mod inbox;
 mod kill;
 mod many;
 mod pages;

@@ -13,7 +13,13 @@ fn an_event_comes_back_as_it_was() {
         Row { sequence: 1, time: 12, kind: "item.delta", synthetic: true, data: text, raw: Some("[1]") },
         Row { sequence: 2, time: 11, kind: "agent.unparsed", synthetic: false, data: "{}", raw: Some("\"x\"") },
     ];
-    store.append(session.no, &Batch { events: &events, cache: None, native: Some("n"), now: 0 }, Sync::Full).unwrap();
+    store
+        .append(
+            session.no,
+            &Batch { events: &events, cache: None, native: Some("n"), now: 0, settled: &[] },
+            Sync::Full,
+        )
+        .unwrap();
     for (raw, shown) in [(true, Some("[1]")), (false, None)] {
         let mut seen = 0;
         let select = Select { limit: 10, raw, ..Select::default() };
@@ -51,7 +57,7 @@ fn only_the_next_number_is_taken() {
     }
     // A gap inside leaves nothing of the batch.
     let events = [row(4, "item.delta", "{}"), row(6, "item.delta", "{}")];
-    let batch = Batch { events: &events, cache: None, native: Some("n"), now: 0 };
+    let batch = Batch { events: &events, cache: None, native: Some("n"), now: 0, settled: &[] };
     assert!(matches!(store.append(session.no, &batch, Sync::Deltas), Err(Error::OutOfOrder { last: 3, found: 6, .. })));
     // Nor does a failure further on: here the same number, written behind our back.
     let raw = rusqlite::Connection::open(&path).unwrap();
@@ -86,7 +92,9 @@ fn pages_are_selected() {
     let data: Vec<String> = (1..=100).map(|sequence| data("one", sequence)).collect();
     let events: Vec<Row<'_>> =
         (1..=100).map(|sequence| row(sequence, kinds[sequence as usize % 4], &data[sequence as usize - 1])).collect();
-    store.append(session.no, &Batch { events: &events, cache: None, native: None, now: 0 }, Sync::Deltas).unwrap();
+    store
+        .append(session.no, &Batch { events: &events, cache: None, native: None, now: 0, settled: &[] }, Sync::Deltas)
+        .unwrap();
     let read = |select: Select<'_>| {
         let mut seen = Vec::new();
         let count = store.read(&session, &select, &mut |stored| seen.push(stored.sequence)).unwrap();
@@ -128,7 +136,9 @@ fn words_are_found_as_they_are_written() {
     ];
     let events: Vec<Row<'_>> =
         texts.iter().zip(1..).map(|((kind, data), sequence)| row(sequence, kind, data)).collect();
-    store.append(session.no, &Batch { events: &events, cache: None, native: None, now: 0 }, Sync::Deltas).unwrap();
+    store
+        .append(session.no, &Batch { events: &events, cache: None, native: None, now: 0, settled: &[] }, Sync::Deltas)
+        .unwrap();
     let search = |words, limit| {
         let mut seen = Vec::new();
         store.search(words, limit, &mut |stored| seen.push(stored.sequence)).unwrap();

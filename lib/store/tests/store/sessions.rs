@@ -126,7 +126,11 @@ fn the_cache_is_written_with_the_events() {
     };
     let events = [row(1, "turn.ended", "{}")];
     store
-        .append(session.no, &Batch { events: &events, cache: Some(cache), native: None, now: 77 }, Sync::Full)
+        .append(
+            session.no,
+            &Batch { events: &events, cache: Some(cache), native: None, now: 77, settled: &[] },
+            Sync::Full,
+        )
         .unwrap();
     let stored = store.session("one").unwrap().unwrap();
     let expected = Session {
@@ -146,7 +150,9 @@ fn the_cache_is_written_with_the_events() {
     assert_eq!(stored, expected);
     // Without an event, too; what must be said each time becomes NULL, the rest stays.
     (cache.status, cache.outcome, cache.exit_code, cache.model) = ("running", None, None, None);
-    store.append(session.no, &Batch { events: &[], cache: Some(cache), native: None, now: 78 }, Sync::Full).unwrap();
+    store
+        .append(session.no, &Batch { events: &[], cache: Some(cache), native: None, now: 78, settled: &[] }, Sync::Full)
+        .unwrap();
     let stored = store.session("one").unwrap().unwrap();
     assert_eq!(stored, Session { status: "running".into(), outcome: None, exit_code: None, updated: 78, ..expected });
 }
@@ -157,7 +163,9 @@ fn an_epoch_and_a_native_id_hold_from_an_event_on() {
     let (mut store, session) = store(&path);
     let append = |store: &mut Store, sequence, native| {
         let events = [row(sequence, "item.delta", "{}")];
-        store.append(session.no, &Batch { events: &events, cache: None, native, now: 1 }, Sync::Deltas).unwrap();
+        store
+            .append(session.no, &Batch { events: &events, cache: None, native, now: 1, settled: &[] }, Sync::Deltas)
+            .unwrap();
     };
     append(&mut store, 1, None);
     append(&mut store, 2, Some("native-1"));

@@ -55,7 +55,11 @@ pub(crate) fn write(store: &mut Store, session: &Session, first: i64, last: i64,
     let data: Vec<String> = (first..=last).map(|sequence| data(&session.session_id, sequence)).collect();
     let events: Vec<Row<'_>> =
         (first..=last).zip(&data).map(|(sequence, data)| row(sequence, "item.delta", data)).collect();
-    store.append(session.no, &Batch { events: &events, cache: None, native: None, now: 1_700_000_000_000 + last }, sync)
+    store.append(
+        session.no,
+        &Batch { events: &events, cache: None, native: None, now: 1_700_000_000_000 + last, settled: &[] },
+        sync,
+    )
 }
 
 pub(crate) fn row<'a>(sequence: i64, kind: &'a str, data: &'a str) -> Row<'a> {

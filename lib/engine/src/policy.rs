@@ -1,9 +1,11 @@
 //! Permissions: mode, rules and `--on-ask` decide, or leave a request open. Pure.
 
+use std::time::Duration;
+
 use agents::dialect::Permit;
 use globset::{GlobBuilder, GlobMatcher};
 use schema::event::PermissionMode;
-use schema::request::Action;
+use schema::request::{Action, Scope};
 
 /// What decides permissions in one run.
 #[derive(Debug, Clone)]
@@ -16,6 +18,45 @@ pub struct Policy {
     pub on_ask: OnAsk,
     /// The session's working directory, canonical.
     pub cwd: String,
+    /// What was accepted for the session, while this owner lives.
+    pub granted: Vec<Grant>,
+}
+
+/// What was accepted for the session: the same tool with the same command, paths or input; never a whole tool.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Grant {
+    action: Action,
+    tool: String,
+    what: String,
+}
+
+impl Grant {
+    /// What accepting this request for the session covers.
+    pub fn of(permit: &Permit) -> Grant {
+        let input = || permit.input.as_ref().map(ToString::to_string).unwrap_or_default();
+        let what = match permit.action {
+            Action::Command => permit.command.clone().unwrap_or_else(input),
+            Action::Edit | Action::Read | Action::Search if !permit.paths.is_empty() => permit.paths.join("\n"),
+            Action::Fetch => permit.url.clone().unwrap_or_else(input),
+            Action::Edit
+            | Action::Read
+            | Action::Search
+            | Action::Mcp
+            | Action::Plan
+            | Action::Mode
+            | Action::Other => input(),
+        };
+        let tool = match &permit.server {
+            Some(server) => format!("{server}/{}", permit.tool),
+            None => permit.tool.clone(),
+        };
+        Grant { action: permit.action, tool, what }
+    }
+
+    /// The same, for `permission.resolved`.
+    pub fn scope(&self) -> Scope {
+        Scope { kind: self.action, pattern: self.what.clone() }
+    }
 }
 
 /// What becomes of a request that nothing decides.
@@ -29,6 +70,8 @@ pub enum OnAsk {
     Fail,
     /// Accept it.
     Allow,
+    /// Leave it open for an answer from any process; rejected after this long.
+    Wait(Option<Duration>),
 }
 
 impl OnAsk {
@@ -39,7 +82,8 @@ impl OnAsk {
             "deny" => OnAsk::Deny,
             "fail" => OnAsk::Fail,
             "allow" => OnAsk::Allow,
-            _ => return None,
+            "wait" => OnAsk::Wait(None),
+            _ => OnAsk::Wait(Some(schema::time::parse_duration(text.strip_prefix("wait=")?)?)),
         })
     }
 
@@ -50,6 +94,7 @@ impl OnAsk {
             OnAsk::Deny => "deny",
             OnAsk::Fail => "fail",
             OnAsk::Allow => "allow",
+            OnAsk::Wait(_) => "wait",
         }
     }
 }
@@ -169,6 +214,9 @@ impl Policy {
         if let Some(rule) = self.rules.iter().find(|rule| rule.allow && rule.matches(permit)) {
             return Ruling::Accept(rule.name());
         }
+        if !self.granted.is_empty() && self.granted.contains(&Grant::of(permit)) {
+            return Ruling::Accept("accepted for the session".to_owned());
+        }
         let mode = format!("mode {}", self.mode.as_str());
         let inside = self.is_inside(permit);
         let reading = match permit.action {
@@ -252,6 +300,7 @@ mod tests {
             rules: rules.iter().map(|rule| Rule::parse(rule.starts_with('+'), &rule[1..]).unwrap()).collect(),
             on_ask: OnAsk::Deny,
             cwd: "/w".into(),
+            granted: Vec::new(),
         };
         match policy.decide(request) {
             Ruling::Accept(_) => 'A',

@@ -3,6 +3,7 @@
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
 
+use crate::control;
 use crate::event;
 use crate::process;
 use crate::record;
@@ -70,12 +71,20 @@ fn document() -> Value {
     add("input", generator.subschema_for::<process::InputRecord>().to_value());
     add("size", generator.subschema_for::<process::SizeRecord>().to_value());
     add("removed", generator.subschema_for::<process::RemovedRecord>().to_value());
+    add("sent", generator.subschema_for::<record::SentRecord>().to_value());
+    add("cancelled", generator.subschema_for::<record::CancelledRecord>().to_value());
+    add("waited", generator.subschema_for::<record::WaitedRecord>().to_value());
+    let control = generator.subschema_for::<control::Control>().to_value();
     let mut definitions = generator.take_definitions(true);
     definitions
         .insert("event".to_owned(), json!({ "description": "A line of run, stream and events.", "oneOf": events }));
     definitions.insert(
         "record".to_owned(),
         json!({ "description": "A line of the other commands.", "anyOf": records.values().collect::<Vec<_>>() }),
+    );
+    definitions.insert(
+        "input".to_owned(),
+        json!({ "description": "A line that `run --input ndjson` reads.", "anyOf": [control] }),
     );
     json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",

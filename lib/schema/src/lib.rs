@@ -1,5 +1,6 @@
 //! The words of sandbox-agent: events, items, requests and records, how they are written, and nothing that can fail or wait.
 
+pub mod control;
 pub mod event;
 #[cfg(test)]
 mod generate;

@@ -270,3 +270,44 @@ pub struct CredentialCheck {
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub errors: Vec<String>,
 }
+
+/// What `send` prints.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct SentRecord {
+    /// The session.
+    pub session_id: String,
+    /// The prompt's id, as it will stand in `turn.started.prompt_ids`.
+    pub prompt_id: String,
+}
+
+/// What `cancel` prints.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct CancelledRecord {
+    /// The session.
+    pub session_id: String,
+    /// Whether a turn was running.
+    pub cancelled: bool,
+    /// Which.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub turn_id: Option<String>,
+}
+
+/// A line of `wait`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct WaitedRecord {
+    /// The session.
+    pub session_id: String,
+    /// Whether it got there before `--timeout`.
+    pub reached: bool,
+    /// What it is doing.
+    pub status: SessionStatus,
+    /// What became of the turn that was waited for, or of its last one.
+    pub outcome: Option<Outcome>,
+    /// The exit code of that turn.
+    pub exit_code: Option<i64>,
+    /// Open permissions and questions.
+    pub pending: Vec<String>,
+}

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use host::bell::{Wake, Watch};
+use schema::event::Body;
 use schema::line::{Envelope, LineWriter};
 use schema::record::SessionStatus;
 use store::{Access, Select, Session, Store, Stored};
@@ -133,9 +134,11 @@ fn follow_one(
             || match request.until {
                 Until::Stored => true,
                 Until::Turn => stop_at.is_some(),
-                Until::Idle => {
-                    matches!(status, Some(SessionStatus::Idle | SessionStatus::Asking | SessionStatus::Ended))
-                }
+                Until::Idle => match status {
+                    Some(SessionStatus::Asking | SessionStatus::Ended) => true,
+                    Some(SessionStatus::Idle) => !waits(&request.store, &store, &session)?,
+                    Some(SessionStatus::Starting | SessionStatus::Running | SessionStatus::Lost) | None => false,
+                },
                 Until::Ended => status == Some(SessionStatus::Ended),
                 Until::Never => false,
             };
@@ -212,13 +215,30 @@ pub fn open_if_there(path: &Path) -> Result<Option<Store>, Error> {
     }
 }
 
-/// What a session is doing, seen from outside: a dead owner's session is `lost`.
-pub fn status_of(path: &Path, session: &Session) -> Result<SessionStatus, Error> {
+/// Whether prompts wait for an idle session. Where nobody is there to give them to the agent, somebody is started.
+fn waits(path: &Path, store: &Store, session: &Session) -> Result<bool, Error> {
+    if store.prompts_posted(session.no)? == 0 {
+        return Ok(false);
+    }
+    // An owner that leaves hands what waits to the next one. Both may have died in between.
+    let now = store.session_by_no(session.no)?;
+    if now.is_some_and(|now| now.owner.is_none()) && !is_owned(path, session)? {
+        if let Err(failure) = crate::keeper::start(path, session, &host::env::all(), false) {
+            log::warn!("nobody takes what waits for session {}: {}", session.session_id, failure.message);
+        }
+    }
+    Ok(true)
+}
+
+/// What a session is doing, seen from outside: a dead owner's session is `lost`, one whose prompts wait is `starting`.
+pub fn status_of(store: &Store, session: &Session) -> Result<SessionStatus, Error> {
+    let path = store.path();
     let written = SessionStatus::parse(&session.status).unwrap_or(SessionStatus::Idle);
     Ok(match written {
         SessionStatus::Starting | SessionStatus::Running | SessionStatus::Asking if !is_owned(path, session)? => {
             SessionStatus::Lost
         }
+        SessionStatus::Idle if store.prompts_posted(session.no)? > 0 => SessionStatus::Starting,
         SessionStatus::Starting
         | SessionStatus::Running
         | SessionStatus::Asking
@@ -358,6 +378,24 @@ pub fn await_session(path: &Path, name: &str, patience: Duration) -> Result<bool
         // The directory of bells may not exist yet, and then nothing rings.
         watch.wait(None, left.min(Duration::from_millis(100)));
     }
+}
+
+/// The event that tells what became of a permission or a question.
+pub fn resolution(store: &Store, session: &Session, request_id: &str) -> Result<Option<i64>, Error> {
+    let types = &["permission.resolved", "question.resolved"];
+    let mut found = None;
+    let select = Select { types, limit: usize::MAX, ..Select::default() };
+    store.read(session, &select, &mut |event| {
+        let id = match Body::read(event.kind, event.data) {
+            Ok(Body::PermissionResolved(resolved)) => resolved.permission_id,
+            Ok(Body::QuestionResolved(resolved)) => resolved.question_id,
+            Ok(_) | Err(_) => return,
+        };
+        if id == request_id {
+            found = Some(event.sequence);
+        }
+    })?;
+    Ok(found)
 }
 
 /// The assistant's last text: of the last turn that ended.

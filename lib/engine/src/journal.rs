@@ -4,11 +4,12 @@ use std::path::Path;
 
 use host::bell::Bell;
 use host::clock;
+use schema::control::Reply;
 use schema::event::Body;
 use schema::line::{Envelope, LineWriter};
 use schema::record::SessionStatus;
 use schema::state::State;
-use store::{Batch, Cache, Row, Session, Store, Sync};
+use store::{Batch, Cache, RequestState, Row, Session, Settled, Store, Sync};
 
 use crate::error::Error;
 
@@ -38,6 +39,8 @@ pub(crate) struct Journal {
     epoch: String,
     bells: [Bell; 2],
     waiting: Vec<Waiting>,
+    /// Requests that the next commit settles.
+    settled: Vec<(i64, RequestState, String)>,
     /// The data and raw of what waits, one after the other.
     arena: Vec<u8>,
 }
@@ -72,6 +75,7 @@ impl Journal {
             lines: LineWriter::default(),
             bells,
             waiting: Vec::new(),
+            settled: Vec::new(),
             arena: Vec::new(),
         })
     }
@@ -126,9 +130,15 @@ impl Journal {
         self.waiting.push(Waiting { time: clock::now_ms(), kind, synthetic, data, raw: at, end: self.arena.len() });
     }
 
-    /// Commits what waits in one transaction, rings, and gives the lines; `None` when nothing waited.
+    /// Settles a request with the events that wait, in the transaction of the next [`Journal::commit`].
+    pub(crate) fn settle(&mut self, request: i64, state: RequestState, reply: &Reply) {
+        let reply = serde_json::to_string(reply).expect("a reply is JSON");
+        self.settled.push((request, state, reply));
+    }
+
+    /// Commits what waits in one transaction, rings, and gives the lines; `None` when no event waited.
     pub(crate) fn commit(&mut self) -> Result<Option<Lines>, Error> {
-        if self.waiting.is_empty() {
+        if self.waiting.is_empty() && self.settled.is_empty() {
             return Ok(None);
         }
         let arena = std::str::from_utf8(&self.arena).expect("JSON that we wrote is UTF-8");
@@ -147,14 +157,17 @@ impl Journal {
             .collect();
         let last = first - 1 + i64::try_from(rows.len()).expect("a batch fits in memory");
         // A run of deltas changes no column but the counters, and a power cut may take it.
-        let deltas = rows.iter().all(|row| row.kind == "item.delta");
+        let deltas = rows.iter().all(|row| row.kind == "item.delta") && self.settled.is_empty();
         let columns = Columns::of(&self.state);
         let cache = columns.cache(&self.state, self.settings.as_deref());
+        let settled: Vec<Settled<'_>> =
+            self.settled.iter().map(|(id, state, result)| Settled { id: *id, state: *state, result }).collect();
         let batch = Batch {
             events: &rows,
             cache: (!deltas || self.settings.is_some()).then_some(cache),
             native: self.new_native.as_deref(),
             now: clock::now_ms(),
+            settled: &settled,
         };
         host::step::reached("append");
         self.store.append(self.session.no, &batch, if deltas { Sync::Deltas } else { Sync::Full })?;
@@ -163,8 +176,12 @@ impl Journal {
             self.session.native_session_id = Some(native);
         }
         self.settings = None;
+        self.settled.clear();
         self.session.last_sequence = last;
         self.ring();
+        if rows.is_empty() {
+            return Ok(None);
+        }
 
         let mut lines = Lines {
             first,
@@ -203,17 +220,18 @@ impl Journal {
     pub(crate) fn write_columns(&mut self) -> Result<(), Error> {
         let columns = Columns::of(&self.state);
         let cache = columns.cache(&self.state, None);
-        let batch = Batch { events: &[], cache: Some(cache), native: None, now: clock::now_ms() };
+        let batch = Batch { events: &[], cache: Some(cache), native: None, now: clock::now_ms(), settled: &[] };
         self.store.append(self.session.no, &batch, Sync::Full)?;
         self.ring();
         Ok(())
     }
 
-    /// Ends the owner's life in the row: nobody runs it now.
-    pub(crate) fn leave(&mut self) -> Result<(), Error> {
-        self.store.set_owner(self.session.no, None)?;
+    /// Ends the owner's life in the row: nobody runs it now. Returns how many prompts wait; with `unless_waiting` the owner
+    /// stays when some do.
+    pub(crate) fn leave(&mut self, unless_waiting: bool) -> Result<i64, Error> {
+        let waiting = self.store.leave(self.session.no, unless_waiting, clock::now_ms())?;
         self.ring();
-        Ok(())
+        Ok(waiting)
     }
 
     /// Wakes everybody who watches.

@@ -11,6 +11,8 @@ pub struct Kept {
     pub mode: Option<String>,
     /// The effort asked for.
     pub effort: Option<String>,
+    /// The flags of the last run that a background owner is to have too: permissions, names of variables, limits.
+    pub flags: Vec<String>,
     /// The agent's own running totals.
     pub totals: Option<Value>,
     /// What a newer version keeps and this one does not know.
@@ -27,7 +29,11 @@ impl Kept {
         };
         let (model, mode, effort) = (word("model"), word("mode"), word("effort"));
         let totals = other.remove("totals");
-        Kept { model, mode, effort, totals, other }
+        let flags = match other.remove("flags") {
+            Some(Value::Array(flags)) => flags.iter().filter_map(|flag| flag.as_str().map(str::to_owned)).collect(),
+            Some(_) | None => Vec::new(),
+        };
+        Kept { model, mode, effort, flags, totals, other }
     }
 
     /// Writes it.
@@ -37,6 +43,9 @@ impl Kept {
             if let Some(value) = value {
                 object.insert(key.to_owned(), json!(value));
             }
+        }
+        if !self.flags.is_empty() {
+            object.insert("flags".to_owned(), json!(self.flags));
         }
         if let Some(totals) = &self.totals {
             object.insert("totals".to_owned(), totals.clone());
@@ -51,7 +60,7 @@ mod tests {
 
     #[test]
     fn unknown_keys_survive() {
-        let kept = Kept::read(r#"{"model":"m","totals":{"n":1},"newer":[1]}"#);
+        let kept = Kept::read(r#"{"model":"m","totals":{"n":1},"flags":["--allow=a:b"],"newer":[1]}"#);
         assert_eq!(kept.model.as_deref(), Some("m"));
         assert_eq!(Kept::read(&kept.write()), kept);
         assert!(kept.write().contains("newer"));

@@ -1,18 +1,23 @@
 //! The conductor: one session's course, from a prompt to the end of its turn, and everybody who follows it.
 
+mod answer;
 mod ask;
+pub mod attach;
 pub mod credentials;
 mod error;
 pub mod failure;
 pub mod follow;
 mod growth;
 mod journal;
+pub mod keeper;
 mod kept;
 pub mod owner;
 mod peer;
 mod places;
 pub mod policy;
+pub mod post;
 pub mod process;
+pub mod queued;
 mod restore;
 pub mod session;
 pub mod turn;

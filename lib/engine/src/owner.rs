@@ -177,7 +177,7 @@ impl Owned {
 
     /// Gives the session up: nobody runs it now.
     pub fn leave(mut self) -> Result<(), Error> {
-        self.journal.leave()
+        self.journal.leave(false).map(|_| ())
     }
 
     /// Deletes the session with all its events.

@@ -52,6 +52,11 @@ impl Places {
         std::path::absolute(&folder).unwrap_or(folder)
     }
 
+    /// The bell that whoever posts a request rings and the owner watches.
+    pub fn post(&self, uid: &str) -> PathBuf {
+        self.directory.join(format!("{uid}.post"))
+    }
+
     /// The bell that every commit rings.
     pub fn all_bell(&self) -> PathBuf {
         self.directory.join("all.bell")
@@ -85,7 +90,7 @@ impl Places {
     /// Removes a deleted session's files.
     pub fn remove(&self, uid: &str) {
         self.clear(uid);
-        for path in [self.bell(uid), self.lock(uid)] {
+        for path in [self.bell(uid), self.post(uid), self.lock(uid)] {
             if let Err(error) = std::fs::remove_file(&path)
                 && error.kind() != io::ErrorKind::NotFound
             {

@@ -144,6 +144,11 @@ impl Rule {
         Ok(Rule { allow, kind, pattern: pattern.to_owned(), glob, text: text.to_owned() })
     }
 
+    /// The rule as it was given.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The rule as it was given, with what it does.
     pub fn name(&self) -> String {
         format!("{} {}", if self.allow { "allow" } else { "deny" }, self.text)

@@ -3,14 +3,18 @@
 use std::collections::HashMap;
 
 use host::clock;
+use schema::control::{Ask, Control, Reply};
 use schema::event::Body;
 use schema::item::{Item, ItemKind};
+use schema::outcome::ErrorCode;
 use schema::request::{PermissionRequested, PermissionStatus, QuestionEvent, QuestionStatus};
-use store::{Select, Session, Store};
+use store::{Posted, RequestState, Select, Session, Store};
 
+use crate::answer::refusal;
 use crate::error::Error;
 use crate::journal::Journal;
 use crate::owner::last_of;
+use crate::session::not_delivered;
 use crate::turn::{Course, Cut, Left};
 
 /// Everything but deltas: those are read once it is known whose.
@@ -31,10 +35,12 @@ const PAGE: usize = 1024;
 pub(crate) fn end_what_is_open(journal: &mut Journal) -> Result<(), Error> {
     let session = journal.session().clone();
     let left = what_is_open(journal.store(), &session)?;
-    if left.is_empty() {
+    let waiting = journal.store().posted(session.no, 0)?;
+    if left.is_empty() && waiting.is_empty() {
         return journal.write_columns();
     }
     let mut course = Course::restored(journal.next(), left);
+    give_up(journal, &mut course, waiting);
     course.cut_turn(Cut::Killed);
     if course.end_turn(None, false, clock::now_ms()).is_none() {
         course.close();
@@ -44,6 +50,27 @@ pub(crate) fn end_what_is_open(journal: &mut Journal) -> Result<(), Error> {
     }
     journal.commit()?;
     Ok(())
+}
+
+/// What was posted to the dead owner is given to nobody: its sender may not want it any more, now that the rest is known.
+fn give_up(journal: &mut Journal, course: &mut Course, waiting: Vec<Posted>) {
+    let mut ids = Vec::new();
+    for Posted { id, kind, body } in waiting {
+        if kind == "prompt" {
+            let ask = serde_json::from_str::<Control>(&body);
+            ids.push(match ask {
+                Ok(Control::Prompt(Ask { id: Some(id), .. })) => id,
+                Ok(_) | Err(_) => format!("request {id}"),
+            });
+            journal.settle(id, RequestState::Lost, &Reply::default());
+        } else {
+            let error = refusal(ErrorCode::NotDelivered, "the session's owner died before it took the request");
+            journal.settle(id, RequestState::Refused, &Reply { error: Some(error), ..Reply::default() });
+        }
+    }
+    if !ids.is_empty() {
+        course.error(not_delivered(&ids), true, true);
+    }
 }
 
 fn what_is_open(store: &Store, session: &Session) -> Result<Left, Error> {

@@ -361,13 +361,25 @@ impl Course {
         prompt_id
     }
 
-    /// A prompt was put into the running turn.
-    pub fn steered(&mut self, prompt: PromptItem) {
+    /// A prompt was put into the running turn. Returns the id of the prompt.
+    pub fn steered(&mut self, prompt: PromptItem) -> String {
         let turn_id = self.turn_id();
         let prompt_id = self.prompt_item(prompt, Delivery::Steered, turn_id);
         if let Some(turn) = &mut self.turn {
-            turn.prompts.push(prompt_id);
+            turn.prompts.push(prompt_id.clone());
         }
+        prompt_id
+    }
+
+    /// The id of the open turn.
+    pub fn open_turn(&self) -> Option<&str> {
+        self.turn.as_ref().map(|turn| turn.id.as_str())
+    }
+
+    /// An open request by its id, as it was asked.
+    pub fn find_request(&self, id: &str) -> Option<(RequestKey, Body)> {
+        let request = self.requests.iter().find(|request| request.id == id)?;
+        Some((request.key, request.asked.clone()))
     }
 
     /// Takes one effect of the dialect.

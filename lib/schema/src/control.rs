@@ -187,11 +187,8 @@ mod tests {
         let ask = Ask { text: "a".into(), steer: true, id: Some("p1".into()), ..Ask::default() };
         assert_eq!(prompt, Control::Prompt(ask));
         let answer = read(r#"{"type":"answer","request_id":"perm_1","decision":"accept_for_session"}"#).unwrap();
-        let wanted = Answer {
-            request_id: "perm_1".into(),
-            decision: Some(Choice::AcceptForSession),
-            ..Answer::default()
-        };
+        let wanted =
+            Answer { request_id: "perm_1".into(), decision: Some(Choice::AcceptForSession), ..Answer::default() };
         assert_eq!(answer, Control::Answer(wanted));
         for bad in [
             r#"{"type":"prompt"}"#,

@@ -60,6 +60,11 @@ impl fmt::Display for BadSessionId {
 
 impl std::error::Error for BadSessionId {}
 
+/// A name for a prompt whose sender gave it none.
+pub fn prompt() -> String {
+    format!("prm_{}", unique())
+}
+
 /// A UUIDv7 in 32 hex digits: the uid of a session or of an epoch.
 pub fn unique() -> String {
     uuid::Uuid::now_v7().simple().to_string()

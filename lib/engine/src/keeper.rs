@@ -1,0 +1,68 @@
+//! An owner in the background: this binary once more, as `__keep run …`, which serves what waits for a session.
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::path::Path;
+
+use host::detach::{Streams, spawn_self};
+use schema::outcome::ErrorCode;
+use schema::record::ErrorLine;
+use serde::{Deserialize, Serialize};
+use store::Session;
+
+use crate::failure::Failure;
+use crate::kept::Kept;
+use crate::owner::MARK;
+
+/// The hidden role whose processes a guard spares: owners of their own.
+pub const ROLE: &str = "__keep";
+
+/// Starts an owner for what waits in a session's inbox, with the settings of its last run, and returns when it is there.
+/// The values of variables are ours. `trusted`: we are that last run; for anybody else one that bypassed asks.
+///
+/// # Errors
+/// What the owner says; one that is late because another was faster is no error.
+pub fn start(store: &Path, session: &Session, env: &[(OsString, OsString)], trusted: bool) -> Result<(), Failure> {
+    let words = [ROLE, "run", "--detach", "--from-inbox", "--session", &session.session_id, "--store"];
+    let mut args: Vec<OsString> = words.iter().map(OsString::from).collect();
+    args.push(store.into());
+    args.extend(Kept::read(&session.settings).flags.iter().map(|flag| match flag.as_str() {
+        "--permission-mode=bypass" if !trusted => "--permission-mode=ask".into(),
+        flag => OsString::from(flag),
+    }));
+    match spawn(&args, env, None) {
+        Ok(_) => Ok(()),
+        Err(failure) if failure.code == ErrorCode::Busy => Ok(()),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Starts ourselves in the background with these arguments, the first of them [`ROLE`], and gives the session's name once
+/// it is held and the prompt recorded.
+///
+/// # Errors
+/// What the background process says instead.
+pub fn spawn(args: &[OsString], env: &[(OsString, OsString)], stdin: Option<File>) -> Result<String, Failure> {
+    // An owner is nobody's child: what ends the session that we may be in must not end it.
+    let env: Vec<_> = env.iter().filter(|(name, _)| name != MARK).cloned().collect();
+    let (_pid, line) = spawn_self(args, &env, Streams { stdin, ..Streams::default() })?;
+    if let Ok(Word { session_id }) = serde_json::from_str(&line) {
+        return Ok(session_id);
+    }
+    let failure = match serde_json::from_str::<ErrorLine>(&line) {
+        Ok(error) => Failure { code: error.code, exit_code: error.exit_code, message: error.message, hint: error.hint },
+        Err(_) => Failure::new(ErrorCode::Crash, format!("failed to understand the background process: `{line}`")),
+    };
+    Err(failure)
+}
+
+/// What a background process says when it holds this session.
+pub fn word(session_id: &str) -> String {
+    serde_json::to_string(&Word { session_id: session_id.to_owned() }).expect("a name is JSON")
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Word {
+    session_id: String,
+}

@@ -1,16 +1,21 @@
 //! The table of commands and the flags that all of them know.
 
+use std::cell::Cell;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use engine::Failure;
+use host::detach::Ready;
 
 use crate::context::Context;
 use crate::exit::{Exit, TABLE};
 use crate::out::{self, Output};
-use crate::{completions, credentials, events, logger, man, proc, run, schema_command, sessions, stream};
+use crate::{
+    answer, cancel, completions, credentials, events, logger, man, proc, run, schema_command, send, sessions, stream, wait,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -52,6 +57,14 @@ pub(crate) struct Global {
 enum Command {
     /// Start or continue a session, send a prompt, stream the turn
     Run(Box<run::RunArgs>),
+    /// Queue a prompt for a session, or put it into the running turn
+    Send(send::SendArgs),
+    /// Decide a permission, answer a question
+    Answer(answer::AnswerArgs),
+    /// Interrupt the running turn
+    Cancel(cancel::CancelArgs),
+    /// Wait until sessions are idle, asking or ended
+    Wait(wait::WaitArgs),
     /// The events of a session as a flow, from an offset, also while it runs
     Stream(stream::StreamArgs),
     /// The events of a session as pages
@@ -71,15 +84,22 @@ enum Command {
 }
 
 /// Parses the command line and runs the command.
-pub(crate) fn dispatch(args: Vec<OsString>) -> Exit {
+///
+/// `ready` is there when we were started in the background: whoever did so waits for one line.
+pub(crate) fn dispatch(args: Vec<OsString>, ready: Option<Ready>) -> Exit {
     let wants_text = wants_text(&args);
     let cli = match command().try_get_matches_from(args).and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => return unparsed(&error, wants_text),
     };
     logger::begin(cli.global.verbose);
-    let result = Context::new(&cli.global).and_then(|context| match cli.command {
+    let ready = Rc::new(Cell::new(ready));
+    let result = Context::new(&cli.global, Rc::clone(&ready)).and_then(|context| match cli.command {
         Command::Run(args) => run::main(&context.in_project()?, *args),
+        Command::Send(args) => send::main(&context, args),
+        Command::Answer(args) => answer::main(&context, args),
+        Command::Cancel(args) => cancel::main(&context, &args),
+        Command::Wait(args) => wait::main(&context, &args),
         Command::Stream(args) => stream::main(&context, args),
         Command::Events(args) => events::main(&context, &args),
         Command::Sessions(args) => sessions::main(&context, args),
@@ -92,6 +112,9 @@ pub(crate) fn dispatch(args: Vec<OsString>) -> Exit {
     match result {
         Ok(exit) => exit,
         Err(failure) => {
+            if let Some(ready) = ready.take() {
+                ready.say(&out::error_line(&failure));
+            }
             out::fail(&failure, wants_text);
             Exit::Code(failure.exit_code)
         }

@@ -1,9 +1,12 @@
 //! What every command may ask for: where the store is, how to print.
 
+use std::cell::Cell;
 use std::path::PathBuf;
+use std::rc::Rc;
 
 use engine::Failure;
 use engine::owner::mend;
+use host::detach::Ready;
 use host::env::{self, Name};
 use schema::outcome::ErrorCode;
 use store::{Access, Session, Store};
@@ -20,11 +23,13 @@ pub(crate) struct Context {
     store: Option<PathBuf>,
     /// Nobody chose how to print.
     unchosen: bool,
+    /// Whoever started us in the background waits for a line.
+    ready: Rc<Cell<Option<Ready>>>,
 }
 
 impl Context {
     /// Reads the configuration.
-    pub(crate) fn new(global: &Global) -> Result<Context, Failure> {
+    pub(crate) fn new(global: &Global, ready: Rc<Cell<Option<Ready>>>) -> Result<Context, Failure> {
         let settings = Settings::read()?;
         let output = match (global.output, global.json, settings.output()) {
             (Some(output), _, _) => output,
@@ -33,12 +38,17 @@ impl Context {
             (None, false, _) => Output::Ndjson,
         };
         let unchosen = global.output.is_none() && !global.json && output == Output::Ndjson;
-        Ok(Context { output, settings, store: global.store.clone(), unchosen })
+        Ok(Context { output, settings, store: global.store.clone(), unchosen, ready })
     }
 
     /// With the configuration of the project that we are in.
     pub(crate) fn in_project(self) -> Result<Context, Failure> {
         Ok(Context { settings: self.settings.with_project()?, ..self })
+    }
+
+    /// The line that whoever started us in the background waits for; once.
+    pub(crate) fn ready(&self) -> Option<Ready> {
+        self.ready.take()
     }
 
     /// Tells a person at a terminal, once, why there is JSON.
@@ -71,6 +81,14 @@ impl Context {
     /// The store, to be read; `None` where there is none.
     pub(crate) fn store_to_read(&self) -> Result<Option<Store>, Failure> {
         Ok(engine::follow::open_if_there(&self.store_path()?)?)
+    }
+
+    /// A session by its whole name or `@last`, for what changes it; its owner's missing end is written first.
+    pub(crate) fn session_exact(&self, name: &str) -> Result<Session, Failure> {
+        let store = self.store_to_read()?.ok_or_else(|| no_session(name))?;
+        let session = names::find_exact(&store, name)?;
+        drop(store);
+        Ok(mend(&self.store_path()?, session)?)
     }
 
     /// A session by name, unique prefix of a generated name, or `@last`; its owner's missing end is written first.

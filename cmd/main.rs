@@ -1,5 +1,7 @@
 //! The front door: parse, dispatch, and turn the result into an exit.
 
+mod answer;
+mod cancel;
 mod cli;
 mod completions;
 mod context;
@@ -15,10 +17,12 @@ mod out;
 mod proc;
 mod run;
 mod schema_command;
+mod send;
 mod sessions;
 mod settings;
 mod stream;
 mod text;
+mod wait;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -36,14 +40,18 @@ fn main() -> ExitCode {
             let args: Vec<String> = args.map(|arg| arg.to_string_lossy().into_owned()).collect();
             Exit::Code(mock_agent::main(&args))
         }
-        Some(_) | None => guarded(std::env::args_os().collect()),
+        Some(engine::keeper::ROLE) => {
+            let ready = host::detach::Ready::inherited();
+            guarded(std::iter::once("sandbox-agent".into()).chain(args).collect(), ready)
+        }
+        Some(_) | None => guarded(std::env::args_os().collect(), None),
     };
     exit.leave()
 }
 
 /// A panic is a defect of ours: exit 70, with how to report it.
-fn guarded(args: Vec<OsString>) -> Exit {
-    let result = std::panic::catch_unwind(|| cli::dispatch(args));
+fn guarded(args: Vec<OsString>, ready: Option<host::detach::Ready>) -> Exit {
+    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| cli::dispatch(args, ready)));
     result.unwrap_or_else(|_| {
         out::complain("error: sandbox-agent has a defect; what was stored is safe");
         out::complain("hint: please report the lines above, with `sandbox-agent --version` and what you typed");

@@ -94,16 +94,22 @@ pub(crate) fn complain(text: &str) {
     let _ = stderr.write_all(coloured.as_bytes());
 }
 
+/// A failure as a line for programs.
+pub(crate) fn error_line(failure: &Failure) -> String {
+    let line = ErrorLine {
+        kind: ErrorKind::Error,
+        code: failure.code,
+        message: failure.message.clone(),
+        exit_code: failure.exit_code,
+        hint: failure.hint.clone(),
+    };
+    serde_json::to_string(&line).expect("records have string keys")
+}
+
 /// Tells of a failure: a line on stdout for programs, sentences on stderr for people.
 pub(crate) fn fail(failure: &Failure, only_text: bool) {
     if !only_text {
-        print_record(&ErrorLine {
-            kind: ErrorKind::Error,
-            code: failure.code,
-            message: failure.message.clone(),
-            exit_code: failure.exit_code,
-            hint: failure.hint.clone(),
-        });
+        print_text(&(error_line(failure) + "\n"));
     }
     complain(&format!("error: {}", failure.message));
     if let Some(hint) = &failure.hint {

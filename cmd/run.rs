@@ -7,19 +7,22 @@ use std::time::Duration;
 
 use agents::agent::{Agent, Job, Resume};
 use agents::card::Card;
-use agents::dialect::{Attachment, Prompt};
 use agents::registry;
 use clap::Args;
+use engine::attach::attachments;
 use engine::owner::{Birth, Owned};
 use engine::policy::{OnAsk, Policy, Rule};
-use engine::session::{Limits, Run, RunEnd, Screen, prompt_parts, run};
-use engine::turn::PromptItem;
-use engine::{Failure, Kept, Lines};
+use engine::post::Post;
+use engine::queued::follow_prompt;
+use engine::session::{Limits, Opening, Run, RunEnd, Screen, Stay, run};
+use engine::{Failure, Kept, Lines, keeper};
+use host::detach::Ready;
 use host::env::{self, Name};
+use schema::control::{Ask, Control};
 use schema::event::PermissionMode;
 use schema::ids::SessionId;
 use schema::outcome::{ErrorCode, Outcome};
-use schema::record::LaunchRecord;
+use schema::record::{LaunchRecord, SessionStatus};
 use schema::time::parse_duration;
 use store::{Session, Settings, Store};
 
@@ -27,6 +30,7 @@ use crate::context::{Context, open_to_write};
 use crate::exit::Exit;
 use crate::names;
 use crate::out::{self, Output, Printer, Writer};
+use crate::settings::PolicyFile;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -92,8 +96,12 @@ pub(crate) struct RunArgs {
     /// Deny what this rule meets; repeatable, and stronger than --allow
     #[arg(long, value_name = "KIND:PATTERN")]
     deny: Vec<String>,
-    /// What becomes of a request that nothing decides [default: prompt on a terminal, else deny]
-    #[arg(long, value_name = "WHAT", value_parser = ["prompt", "deny", "fail", "allow"])]
+    /// Rules and settings of permissions: a TOML file with allow, deny, permission_mode, on_ask; flags come first
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// What becomes of a request that nothing decides: prompt, deny, fail, allow, or wait[=DURATION] for `answer`
+    /// [default: prompt on a terminal, wait with --detach and --input, else deny]
+    #[arg(long, value_name = "WHAT")]
     on_ask: Option<String>,
     /// Never ask on the terminal [env: SANDBOX_AGENT_NO_INPUT]
     #[arg(long)]
@@ -130,6 +138,22 @@ pub(crate) struct RunArgs {
     /// An argument for the agent's own program; repeatable
     #[arg(long, value_name = "ARG", allow_hyphen_values = true)]
     agent_arg: Vec<String>,
+
+    /// Print the session's id once the prompt is recorded, and go on in the background
+    #[arg(long, conflicts_with_all = ["ephemeral", "input"])]
+    detach: bool,
+    /// With --detach: keep the agent warm for so long after its last turn [default: 0s]
+    #[arg(long, value_name = "DURATION", requires = "detach")]
+    linger: Option<String>,
+    /// Keep the agent warm and read prompts, answers, cancels and settings from stdin, a JSON object a line
+    #[arg(long, value_name = "FORMAT", value_parser = ["ndjson"], conflicts_with = "stdin")]
+    input: Option<String>,
+    /// Where the session is busy: wait for its turn instead of exit 8
+    #[arg(long)]
+    queue: bool,
+    /// Serve what waits for the session
+    #[arg(long, hide = true)]
+    from_inbox: bool,
 
     /// Print the session's id only, as soon as it exists
     #[arg(short, long)]
@@ -179,7 +203,17 @@ pub(crate) fn main(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
             "failed to run: this is inside another agent's session, and --no-nested forbids it",
         ));
     }
-    let text = prompt_text(&args)?;
+    let ready = context.ready();
+    // In the background, whoever started us has read the prompt and gives it to us.
+    let text = match (&ready, args.input.is_some()) {
+        (Some(_), _) if args.from_inbox => None,
+        (Some(_), _) => Some(read_stdin()?),
+        (None, true) if !has_prompt(&args) => None,
+        (None, _) => Some(prompt_text(&args)?),
+    };
+    if args.detach && ready.is_none() {
+        return detach(text.unwrap_or_default());
+    }
     let types = print_types(&args.types, args.no_deltas)?;
     let ephemeral = if args.ephemeral { Some(Ephemeral::new()?) } else { None };
     let store_path = match &ephemeral {
@@ -201,15 +235,30 @@ pub(crate) fn main(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
     let environment = environment(&args)?;
     let (program, found) = program(card)?;
     let agent_version = version(card, &program)?;
-    let prompt = Prompt { text, attachments: attachments(&args, card)?, steer: false };
+    let opening = match text {
+        Some(text) => Some(opening(text, &args, card)?),
+        None => None,
+    };
     let labels = labels(&args.label)?;
 
     if args.dry_run {
         return Ok(dry_run(agent, &job, &program, found, &environment, policy.mode));
     }
 
+    let stay = stay(&args, ready.is_some())?;
     let store = open_to_write(&store_path)?;
-    let owned = own(store, target, &job, card, &labels, &args)?;
+    let name = match &target {
+        Target::Existing(session) => session.session_id.clone(),
+        Target::New(name) => name.to_string(),
+    };
+    let owned = match own(store, target, &job, card, &labels, &args) {
+        Err(failure) if failure.code == ErrorCode::Busy && stay != Stay::Input && !args.from_inbox => {
+            let busy = Busy { path: store_path, name, failure, types };
+            let ask = opening.map(|opening| opening.ask).unwrap_or_default();
+            return join(context, &args, busy, ask, ready);
+        }
+        owned => owned?,
+    };
     let session = owned.session().clone();
     job.session_id.clone_from(&session.session_id);
     let (resume, metadata) = forked(fork.as_deref(), card)?;
@@ -230,7 +279,9 @@ pub(crate) fn main(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
         }
     };
     let on_ask = policy.on_ask;
-    let content = prompt_parts(&prompt);
+    let flags = kept_flags(&args, &policy, &environment_names(&args)?);
+    let told = session.session_id.clone();
+    let recorded = ready.map(|ready| -> Box<dyn FnOnce()> { Box::new(move || ready.say(&keeper::word(&told))) });
     let request = Run {
         agent,
         program,
@@ -238,12 +289,14 @@ pub(crate) fn main(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
         job,
         fork: resume,
         metadata,
-        item: PromptItem { id: None, user: args.user.clone(), content },
-        prompt,
+        prompt: opening,
+        stay,
+        flags,
+        recorded,
         policy,
         denied_ok: args.denied_ok,
         limits,
-        env: environment,
+        env: environment.clone(),
         raw: args.raw,
         trace: args.trace.clone(),
         prompt_locks: engine::Places::beside(&store_path).directory().to_owned(),
@@ -258,6 +311,10 @@ pub(crate) fn main(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
         print_last(&store_path, &session.session_id, end.outcome)?;
     }
     tell_denials(&end, on_ask);
+    if end.waiting {
+        // What others have sent meanwhile is not ours to wait for.
+        keeper::start(&store_path, &context.session(&session.session_id)?, &environment, true)?;
+    }
     crate::sessions::retain(context, &store_path, &session.session_id);
     Ok(Exit::of_run(&end))
 }
@@ -269,15 +326,169 @@ impl Screen for Blank {
     fn show(&mut self, _lines: Lines) {}
 }
 
+/// For how long this owner stays.
+fn stay(args: &RunArgs, background: bool) -> Result<Stay, Failure> {
+    let linger = match &args.linger {
+        Some(text) => parse_duration(text).ok_or_else(|| {
+            Failure::usage(format!("failed to use --linger `{text}`"))
+                .hint("a duration is a number and a unit: 30s, 10m, 1h")
+        })?,
+        None => Duration::ZERO,
+    };
+    Ok(match (background, &args.input) {
+        (true, _) => Stay::Linger(linger),
+        (false, Some(_)) => Stay::Input,
+        (false, None) => Stay::Turn,
+    })
+}
+
+fn opening(text: String, args: &RunArgs, card: &Card) -> Result<Opening, Failure> {
+    let here = std::env::current_dir().unwrap_or_default();
+    let attach: Vec<String> = args.attach.iter().map(|path| names::utf8(&here.join(path))).collect::<Result<_, _>>()?;
+    let attachments = attachments(&attach, &here, card)?;
+    Ok(Opening { ask: Ask { text, attach, user: args.user.clone(), ..Ask::default() }, attachments })
+}
+
+/// Starts the same command in the background, and returns when it holds the session and has recorded the prompt.
+fn detach(text: String) -> Result<Exit, Failure> {
+    use std::io::Write;
+    let failed = |source| Failure::new(ErrorCode::Other, format!("failed to start the background process: {source}"));
+    let args = std::iter::once(keeper::ROLE.into()).chain(std::env::args_os().skip(1)).collect::<Vec<OsString>>();
+    let (reader, mut writer) = std::io::pipe().map_err(failed)?;
+    // It reads the prompt before it says a word: one larger than a pipe must be written while we wait.
+    let writing = std::thread::spawn(move || writer.write_all(text.as_bytes()));
+    let stdin = Some(std::fs::File::from(std::os::fd::OwnedFd::from(reader)));
+    let id = keeper::spawn(&args, &env::all(), stdin)?;
+    // Where it failed to read there is an error of its own.
+    drop(writing);
+    out::print_text(&format!("{id}\n"));
+    Ok(Exit::Code(0))
+}
+
+/// A session that somebody else owns.
+struct Busy {
+    path: PathBuf,
+    name: String,
+    failure: Failure,
+    types: Vec<String>,
+}
+
+/// Gives the prompt to whoever owns the session, where that is idle or `--queue` says so, and follows its turn.
+fn join(context: &Context, args: &RunArgs, busy: Busy, ask: Ask, ready: Option<Ready>) -> Result<Exit, Failure> {
+    let session = context.session(&busy.name)?;
+    let store = context.store_to_read()?.ok_or_else(|| crate::context::no_session(&busy.name))?;
+    let status = engine::follow::status_of(&store, &session)?;
+    drop(store);
+    if !args.queue && status != SessionStatus::Idle {
+        let hint = format!("--queue waits for its turn; `sandbox-agent stream {} --follow` watches it", busy.name);
+        return Err(busy.failure.hint(hint));
+    }
+    if let Some(flag) = settings_flag(args) {
+        let message = format!("failed to use {flag}: session `{}` has an owner, whose settings hold", busy.name);
+        return Err(Failure::usage(message).hint("leave it out, or wait until the owner has left"));
+    }
+    let ask = Ask { id: Some(schema::ids::prompt()), ..ask };
+    let mut post = Post::new(&busy.path, session.clone(), &Control::Prompt(ask))?;
+    post.see_to(&env::all())?;
+    if let Some(ready) = ready {
+        ready.say(&keeper::word(&session.session_id));
+        return Ok(Exit::Code(0));
+    }
+    announce(args, &session)?;
+    context.explain_json();
+    let output = if args.quiet { Output::None } else { context.output };
+    let filter = engine::follow::Filter { types: busy.types, raw: args.raw, ..Default::default() };
+    let mut writer = Writer::new(output, filter.clone())?;
+    let end = follow_prompt(&busy.path, session.clone(), post, &filter, out::stdout_fd()?, &mut |chunk| {
+        chunk.lines.marks.is_empty() || writer.write(&chunk.lines, true)
+    })?;
+    if output == Output::Last {
+        print_last(&busy.path, &session.session_id, end.outcome)?;
+    }
+    Ok(Exit::of_run(&end))
+}
+
+/// A flag that only an owner's start can follow.
+fn settings_flag(args: &RunArgs) -> Option<&'static str> {
+    let given = [
+        (args.permission_mode.is_some(), "--permission-mode"),
+        (!args.allow.is_empty(), "--allow"),
+        (!args.deny.is_empty(), "--deny"),
+        (args.policy.is_some(), "--policy"),
+        (args.on_ask.is_some(), "--on-ask"),
+        (!args.env.is_empty(), "--env"),
+        (!args.env_file.is_empty(), "--env-file"),
+        (args.clean_env, "--clean-env"),
+        (args.timeout.is_some(), "--timeout"),
+        (args.idle_timeout.is_some(), "--idle-timeout"),
+        (args.max_turns.is_some(), "--max-turns"),
+        (args.max_cost.is_some(), "--max-cost"),
+        (args.model.is_some(), "--model"),
+        (args.mode.is_some(), "--mode"),
+        (args.effort.is_some(), "--effort"),
+        (!args.agent_arg.is_empty(), "--agent-arg"),
+        (args.trace.is_some(), "--trace"),
+        (args.linger.is_some(), "--linger"),
+    ];
+    given.into_iter().find_map(|(given, flag)| given.then_some(flag))
+}
+
+/// What a background owner after this run is told: how permissions are decided, and the names of variables, never a value.
+fn kept_flags(args: &RunArgs, policy: &Policy, variables: &[String]) -> Vec<String> {
+    let mut flags = vec![format!("--permission-mode={}", policy.mode.as_str())];
+    flags.extend(
+        policy.rules.iter().map(|rule| format!("--{}={}", if rule.allow { "allow" } else { "deny" }, rule.text())),
+    );
+    // Where a person was asked, or nobody could be, an answer from elsewhere is waited for.
+    flags.extend(args.on_ask.iter().filter(|word| *word != "prompt").map(|word| format!("--on-ask={word}")));
+    flags.extend(variables.iter().map(|name| format!("--env={name}")));
+    flags.extend(args.agent_arg.iter().map(|arg| format!("--agent-arg={arg}")));
+    let values = [("timeout", &args.timeout), ("idle-timeout", &args.idle_timeout)];
+    flags.extend(values.iter().filter_map(|(flag, value)| Some(format!("--{flag}={}", value.as_ref()?))));
+    flags.extend(args.max_turns.map(|most| format!("--max-turns={most}")));
+    flags.extend(args.max_cost.map(|most| format!("--max-cost={most}")));
+    let switches = [(args.clean_env, "--clean-env"), (args.denied_ok, "--denied-ok"), (args.raw, "--raw")];
+    flags.extend(switches.iter().filter(|(given, _)| *given).map(|(_, flag)| (*flag).to_owned()));
+    flags
+}
+
+/// The names of the variables that flags and files give the agent.
+fn environment_names(args: &RunArgs) -> Result<Vec<String>, Failure> {
+    let mut names: Vec<String> = Vec::new();
+    for path in &args.env_file {
+        for line in read_text(path)?.lines().map(str::trim).filter(|line| !line.starts_with('#')) {
+            names.extend(line.split_once('=').map(|(name, _)| name.trim().to_owned()));
+        }
+    }
+    names.extend(args.env.iter().map(|given| given.split('=').next().unwrap_or_default().to_owned()));
+    names.sort();
+    names.dedup();
+    Ok(names)
+}
+
+fn has_prompt(args: &RunArgs) -> bool {
+    args.prompt_words.is_some() || args.prompt.is_some() || args.prompt_file.is_some()
+}
+
 fn prompt_text(args: &RunArgs) -> Result<String, Failure> {
-    let given = match (&args.prompt_words, &args.prompt, &args.prompt_file) {
-        (Some(word), None, None) if word == "-" => return read_stdin(),
-        (Some(text), None, None) | (None, Some(text), None) => Some(text.clone()),
+    text_of(args.prompt_words.as_deref(), args.prompt.as_deref(), args.prompt_file.as_deref(), args.stdin)
+}
+
+/// The prompt, wherever it is to be read from.
+pub(crate) fn text_of(
+    words: Option<&str>,
+    option: Option<&str>,
+    file: Option<&Path>,
+    stdin: bool,
+) -> Result<String, Failure> {
+    let given = match (words, option, file) {
+        (Some("-"), None, None) => return read_stdin(),
+        (Some(text), None, None) | (None, Some(text), None) => Some(text.to_owned()),
         (None, None, Some(path)) => Some(read_text(path)?),
         (None, None, None) => None,
         _ => return Err(Failure::usage("failed to choose a prompt: it was given twice")),
     };
-    let text = match (given, args.stdin) {
+    let text = match (given, stdin) {
         (Some(text), false) => {
             hint_at_stdin();
             text
@@ -524,7 +735,18 @@ fn working_directory(args: &RunArgs, session: Option<&Session>, card: &Card) -> 
 }
 
 fn policy(context: &Context, args: &RunArgs, card: &Card, cwd: &str) -> Result<Policy, Failure> {
-    let flag = args.permission_mode.as_deref().and_then(PermissionMode::parse);
+    let file = match &args.policy {
+        Some(path) => crate::settings::policy_file(path)?,
+        None => PolicyFile::default(),
+    };
+    let asked = args.permission_mode.as_ref().or(file.permission_mode.as_ref());
+    let flag = match asked {
+        Some(word) => Some(PermissionMode::parse(word).ok_or_else(|| {
+            Failure::usage(format!("failed to use permission mode `{word}`: there is none of this name"))
+                .hint("one of read-only, ask, accept-edits, auto, bypass")
+        })?),
+        None => None,
+    };
     let mode = context.settings.permission_mode(flag)?;
     if !card.permission_modes.contains(&mode) {
         let works: Vec<&str> = card.permission_modes.iter().map(|mode| mode.as_str()).collect();
@@ -533,21 +755,23 @@ fn policy(context: &Context, args: &RunArgs, card: &Card, cwd: &str) -> Result<P
     }
     let mut rules = Vec::new();
     let settings = &context.settings;
-    let allow = args.allow.iter().chain(settings.allow()).map(|rule| (true, rule));
-    let deny = args.deny.iter().chain(settings.deny()).map(|rule| (false, rule));
+    let allow = args.allow.iter().chain(&file.allow).chain(settings.allow()).map(|rule| (true, rule));
+    let deny = args.deny.iter().chain(&file.deny).chain(settings.deny()).map(|rule| (false, rule));
     for (allow, rule) in deny.chain(allow) {
         rules.push(Rule::parse(allow, rule).map_err(|error| Failure::usage(format!("failed to {error}")))?);
     }
     let cwd = host::canonical::canonical(Path::new("/"), Path::new(cwd));
-    Ok(Policy { mode, rules, on_ask: on_ask(context, args)?, cwd: names::utf8(&cwd)? })
+    let on_ask = on_ask(context, args, file.on_ask.as_deref())?;
+    Ok(Policy { mode, rules, on_ask, cwd: names::utf8(&cwd)?, granted: Vec::new() })
 }
 
-fn on_ask(context: &Context, args: &RunArgs) -> Result<OnAsk, Failure> {
+fn on_ask(context: &Context, args: &RunArgs, file: Option<&str>) -> Result<OnAsk, Failure> {
     let quiet = args.no_input || env::var(Name::NoInput).is_some();
-    let asked = args.on_ask.as_deref().or(context.settings.on_ask());
+    let asked = args.on_ask.as_deref().or(file).or(context.settings.on_ask());
     let chosen = match asked {
         Some(word) => Some(OnAsk::parse(word).ok_or_else(|| {
-            Failure::usage(format!("failed to use on_ask `{word}`")).hint("one of prompt, deny, fail, allow")
+            Failure::usage(format!("failed to use on_ask `{word}`"))
+                .hint("one of prompt, deny, fail, allow, wait, wait=10m")
         })?),
         None => None,
     };
@@ -558,6 +782,7 @@ fn on_ask(context: &Context, args: &RunArgs) -> Result<OnAsk, Failure> {
         )
         .hint("use --on-ask deny, fail or allow, or rules with --allow")),
         Some(chosen) => Ok(chosen),
+        None if args.detach || args.input.is_some() => Ok(OnAsk::Wait(None)),
         None if can_prompt => Ok(OnAsk::Prompt),
         None => Ok(OnAsk::Deny),
     }
@@ -688,44 +913,6 @@ fn package_version(program: &Path, package: &str) -> Option<String> {
         let json: serde_json::Value = serde_json::from_str(&text).ok()?;
         (json["name"] == package).then(|| json["version"].as_str().map(str::to_owned))?
     })
-}
-
-fn attachments(args: &RunArgs, card: &Card) -> Result<Vec<Attachment>, Failure> {
-    use base64::Engine;
-    args.attach
-        .iter()
-        .map(|path| {
-            let bytes = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
-            let mime = media_type(&bytes);
-            let can = if mime.starts_with("image/") { card.can.images } else { card.can.files };
-            if !can {
-                return Err(Failure::usage(format!(
-                    "failed to attach {}: {} takes no {mime}",
-                    path.display(),
-                    card.name
-                )));
-            }
-            let path = std::path::absolute(path).map_err(|error| unreadable(path, &error))?;
-            Ok(Attachment {
-                path: names::utf8(&path)?,
-                mime: mime.to_owned(),
-                base64: base64::engine::general_purpose::STANDARD.encode(bytes),
-            })
-        })
-        .collect()
-}
-
-/// By the first bytes: names lie.
-fn media_type(bytes: &[u8]) -> &'static str {
-    match bytes {
-        [0x89, b'P', b'N', b'G', ..] => "image/png",
-        [0xff, 0xd8, 0xff, ..] => "image/jpeg",
-        [b'G', b'I', b'F', b'8', ..] => "image/gif",
-        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => "image/webp",
-        [b'%', b'P', b'D', b'F', ..] => "application/pdf",
-        _ if std::str::from_utf8(bytes).is_ok() => "text/plain",
-        _ => "application/octet-stream",
-    }
 }
 
 /// Labels as a JSON object.

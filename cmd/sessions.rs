@@ -182,8 +182,14 @@ pub(crate) fn main(context: &Context, args: SessionsArgs) -> Result<Exit, Failur
     }
 }
 
+fn print(context: &Context, session: &Session) -> Result<(), Failure> {
+    let store = context.store_to_read()?.ok_or_else(|| no_session(&session.session_id))?;
+    out::print_record(&record(&store, session)?);
+    Ok(())
+}
+
 /// A session as it is told: what it says of itself, and whether somebody really runs it.
-pub(crate) fn record(store: &Path, session: &Session) -> Result<SessionRecord, Failure> {
+pub(crate) fn record(store: &Store, session: &Session) -> Result<SessionRecord, Failure> {
     let word = |text: &str| serde_json::Value::from(text);
     Ok(SessionRecord {
         session_id: session.session_id.clone(),
@@ -210,7 +216,6 @@ pub(crate) fn record(store: &Path, session: &Session) -> Result<SessionRecord, F
 }
 
 fn list(context: &Context, args: &ListArgs) -> Result<Exit, Failure> {
-    let path = context.store_path()?;
     let Some(store) = context.store_to_read()? else { return Ok(Exit::Code(0)) };
     let cwd = match &args.cwd {
         Some(cwd) => Some(names::utf8(&host::canonical::canonical(Path::new(&names::working_directory()?), cwd))?),
@@ -226,7 +231,7 @@ fn list(context: &Context, args: &ListArgs) -> Result<Exit, Failure> {
     }
     let mut left = args.limit.unwrap_or(usize::MAX);
     for session in store.sessions()? {
-        let record = record(&path, &session)?;
+        let record = record(&store, &session)?;
         let fits = (args.status.is_empty() || args.status.iter().any(|status| status == record.status.as_str()))
             && args.agent.as_ref().is_none_or(|agent| *agent == record.agent)
             && cwd.as_ref().is_none_or(|cwd| *cwd == record.cwd)
@@ -261,7 +266,7 @@ fn print_for_people(record: &SessionRecord) -> bool {
 
 fn show(context: &Context, name: &str) -> Result<Exit, Failure> {
     let session = context.session(name)?;
-    out::print_record(&record(&context.store_path()?, &session)?);
+    print(context, &session)?;
     Ok(Exit::Code(0))
 }
 
@@ -270,7 +275,7 @@ fn rename(context: &Context, name: &str, title: &str) -> Result<Exit, Failure> {
     let session = names::find_exact(&store, name)?;
     store.update(session.no, &Settings { title: Some(title), ..Settings::default() })?;
     let session = store.session(&session.session_id)?.ok_or_else(|| no_session(name))?;
-    out::print_record(&record(&context.store_path()?, &session)?);
+    print(context, &session)?;
     Ok(Exit::Code(0))
 }
 
@@ -376,7 +381,7 @@ fn chosen(
             older.is_some_and(|age| u128::try_from(now - session.updated).is_ok_and(|idle| idle > age.as_millis()));
         let named = old || keep.is_some_and(|keep| rank >= keep) || most.is_some_and(|most| size > most);
         let resting =
-            matches!(status_of(path, &session)?, SessionStatus::Idle | SessionStatus::Ended | SessionStatus::Lost);
+            matches!(status_of(&store, &session)?, SessionStatus::Idle | SessionStatus::Ended | SessionStatus::Lost);
         if named && resting && !engine::owner::is_owned(path, &session)? {
             chosen.push(session);
         }
@@ -432,7 +437,6 @@ fn parse_size(text: &str) -> Option<u64> {
 
 fn export(context: &Context, args: &ExportArgs) -> Result<Exit, Failure> {
     let session = context.session(&args.session)?;
-    let path = context.store_path()?;
     let store = context.store_to_read()?.ok_or_else(|| no_session(&args.session))?;
     // The row once more, through the connection that reads the events.
     let session = store.session(&session.session_id)?.ok_or_else(|| no_session(&args.session))?;
@@ -454,7 +458,7 @@ fn export(context: &Context, args: &ExportArgs) -> Result<Exit, Failure> {
     let epochs = store.epochs(session.no)?.into_iter().map(|(from_sequence, uid)| Epoch { from_sequence, uid });
     let head = ExportHead {
         kind: ExportKind::Session,
-        session: record(&path, &session)?,
+        session: record(&store, &session)?,
         epochs: epochs.collect(),
         settings: serde_json::from_str(&session.settings).unwrap_or_default(),
     };
@@ -541,7 +545,7 @@ fn import(context: &Context, file: Option<&Path>) -> Result<Exit, Failure> {
     let session = owned.store().session_by_no(no)?.ok_or_else(|| no_session(&name))?;
     owned.leave()?;
     result?;
-    out::print_record(&record(&context.store_path()?, &session)?);
+    print(context, &session)?;
     Ok(Exit::Code(0))
 }
 

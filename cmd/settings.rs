@@ -42,6 +42,28 @@ struct ProjectFile {
     deny: Vec<String>,
 }
 
+/// `--policy FILE`.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PolicyFile {
+    pub(crate) permission_mode: Option<String>,
+    pub(crate) on_ask: Option<String>,
+    #[serde(default)]
+    pub(crate) allow: Vec<String>,
+    #[serde(default)]
+    pub(crate) deny: Vec<String>,
+}
+
+/// Reads a policy that was named: a missing file is an error.
+pub(crate) fn policy_file(path: &Path) -> Result<PolicyFile, Failure> {
+    read_file(path)?.ok_or_else(|| {
+        Failure::new(
+            schema::outcome::ErrorCode::NotFound,
+            format!("failed to read {}: there is no such file", path.display()),
+        )
+    })
+}
+
 /// What is pruned in passing.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]

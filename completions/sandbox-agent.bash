@@ -16,6 +16,12 @@ _sandbox__agent() {
             ",$1")
                 cmd="sandbox__agent"
                 ;;
+            sandbox__agent,answer)
+                cmd="sandbox__agent__subcmd__answer"
+                ;;
+            sandbox__agent,cancel)
+                cmd="sandbox__agent__subcmd__cancel"
+                ;;
             sandbox__agent,completions)
                 cmd="sandbox__agent__subcmd__completions"
                 ;;
@@ -28,20 +34,23 @@ _sandbox__agent() {
             sandbox__agent,man)
                 cmd="sandbox__agent__subcmd__man"
                 ;;
-            sandbox__agent,proc)
-                cmd="sandbox__agent__subcmd__proc"
-                ;;
             sandbox__agent,run)
                 cmd="sandbox__agent__subcmd__run"
                 ;;
             sandbox__agent,schema)
                 cmd="sandbox__agent__subcmd__schema"
                 ;;
+            sandbox__agent,send)
+                cmd="sandbox__agent__subcmd__send"
+                ;;
             sandbox__agent,sessions)
                 cmd="sandbox__agent__subcmd__sessions"
                 ;;
             sandbox__agent,stream)
                 cmd="sandbox__agent__subcmd__stream"
+                ;;
+            sandbox__agent,wait)
+                cmd="sandbox__agent__subcmd__wait"
                 ;;
             sandbox__agent__subcmd__credentials,check)
                 cmd="sandbox__agent__subcmd__credentials__subcmd__check"
@@ -51,9 +60,6 @@ _sandbox__agent() {
                 ;;
             sandbox__agent__subcmd__credentials,extract-env)
                 cmd="sandbox__agent__subcmd__credentials__subcmd__extract__subcmd__env"
-                ;;
-            sandbox__agent__subcmd__proc,run)
-                cmd="sandbox__agent__subcmd__proc__subcmd__run"
                 ;;
             sandbox__agent__subcmd__sessions,delete)
                 cmd="sandbox__agent__subcmd__sessions__subcmd__delete"
@@ -98,8 +104,84 @@ _sandbox__agent() {
 
     case "${cmd}" in
         sandbox__agent)
-            opts="-o -v -h -V --store --output --json --verbose --help --version run stream events sessions credentials proc schema completions man"
+            opts="-o -v -h -V --store --output --json --verbose --help --version run send answer cancel wait stream events sessions credentials schema completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__answer)
+            opts="-o -v -h --accept --accept-for-session --reject --with-input --option --text --answers --message --user --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --with-input)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --option)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --text)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --answers)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --message)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__cancel)
+            opts="-o -v -h --kill --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
@@ -401,108 +483,8 @@ _sandbox__agent() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
-        sandbox__subcmd__agent__subcmd__proc)
-            opts="-o -v -h --store --output --json --verbose --help run"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --store)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --output)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
-                    return 0
-                    ;;
-                -o)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
-                    return 0
-                    ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        sandbox__subcmd__agent__subcmd__proc__subcmd__run)
-            opts="-C -o -v -h --cwd --env --env-file --clean-env --run-as --memory --cpu-time --files --processes --timeout --grace --max-output --stdin --stream --store --output --json --verbose --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
-                --cwd)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -C)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --env)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --env-file)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --run-as)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --memory)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --cpu-time)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --files)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --processes)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --grace)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --max-output)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --store)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --output)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
-                    return 0
-                    ;;
-                -o)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
-                    return 0
-                    ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
         sandbox__subcmd__agent__subcmd__run)
-            opts="-a -s -c -m -C -q -o -v -h --prompt --prompt-file --stdin --agent --session --continue --new --resume --fork --model --mode --effort --cwd --permission-mode --allow --deny --on-ask --no-input --denied-ok --timeout --idle-timeout --max-turns --max-cost --attach --env --env-file --clean-env --agent-arg --quiet --id-file --label --user --raw --type --no-deltas --trace --ephemeral --no-nested --dry-run --store --output --json --verbose --help"
+            opts="-a -s -c -m -C -q -o -v -h --prompt --prompt-file --stdin --agent --session --continue --new --resume --fork --model --mode --effort --cwd --permission-mode --allow --deny --policy --on-ask --no-input --denied-ok --timeout --idle-timeout --max-turns --max-cost --attach --env --env-file --clean-env --agent-arg --detach --linger --input --queue --from-inbox --quiet --id-file --label --user --raw --type --no-deltas --trace --ephemeral --no-nested --dry-run --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -572,8 +554,12 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --policy)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --on-ask)
-                    COMPREPLY=($(compgen -W "prompt deny fail allow" -- "${cur}"))
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --timeout)
@@ -606,6 +592,14 @@ _sandbox__agent() {
                     ;;
                 --agent-arg)
                     COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --linger)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --input)
+                    COMPREPLY=($(compgen -W "ndjson" -- "${cur}"))
                     return 0
                     ;;
                 --id-file)
@@ -654,6 +648,48 @@ _sandbox__agent() {
                 return 0
             fi
             case "${prev}" in
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__send)
+            opts="-o -v -h --prompt-file --stdin --steer --attach --user --id --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --prompt-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --attach)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --user)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1103,6 +1139,44 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --type)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__wait)
+            opts="-o -v -h --for --prompt --timeout --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --for)
+                    COMPREPLY=($(compgen -W "idle asking ended" -- "${cur}"))
+                    return 0
+                    ;;
+                --prompt)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

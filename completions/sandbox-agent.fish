@@ -34,6 +34,10 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -s v -l verbos
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -s V -l version -d 'Print version'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "run" -d 'Start or continue a session, send a prompt, stream the turn'
+complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "send" -d 'Queue a prompt for a session, or put it into the running turn'
+complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "answer" -d 'Decide a permission, answer a question'
+complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "cancel" -d 'Interrupt the running turn'
+complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "wait" -d 'Wait until sessions are idle, asking or ended'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "stream" -d 'The events of a session as a flow, from an offset, also while it runs'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "events" -d 'The events of a session as pages'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "sessions" -d 'List, show, search, export, rename, end and delete sessions'
@@ -58,10 +62,8 @@ auto\t''
 bypass\t''"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l allow -d 'Allow what this rule covers, as in \'command:git *\'; repeatable' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l deny -d 'Deny what this rule meets; repeatable, and stronger than --allow' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l on-ask -d 'What becomes of a request that nothing decides [default: prompt on a terminal, else deny]' -r -f -a "prompt\t''
-deny\t''
-fail\t''
-allow\t''"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l policy -d 'Rules and settings of permissions: a TOML file with allow, deny, permission_mode, on_ask; flags come first' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l on-ask -d 'What becomes of a request that nothing decides: prompt, deny, fail, allow, or wait[=DURATION] for `answer` [default: prompt on a terminal, wait with --detach and --input, else deny]' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l timeout -d 'End the turn after this time, such as 20m' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l idle-timeout -d 'End the turn after this much silence while no tool runs and nothing is asked; 0s never [default: 10m]' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l max-turns -d 'The most model requests in this turn, where the agent can count them' -r
@@ -70,6 +72,8 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l atta
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l env -d 'A variable for the agent: K copies ours, K=V is for what is no secret; repeatable' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l env-file -d 'Variables for the agent, K=V a line; repeatable' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l agent-arg -d 'An argument for the agent\'s own program; repeatable' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l linger -d 'With --detach: keep the agent warm for so long after its last turn [default: 0s]' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l input -d 'Keep the agent warm and read prompts, answers, cancels and settings from stdin, a JSON object a line' -r -f -a "ndjson\t''"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l id-file -d 'Write the session\'s id into this file, as soon as it exists' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l label -d 'A label for the session; repeatable' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l user -d 'Who sends the prompt' -r
@@ -87,6 +91,9 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l resu
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l no-input -d 'Never ask on the terminal [env: SANDBOX_AGENT_NO_INPUT]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l denied-ok -d 'What our own deny rules deny is no reason for exit code 5'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l clean-env -d 'Give the agent no variables but PATH, HOME, locale, and those of --env'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l detach -d 'Print the session\'s id once the prompt is recorded, and go on in the background'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l queue -d 'Where the session is busy: wait for its turn instead of exit 8'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l from-inbox -d 'Serve what waits for the session'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -s q -l quiet -d 'Print the session\'s id only, as soon as it exists'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l raw -d 'Store and print the agent\'s own payloads'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l no-deltas -d 'Print no item.delta'
@@ -96,6 +103,59 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l dry-
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand send" -l prompt-file -d 'Read the prompt from a file' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand send" -l attach -d 'Attach a file or a picture; repeatable' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand send" -l user -d 'Who sends it' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand send" -l id -d 'An id of your own, to find it in `turn.started` again' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand send" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand send" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand send" -l stdin -d 'Append all of stdin to the prompt'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand send" -l steer -d 'Put it into the running turn instead of the queue'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand send" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand send" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand send" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -l with-input -d 'Go on with this input, where the agent takes an edited one' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -l option -d 'Choose this label of a question; several where it takes several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -l text -d 'Answer a question in your own words' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -l answers -d 'Answer all questions of a request: {"question id": ["label or text"]}' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -l message -d 'Why it is rejected; the agent is told' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -l user -d 'Who answers' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -l accept -d 'Go on'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -l accept-for-session -d 'Go on, and do not ask for the same again while this run lives'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -l reject -d 'Do not; a question is declined'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand cancel" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand cancel" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand cancel" -l kill -d 'End the agent\'s process instead of asking it'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand cancel" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand cancel" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand cancel" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand wait" -l for -d 'For what [default: idle or asking, whatever comes first]' -r -f -a "idle\t''
+asking\t''
+ended\t''"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand wait" -l prompt -d 'For the end of the turn that this prompt gets' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand wait" -l timeout -d 'No longer than this; then exit 124' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand wait" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand wait" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand wait" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand wait" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand wait" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand stream" -l offset -d 'Only what comes after this: a sequence, an event_id, `end`, or -N for the last N [default: 0]' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand stream" -l offset-file -d 'Begin where this file says, and keep in it what was printed' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand stream" -l after -d 'Only what comes after this cursor' -r

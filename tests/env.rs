@@ -205,6 +205,12 @@ impl Program {
         self
     }
 
+    /// Starts the program with a pipe to its input: see `Running::say`.
+    pub(crate) fn converse(mut self) -> Running {
+        self.command.stdin(Stdio::piped());
+        self.spawn()
+    }
+
     /// Runs the program to its end.
     #[must_use]
     pub(crate) fn run(self) -> Output {
@@ -248,6 +254,17 @@ impl Running {
         let text = fs::read(&self.stdout).unwrap();
         let complete = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
         parse_lines(&text[..complete], &self.line)
+    }
+
+    /// Says a line to it.
+    pub(crate) fn say(&mut self, line: &Value) {
+        let mut stdin = self.child.stdin.as_ref().unwrap();
+        writeln!(stdin, "{line}").unwrap();
+    }
+
+    /// Ends its input.
+    pub(crate) fn end_input(&mut self) {
+        self.child.stdin = None;
     }
 
     pub(crate) fn stderr(&self) -> String {

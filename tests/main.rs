@@ -20,3 +20,4 @@ mod model;
 mod proc;
 mod readers;
 mod real;
+mod requests;

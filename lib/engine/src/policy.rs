@@ -176,7 +176,7 @@ impl Rule {
         if self.allow {
             let simple =
                 !command.contains([';', '&', '|', '<', '>', '`', '$', '(', ')', '\n', '\r', '\\', '{', '}', '#']);
-            return command == self.pattern || simple && self.glob.is_match(command.trim());
+            return command == self.pattern || simple && !runs_another(command) && self.glob.is_match(command.trim());
         }
         self.glob.is_match(command)
             || command
@@ -252,6 +252,19 @@ impl Policy {
         };
         permit.paths.iter().all(|path| under(path)) && permit.cwd.as_deref().is_none_or(under)
     }
+}
+
+/// Whether an option of git's names a program to run: then it is not the git that a pattern allowed.
+fn runs_another(command: &str) -> bool {
+    let mut words = command.split_whitespace();
+    let program = words.next().unwrap_or_default();
+    let options = ["-c", "--config", "--config-env", "--exec-path", "--upload-pack", "--receive-pack"];
+    program.rsplit('/').next() == Some("git")
+        && words.any(|word| {
+            let word = word.trim_matches(['"', '\'']);
+            options.contains(&word.split('=').next().unwrap_or_default())
+                || word.starts_with("-c") && !word.starts_with("--")
+        })
 }
 
 fn rule_kind(action: Action) -> Action {
@@ -365,6 +378,117 @@ mod tests {
             assert_eq!(decide("ask", &["+command:git *"], &command(trick)), 'O', "{trick}");
         }
         assert_eq!(decide("ask", &["+command:a && b"], &command("a && b")), 'A');
+    }
+
+    /// Mode, rules, request, decision: what is allowed is exactly what was said, what is denied is at least that.
+    #[test]
+    fn rules_and_requests() {
+        let paths = |action, list: &[&str]| Permit {
+            paths: list.iter().map(|path| (*path).to_owned()).collect(),
+            ..permit(action)
+        };
+        let fetch = |url: &str| Permit { url: Some(url.into()), ..permit(Action::Fetch) };
+        let mcp =
+            |server: &str, tool: &str| Permit { server: Some(server.into()), tool: tool.into(), ..permit(Action::Mcp) };
+        let other = |tool: &str| Permit { tool: tool.into(), ..permit(Action::Other) };
+        let nothing: &[&str] = &[];
+        let rows: Vec<(&str, &[&str], Permit, char)> = vec![
+            // An allow is one simple command.
+            ("ask", &["+command:git status"], command("git status"), 'A'),
+            ("ask", &["+command:git status"], command("git status -s"), 'O'),
+            ("ask", &["+command:git status"], command(" git status "), 'A'),
+            ("ask", &["+command:git *"], command("git"), 'O'),
+            ("ask", &["+command:git *"], command("gitk x"), 'O'),
+            ("ask", &["+command:git *"], command("/usr/bin/git status"), 'O'),
+            ("ask", &["+command:git *"], command("GIT_SSH=x git fetch"), 'O'),
+            ("ask", &["+command:git *"], command("sh -c 'git status'"), 'O'),
+            ("ask", &["+command:git *"], command("git -c alias.x=!rm x"), 'O'),
+            ("ask", &["+command:git *"], command("git '-c' alias.x=!rm x"), 'O'),
+            ("ask", &["+command:git *"], command("git -calias.x=!rm x"), 'O'),
+            ("ask", &["+command:git *"], command("git --exec-path=/tmp status"), 'O'),
+            ("ask", &["+command:git *"], command("git fetch --upload-pack=/tmp/x origin"), 'O'),
+            ("ask", &["+command:*git *"], command("/tmp/git -c a=b status"), 'O'),
+            ("ask", &["+command:git -c a=b status"], command("git -c a=b status"), 'A'),
+            ("ask", &["+command:git *"], command("git log --oneline"), 'A'),
+            ("ask", &["+command:git *"], command("git log 'a b'"), 'A'),
+            ("ask", &["+command:make *"], command("make test & rm x"), 'O'),
+            ("ask", &["+command:make *"], command("make test || rm x"), 'O'),
+            ("ask", &["+command:make *"], command("make test\rrm x"), 'O'),
+            ("ask", &["+command:make *"], command("make {a,b}"), 'O'),
+            ("ask", &["+command:make *"], command("make <(rm x)"), 'O'),
+            ("ask", &["+command:make *"], command("make # rm"), 'O'),
+            ("ask", &["+command:make *"], command("make $HOME"), 'O'),
+            ("ask", &["+command:make *"], permit(Action::Command), 'O'),
+            ("ask", &["+command:*"], command("anything at all"), 'A'),
+            ("ask", &["+command:*"], command("a; b"), 'O'),
+            // A deny meets any part.
+            ("bypass", &["-command:rm *"], command("rm -rf x"), 'R'),
+            ("bypass", &["-command:rm *"], command("ls | rm x"), 'R'),
+            ("bypass", &["-command:rm *"], command("ls;rm x"), 'R'),
+            ("bypass", &["-command:rm *"], command("(rm x)"), 'R'),
+            ("bypass", &["-command:rm *"], command("ls\nrm x"), 'R'),
+            ("bypass", &["-command:rm *"], command("echo `rm x`"), 'R'),
+            ("bypass", &["-command:rm *"], command("echo $(rm x)"), 'R'),
+            ("bypass", &["-command:*rm *"], command("/bin/rm x"), 'R'),
+            ("bypass", &["-command:rm *"], command("ls x"), 'A'),
+            ("bypass", &["-command:*"], command("ls x"), 'R'),
+            ("ask", &["+command:rm *", "-command:rm -rf *"], command("rm -rf x"), 'R'),
+            ("ask", &["+command:rm *", "-command:rm -rf *"], command("rm x"), 'A'),
+            ("ask", &["-command:rm *", "+command:rm x"], command("rm x"), 'R'),
+            // Paths are canonical when they come here; a star does not cross a slash.
+            ("ask", &["+edit:/w/*"], edit("/w/a"), 'A'),
+            ("ask", &["+edit:/w/*"], edit("/w/a/b"), 'O'),
+            ("ask", &["+edit:/w/**"], edit("/w/a/b"), 'A'),
+            ("ask", &["+edit:/w/**"], edit("/x/a"), 'O'),
+            ("ask", &["+edit:/w/**"], edit("/ww/a"), 'O'),
+            ("ask", &["+edit:/w/**"], paths(Action::Edit, &["/w/a", "/x/b"]), 'O'),
+            ("ask", &["+edit:/w/**"], paths(Action::Edit, &["/w/a", "/w/b"]), 'A'),
+            ("ask", &["+edit:/w/**"], paths(Action::Edit, &[]), 'O'),
+            ("ask", &["+read:/w/**"], edit("/w/a"), 'O'),
+            ("accept-edits", &["-edit:/w/.git/**"], edit("/w/.git/config"), 'R'),
+            ("accept-edits", &["-edit:**/.env"], paths(Action::Edit, &["/w/a", "/w/.env"]), 'R'),
+            ("accept-edits", &["-edit:**/.env"], edit("/w/env"), 'A'),
+            ("ask", &["-read:/w/secret/**"], read("/w/secret/key"), 'R'),
+            ("ask", &["+read:/etc/hosts"], read("/etc/hosts"), 'A'),
+            ("ask", &["-search:/w/**"], paths(Action::Search, &["/w/a"]), 'R'),
+            // The rest by name.
+            ("ask", &["+fetch:https://docs.rs/*"], fetch("https://docs.rs/serde"), 'A'),
+            ("ask", &["+fetch:https://docs.rs/*"], fetch("https://docs.rs.evil.example/x"), 'O'),
+            ("ask", &["+fetch:https://docs.rs/*"], fetch("http://docs.rs/serde"), 'O'),
+            ("bypass", &["-fetch:*"], fetch("https://x"), 'R'),
+            ("ask", &["+mcp:files/*"], mcp("files", "read"), 'A'),
+            ("ask", &["+mcp:files/read"], mcp("files", "write"), 'O'),
+            ("ask", &["+mcp:files/*"], mcp("filesystem", "read"), 'O'),
+            ("ask", &["+other:todo"], other("todo"), 'A'),
+            ("ask", &["+other:todo"], other("todos"), 'O'),
+            ("read-only", &["+other:*"], command("ls"), 'R'),
+            ("auto", nothing, command("rm x"), 'A'),
+            ("read-only", nothing, other("x"), 'R'),
+        ];
+        assert!(rows.len() >= 60);
+        for (mode, rules, request, wanted) in &rows {
+            let got = decide(mode, rules, request);
+            assert_eq!(got, *wanted, "{mode} {rules:?} {:?} {:?} {:?}", request.command, request.paths, request.url);
+        }
+    }
+
+    #[test]
+    fn what_was_granted_is_the_same_thing_only() {
+        let mut policy = Policy {
+            mode: PermissionMode::Ask,
+            rules: vec![Rule::parse(false, "command:rm -rf *").unwrap()],
+            on_ask: OnAsk::Deny,
+            cwd: "/w".into(),
+            granted: vec![Grant::of(&command("make test")), Grant::of(&edit("/w/a"))],
+        };
+        let tool = |tool: &str| Permit { tool: tool.into(), ..command("make test") };
+        let accepted = |policy: &Policy, request: &Permit| matches!(policy.decide(request), Ruling::Accept(_));
+        assert!(accepted(&policy, &command("make test")) && accepted(&policy, &edit("/w/a")));
+        for other in [command("make test2"), command("make test; rm x"), edit("/w/b"), tool("another"), read("/x/a")] {
+            assert!(!accepted(&policy, &other), "{other:?}");
+        }
+        policy.granted.push(Grant::of(&command("rm -rf x")));
+        assert!(!accepted(&policy, &command("rm -rf x")), "deny rules come first");
     }
 
     #[test]

@@ -46,6 +46,14 @@ impl Context {
         Ok(Context { settings: self.settings.with_project()?, ..self })
     }
 
+    /// Whether we were started in the background, where nobody sees what we print.
+    pub(crate) fn in_background(&self) -> bool {
+        let ready = self.ready.take();
+        let there = ready.is_some();
+        self.ready.set(ready);
+        there
+    }
+
     /// The line that whoever started us in the background waits for; once.
     pub(crate) fn ready(&self) -> Option<Ready> {
         self.ready.take()

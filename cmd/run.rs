@@ -16,7 +16,6 @@ use engine::post::Post;
 use engine::queued::follow_prompt;
 use engine::session::{Limits, Opening, Run, RunEnd, Screen, Stay, run};
 use engine::{Failure, Kept, Lines, keeper};
-use host::detach::Ready;
 use host::env::{self, Name};
 use schema::control::{Ask, Control};
 use schema::event::PermissionMode;
@@ -203,15 +202,15 @@ pub(crate) fn main(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
             "failed to run: this is inside another agent's session, and --no-nested forbids it",
         ));
     }
-    let ready = context.ready();
+    let background = context.in_background();
     // In the background, whoever started us has read the prompt and gives it to us.
-    let text = match (&ready, args.input.is_some()) {
-        (Some(_), _) if args.from_inbox => None,
-        (Some(_), _) => Some(read_stdin()?),
-        (None, true) if !has_prompt(&args) => None,
-        (None, _) => Some(prompt_text(&args)?),
+    let text = match (background, args.input.is_some()) {
+        (true, _) if args.from_inbox => None,
+        (true, _) => Some(read_stdin()?),
+        (false, true) if !has_prompt(&args) => None,
+        (false, _) => Some(prompt_text(&args)?),
     };
-    if args.detach && ready.is_none() {
+    if args.detach && !background {
         return detach(text.unwrap_or_default());
     }
     let types = print_types(&args.types, args.no_deltas)?;
@@ -245,7 +244,7 @@ pub(crate) fn main(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
         return Ok(dry_run(agent, &job, &program, found, &environment, policy.mode));
     }
 
-    let stay = stay(&args, ready.is_some())?;
+    let stay = stay(&args, background)?;
     let store = open_to_write(&store_path)?;
     let name = match &target {
         Target::Existing(session) => session.session_id.clone(),
@@ -255,7 +254,7 @@ pub(crate) fn main(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
         Err(failure) if failure.code == ErrorCode::Busy && stay != Stay::Input && !args.from_inbox => {
             let busy = Busy { path: store_path, name, failure, types };
             let ask = opening.map(|opening| opening.ask).unwrap_or_default();
-            return join(context, &args, busy, ask, ready);
+            return join(context, &args, busy, ask);
         }
         owned => owned?,
     };
@@ -281,7 +280,8 @@ pub(crate) fn main(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
     let on_ask = policy.on_ask;
     let flags = kept_flags(&args, &policy, &environment_names(&args)?);
     let told = session.session_id.clone();
-    let recorded = ready.map(|ready| -> Box<dyn FnOnce()> { Box::new(move || ready.say(&keeper::word(&told))) });
+    let recorded =
+        context.ready().map(|ready| -> Box<dyn FnOnce()> { Box::new(move || ready.say(&keeper::word(&told))) });
     let request = Run {
         agent,
         program,
@@ -374,7 +374,7 @@ struct Busy {
 }
 
 /// Gives the prompt to whoever owns the session, where that is idle or `--queue` says so, and follows its turn.
-fn join(context: &Context, args: &RunArgs, busy: Busy, ask: Ask, ready: Option<Ready>) -> Result<Exit, Failure> {
+fn join(context: &Context, args: &RunArgs, busy: Busy, ask: Ask) -> Result<Exit, Failure> {
     let session = context.session(&busy.name)?;
     let store = context.store_to_read()?.ok_or_else(|| crate::context::no_session(&busy.name))?;
     let status = engine::follow::status_of(&store, &session)?;
@@ -390,7 +390,7 @@ fn join(context: &Context, args: &RunArgs, busy: Busy, ask: Ask, ready: Option<R
     let ask = Ask { id: Some(schema::ids::prompt()), ..ask };
     let mut post = Post::new(&busy.path, session.clone(), &Control::Prompt(ask))?;
     post.see_to(&env::all())?;
-    if let Some(ready) = ready {
+    if let Some(ready) = context.ready() {
         ready.say(&keeper::word(&session.session_id));
         return Ok(Exit::Code(0));
     }

@@ -43,9 +43,7 @@ fn row(env: &TestEnv, session: &str) -> Value {
 
 fn turn_ends(events: &[Value]) -> Vec<(String, i64)> {
     let ends = of_type(events, "turn.ended");
-    ends.iter()
-        .map(|end| (end["data"]["outcome"].as_str().unwrap().to_owned(), end["data"]["exit_code"].as_i64().unwrap()))
-        .collect()
+    ends.iter().map(|end| (end["outcome"].as_str().unwrap().to_owned(), end["exit_code"].as_i64().unwrap())).collect()
 }
 
 fn ok(code: i64) -> (String, i64) {
@@ -88,7 +86,7 @@ fn a_rejection_tells_why_and_an_edited_input_is_what_runs() {
     env.run(&["answer", "no", "--reject", "--message", "use git mv"]).expect(0);
     wait(&env, "no", &[]).expect(5);
     let events = whole(&env, "no");
-    assert_eq!(of_type(&events, "permission.resolved")[0]["data"]["message"], "use git mv");
+    assert_eq!(of_type(&events, "permission.resolved")[0]["message"], "use git mv");
     assert!(end(&events)["final_text"].as_str().unwrap().contains("use git mv"), "{}", end(&events));
 
     detach(&env, &["-s", "edit"], "permission rm x");
@@ -97,7 +95,7 @@ fn a_rejection_tells_why_and_an_edited_input_is_what_runs() {
     env.run(&["answer", "edit", "--with-input", r#"{"command":"ls -l"}"#]).expect(0);
     wait(&env, "edit", &[]).expect(0);
     let events = whole(&env, "edit");
-    assert_eq!(of_type(&events, "permission.resolved")[0]["data"]["input"], json!({"command": "ls -l"}));
+    assert_eq!(of_type(&events, "permission.resolved")[0]["input"], json!({"command": "ls -l"}));
     let result = completed(&events, "tool_result")[0];
     assert!(part(result, "tool_result")["output"].as_str().unwrap().contains("ls -l"), "{result}");
 }
@@ -119,7 +117,7 @@ fn what_is_accepted_for_the_session_is_not_asked_again_and_nothing_else() {
     wait(&env, "s", &["--for", "idle"]).expect(0);
     env.run(&["cancel", "s"]).expect(0);
     let events = env.run(&["events", "s"]).expect(0).lines();
-    let by: Vec<_> = of_type(&events, "permission.resolved").iter().map(|one| &one["data"]["resolved_by"]).collect();
+    let by: Vec<_> = of_type(&events, "permission.resolved").iter().map(|one| &one["resolved_by"]).collect();
     assert_eq!(by, ["user", "policy", "user"]);
     assert_eq!(of_type(&events, "session.started").len(), 1, "one warm agent served all");
     stop_keepers(&env);
@@ -127,10 +125,16 @@ fn what_is_accepted_for_the_session_is_not_asked_again_and_nothing_else() {
 
 /// Ends owners that linger.
 fn stop_keepers(env: &TestEnv) {
-    for one in env.alive().iter().filter(|one| one.command.contains("__keep")) {
-        let _ = kill(Pid::from_raw(one.pid), Signal::SIGTERM);
+    for one in keepers(env) {
+        // One that has gone meanwhile is what we want.
+        let _ = kill(Pid::from_raw(one), Signal::SIGTERM);
     }
-    env.wait_until_none_is_alive();
+    wait_until("the end of the owners", || keepers(env).is_empty().then_some(()));
+}
+
+/// The owners in the background.
+fn keepers(env: &TestEnv) -> Vec<i32> {
+    env.alive().iter().filter(|one| one.command.contains("__keep")).map(|one| one.pid).collect()
 }
 
 #[test]
@@ -194,7 +198,7 @@ fn two_open_requests_are_answered_in_any_order() {
     wait(&env, "s", &[]).expect(0);
     let events = whole(&env, "s");
     let order: Vec<_> =
-        of_type(&events, "permission.resolved").iter().map(|one| one["data"]["permission_id"].clone()).collect();
+        of_type(&events, "permission.resolved").iter().map(|one| one["permission_id"].clone()).collect();
     assert_eq!(order, [pending[1].clone(), pending[0].clone()]);
 }
 
@@ -204,7 +208,7 @@ fn nobody_answers_in_time() {
     detach(&env, &["-s", "s", "--on-ask", "wait=200ms"], "permission rm x");
     wait(&env, "s", &["--for", "idle"]).expect(5);
     let events = whole(&env, "s");
-    assert_eq!(of_type(&events, "permission.resolved")[0]["data"]["resolved_by"], "timeout");
+    assert_eq!(of_type(&events, "permission.resolved")[0]["resolved_by"], "timeout");
 }
 
 #[test]
@@ -216,7 +220,7 @@ fn a_cancel_resolves_what_is_open() {
     assert_eq!(cancelled["cancelled"], true);
     let events = whole(&env, "s");
     let resolved = of_type(&events, "permission.resolved");
-    assert_eq!((resolved.len(), &resolved[0]["data"]["resolved_by"]), (1, &json!("turn_end")));
+    assert_eq!((resolved.len(), &resolved[0]["resolved_by"]), (1, &json!("turn_end")));
     assert_eq!(turn_ends(&events), [ok(130)]);
     assert_eq!(end(&events)["pending"], json!([request]));
     assert_eq!(row(&env, "s")["exit_code"], 130);
@@ -239,16 +243,15 @@ fn a_killed_owner_with_an_open_request_leaves_one_end() {
     detach(&env, &["-s", "s"], "permission rm x");
     let request = asked(&env, "s");
     let sent = env.run(&["send", "s", "echo never"]).expect(0).object();
-    let owner = env.alive().into_iter().find(|one| one.command.contains("__keep")).unwrap();
-    kill(Pid::from_raw(owner.pid), Signal::SIGKILL).unwrap();
+    kill(Pid::from_raw(keepers(&env)[0]), Signal::SIGKILL).unwrap();
     env.wait_until_none_is_alive();
     // Whoever looks first writes the end; the request is resolved, and nothing is started again.
     env.run(&["answer", "s", &request, "--accept"]).expect(3);
     let events = judged_whole(&env, "s");
     assert_eq!(turn_ends(&events), [ok(137)]);
     assert_eq!(of_type(&events, "permission.resolved").len(), 1);
-    let lost = of_type(&events, "error").into_iter().find(|one| one["data"]["code"] == "not_delivered").unwrap();
-    assert_eq!(lost["data"]["details"]["prompt_ids"], json!([sent["prompt_id"]]));
+    let lost = of_type(&events, "error").into_iter().find(|one| one["code"] == "not_delivered").unwrap();
+    assert_eq!(lost["details"]["prompt_ids"], json!([sent["prompt_id"]]));
     assert_eq!(env.alive().len(), 0);
 }
 
@@ -265,9 +268,9 @@ fn prompts_queue_and_steer() {
     wait(&env, "s", &["--for", "idle"]).expect(0);
     let events = whole(&env, "s");
     assert_eq!(turn_ends(&events), [ok(0), ok(0), ok(0)]);
-    let first = &of_type(&events, "turn.ended")[0]["data"];
+    let first = of_type(&events, "turn.ended")[0];
     assert_eq!(first["prompt_ids"][1], steered["prompt_id"]);
-    let second = &of_type(&events, "turn.started")[1]["data"];
+    let second = of_type(&events, "turn.started")[1];
     assert_eq!(second["prompt_ids"], json!(["mine"]));
     assert_eq!(of_type(&events, "session.started").len(), 1);
     let item = completed(&events, "message").into_iter().find(|one| one["delivery"] == "steered").unwrap();
@@ -295,13 +298,13 @@ fn a_send_to_a_session_that_rests_starts_a_run_with_its_settings() {
     env.run(&["send", "s", "echo no"]).expect(2);
     env.command(&["send", "s", "permission rm x"]).var("WORD", "y").run().expect(0);
     wait(&env, "s", &["--for", "idle"]).expect(5);
-    env.command(&["send", "s", "permission ls x"]).var("WORD", "y").run().expect(0);
+    env.command(&["send", "s", "permission mv x"]).var("WORD", "y").run().expect(0);
     // Who bypassed for itself did not bypass for others.
     asked(&env, "s");
     env.run(&["answer", "s", "--accept"]).expect(0);
     wait(&env, "s", &[]).expect(0);
     let events = whole(&env, "s");
-    let modes: Vec<_> = of_type(&events, "session.started").iter().map(|one| &one["data"]["permission_mode"]).collect();
+    let modes: Vec<_> = of_type(&events, "session.started").iter().map(|one| &one["permission_mode"]).collect();
     assert_eq!(modes, ["bypass", "ask", "ask"]);
     assert!(!course(&events).contains("no"), "a prompt that was not accepted is not kept for later");
     env.run(&["sessions", "end", "s"]).expect(0);
@@ -321,7 +324,7 @@ fn a_busy_session_is_refused_or_queued_for() {
     let lines = queued.lines();
     assert_eq!(lines.last().unwrap()["type"], "turn.ended");
     assert_eq!(lines.iter().filter(|line| line["type"] == "turn.ended").count(), 1, "its own turn and no other");
-    assert_eq!(of_type(&lines, "turn.started")[0]["data"]["user"], "eve");
+    assert_eq!(of_type(&lines, "turn.started")[0]["user"], "eve");
     let events = whole(&env, "s");
     let part = &events[events.len() - lines.len()..];
     assert_eq!(part, lines, "the same bytes from every door");
@@ -456,7 +459,7 @@ fn stdin_speaks_ndjson() {
     let ends: Vec<i64> = turn_ends(&events).into_iter().map(|(_, code)| code).collect();
     assert_eq!(ends, [0, 0, 5, 130, 7]);
     assert_eq!(of_type(&events, "session.started").len(), 1, "one warm agent for all");
-    assert_eq!(of_type(&events, "turn.started")[0]["data"]["user"], "ann");
+    assert_eq!(of_type(&events, "turn.started")[0]["user"], "ann");
 }
 
 #[test]
@@ -504,8 +507,8 @@ fn no_prompt_is_lost_between_two_owners() {
         let senders: Vec<_> =
             (0..4).map(|n| env.command(&["send", "s", &format!("echo {round}-{n}")]).spawn()).collect();
         if round % 2 == 1 {
-            for one in env.alive().iter().filter(|one| one.command.contains("__keep")) {
-                let _ = kill(Pid::from_raw(one.pid), Signal::SIGKILL);
+            for one in keepers(&env) {
+                let _ = kill(Pid::from_raw(one), Signal::SIGKILL);
             }
         }
         for sender in senders {
@@ -520,13 +523,13 @@ fn no_prompt_is_lost_between_two_owners() {
     let events = whole(&env, "s");
     let delivered: Vec<&str> = of_type(&events, "turn.ended")
         .iter()
-        .flat_map(|end| end["data"]["prompt_ids"].as_array().unwrap())
+        .flat_map(|end| end["prompt_ids"].as_array().unwrap())
         .map(|id| id.as_str().unwrap())
         .collect();
     let told: Vec<&str> = of_type(&events, "error")
         .iter()
-        .filter(|error| error["data"]["code"] == "not_delivered")
-        .flat_map(|error| error["data"]["details"]["prompt_ids"].as_array().unwrap())
+        .filter(|error| error["code"] == "not_delivered")
+        .flat_map(|error| error["details"]["prompt_ids"].as_array().unwrap())
         .map(|id| id.as_str().unwrap())
         .collect();
     for id in &sent {
@@ -560,7 +563,7 @@ fn every_follower_sees_the_same_of_many_senders() {
     let events = judged_whole(&env, "s");
     assert_eq!(first, env.run(&["events", "s"]).expect(0).stdout);
     let mut delivered: Vec<Value> =
-        of_type(&events, "turn.ended")[1..].iter().map(|end| end["data"]["prompt_ids"][0].clone()).collect();
+        of_type(&events, "turn.ended")[1..].iter().map(|end| end["prompt_ids"][0].clone()).collect();
     ids.sort_by_key(ToString::to_string);
     delivered.sort_by_key(ToString::to_string);
     assert_eq!(delivered, ids, "each once");

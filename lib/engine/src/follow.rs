@@ -222,10 +222,11 @@ fn waits(path: &Path, store: &Store, session: &Session) -> Result<bool, Error> {
     }
     // An owner that leaves hands what waits to the next one. Both may have died in between.
     let now = store.session_by_no(session.no)?;
-    if now.is_some_and(|now| now.owner.is_none()) && !is_owned(path, session)? {
-        if let Err(failure) = crate::keeper::start(path, session, &host::env::all(), false) {
-            log::warn!("nobody takes what waits for session {}: {}", session.session_id, failure.message);
-        }
+    if now.is_some_and(|now| now.owner.is_none())
+        && !is_owned(path, session)?
+        && let Err(failure) = crate::keeper::start(path, session, &host::env::all(), false)
+    {
+        log::warn!("nobody takes what waits for session {}: {}", session.session_id, failure.message);
     }
     Ok(true)
 }

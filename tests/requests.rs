@@ -336,13 +336,13 @@ fn a_queued_prompt_is_taken_back_until_it_is_given_to_the_agent() {
     detach(&env, &["-s", "s"], "hang");
     wait_until("the turn", || (row(&env, "s")["status"] == "running").then_some(()));
     let waiting = env.command(&["run", "-s", "s", "--queue", "echo never"]).spawn();
-    let posted = format!("SELECT count(*) FROM request WHERE state = 'open'");
-    wait_until("its request", || (sql(&env, &posted) == "1").then_some(()));
+    let posted = "SELECT count(*) FROM request WHERE state = 'open'";
+    wait_until("its request", || (sql(&env, posted) == "1").then_some(()));
     waiting.signal(Signal::SIGINT);
     assert_eq!(waiting.wait().signal(), Some(Signal::SIGINT));
     // One that was given to the agent is cancelled.
     let mut next = env.command(&["run", "-s", "s", "--queue", "hang"]).spawn();
-    wait_until("its request", || (sql(&env, &posted) == "1").then_some(()));
+    wait_until("its request", || (sql(&env, posted) == "1").then_some(()));
     env.run(&["cancel", "s"]).expect(0);
     next.wait_for("its turn", |line| line["type"] == "item.delta");
     next.signal(Signal::SIGINT);

@@ -23,7 +23,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     (
         "sandbox-agent",
         &["agents", "engine", "host", "schema", "store"],
-        &["clap", "clap_complete", "clap_mangen", "log", "serde", "serde_json", "toml"],
+        &["base64", "clap", "clap_complete", "clap_mangen", "log", "serde", "serde_json", "toml"],
     ),
 ];
 

@@ -13,9 +13,7 @@ use host::detach::Ready;
 use crate::context::Context;
 use crate::exit::{Exit, TABLE};
 use crate::out::{self, Output};
-use crate::{
-    answer, cancel, completions, credentials, events, logger, man, proc, run, schema_command, send, sessions, stream, wait,
-};
+use crate::{answer, cancel, completions, credentials, events, fs, logger, man, proc, run, schema_command, send, sessions, stream, wait};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -75,6 +73,8 @@ enum Command {
     Credentials(credentials::CredentialsArgs),
     /// Processes that outlive the command that started them: logs, input, terminals, limits
     Proc(proc::ProcArgs),
+    /// Files of a sandbox: list, find, read, write, move, copy, remove, hash
+    Fs(fs::FsArgs),
     /// Print the JSON Schema of events and records
     Schema,
     /// Print a completion script for a shell
@@ -105,6 +105,7 @@ pub(crate) fn dispatch(args: Vec<OsString>, ready: Option<Ready>) -> Exit {
         Command::Sessions(args) => sessions::main(&context, args),
         Command::Credentials(args) => credentials::main(&context, args),
         Command::Proc(args) => proc::main(&context, args),
+        Command::Fs(args) => fs::main(&context, &args),
         Command::Schema => schema_command::main(),
         Command::Completions(args) => completions::main(&args),
         Command::Man(args) => man::main(&args),

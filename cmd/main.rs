@@ -8,6 +8,7 @@ mod context;
 mod credentials;
 mod events;
 mod exit;
+mod fs;
 mod logger;
 mod man;
 mod markdown;

@@ -82,6 +82,76 @@ pub(crate) fn complain_bytes(bytes: &[u8]) -> bool {
     io::stderr().lock().write_all(bytes).is_ok()
 }
 
+/// Raw bytes on stdout: the kernel moves them where it can.
+pub(crate) fn raw<T>(write: impl FnOnce(&mut File) -> io::Result<T>) -> io::Result<T> {
+    write(&mut File::from(stdout().as_fd().try_clone_to_owned()?))
+}
+
+/// Many records: written in large pieces, and all of them when this is dropped or flushed.
+pub(crate) struct Records {
+    lines: Vec<u8>,
+    file: File,
+    broken: bool,
+}
+
+impl Records {
+    pub(crate) fn new() -> Result<Records, Failure> {
+        Ok(Records { lines: Vec::with_capacity(80 << 10), file: stdout_file()?, broken: false })
+    }
+
+    /// Adds a line. `false`: the reader has left.
+    pub(crate) fn add<T: serde::Serialize>(&mut self, record: &T) -> bool {
+        serde_json::to_writer(&mut self.lines, record).expect("records have string keys");
+        self.lines.push(b'\n');
+        if self.lines.len() >= 64 << 10 { self.flush() } else { !self.broken }
+    }
+
+    /// Writes what was added. `false`: the reader has left.
+    pub(crate) fn flush(&mut self) -> bool {
+        self.broken |= self.file.write_all(&self.lines).is_err();
+        self.lines.clear();
+        !self.broken
+    }
+}
+
+impl Drop for Records {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+/// How far a long copy is, on a terminal's stderr; nothing anywhere else.
+pub(crate) struct Progress {
+    what: &'static str,
+    shown: bool,
+    done: u64,
+    next: u64,
+}
+
+impl Progress {
+    pub(crate) fn new(what: &'static str) -> Progress {
+        Progress { what, shown: colours(), done: 0, next: 64 << 20 }
+    }
+
+    /// So many bytes more.
+    pub(crate) fn add(&mut self, bytes: u64) {
+        self.done += bytes;
+        if self.shown && self.done >= self.next {
+            self.next = self.done + (16 << 20);
+            // A progress line that cannot be written is no loss.
+            let _ = write!(io::stderr(), "\r{} {} MiB\x1b[K", self.what, self.done >> 20);
+        }
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        if self.shown && self.done >= 64 << 20 {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
+    }
+}
+
 /// Says a sentence on stderr.
 pub(crate) fn complain(text: &str) {
     let mut stderr = io::stderr().lock();

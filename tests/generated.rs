@@ -53,6 +53,7 @@ fn help_begins_with_examples() {
         &["stream"],
         &["events"],
         &["sessions"],
+        &["fs"],
         &["proc"],
         &["proc", "run"],
         &["completions"],

@@ -20,9 +20,10 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
         &["agents", "host", "schema", "store"],
         &["base64", "globset", "log", "serde", "serde_json", "sha2", "thiserror", "tokio"],
     ),
+    ("files", &["host", "schema"], &["base64", "blake3", "globset", "ignore", "rustix", "sha2", "thiserror"]),
     (
         "sandbox-agent",
-        &["agents", "engine", "host", "schema", "store"],
+        &["agents", "engine", "files", "host", "schema", "store"],
         &["base64", "clap", "clap_complete", "clap_mangen", "log", "serde", "serde_json", "toml"],
     ),
 ];

@@ -13,6 +13,8 @@ mod endings;
 mod env;
 mod events;
 mod faults;
+mod fs;
+mod fs_root;
 mod generated;
 mod house;
 mod kills;

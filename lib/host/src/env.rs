@@ -32,6 +32,8 @@ names! {
     Offline = "SANDBOX_AGENT_OFFLINE",
     /// What we say about ourselves on stderr.
     Log = "SANDBOX_AGENT_LOG",
+    /// The directory that the verbs of `fs` cannot leave.
+    FsRoot = "SANDBOX_AGENT_FS_ROOT",
     /// The session that we run in; given to agents, and so to everything below them.
     Session = "SANDBOX_AGENT_SESSION",
     /// A fixed time for tests, in milliseconds since 1970.

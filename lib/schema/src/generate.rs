@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::control;
 use crate::event;
+use crate::file;
 use crate::process;
 use crate::record;
 use crate::request;
@@ -75,6 +76,10 @@ fn document() -> Value {
     add("cancelled", generator.subschema_for::<record::CancelledRecord>().to_value());
     add("waited", generator.subschema_for::<record::WaitedRecord>().to_value());
     let control = generator.subschema_for::<control::Control>().to_value();
+    add("file", generator.subschema_for::<file::FileRecord>().to_value());
+    add("file_change", generator.subschema_for::<file::FileChange>().to_value());
+    add("file_hash", generator.subschema_for::<file::FileHash>().to_value());
+    add("file_error", generator.subschema_for::<file::FileError>().to_value());
     let mut definitions = generator.take_definitions(true);
     definitions
         .insert("event".to_owned(), json!({ "description": "A line of run, stream and events.", "oneOf": events }));

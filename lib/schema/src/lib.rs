@@ -2,6 +2,7 @@
 
 pub mod control;
 pub mod event;
+pub mod file;
 #[cfg(test)]
 mod generate;
 pub mod ids;

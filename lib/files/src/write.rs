@@ -1,0 +1,124 @@
+//! New content for a file: beside it, to the disk, then in its place at once.
+
+use std::fs::File;
+use std::io;
+use std::path::Path;
+
+use rustix::fs::{self, AtFlags, Gid, Mode, OFlags, RenameFlags, Uid};
+use rustix::io::Errno;
+use schema::file::{FileAction, FileChange, FileErrorCode};
+
+use crate::change::change;
+use crate::look::{Algorithm, hash};
+use crate::root::{Place, Root, regular};
+use crate::{Error, Result};
+
+/// How to write.
+#[derive(Debug, Clone, Default)]
+pub struct WriteOptions {
+    /// Behind what is there, in the file itself: not atomic.
+    pub append: bool,
+    /// Its permissions; else those of the file that is replaced, else what the umask leaves.
+    pub mode: Option<u32>,
+    /// Refused where something is there already.
+    pub if_absent: bool,
+    /// Refused where the content has another SHA-256.
+    pub if_hash: Option<String>,
+}
+
+const ACTION: &str = "write";
+
+/// Writes what `content` gives. Missing directories are made; through a link the file that it points to is written.
+/// Whoever reads sees the old content or the new one.
+///
+/// # Errors
+/// The place is denied, full, a directory or a special file, or is not as the options demand.
+pub fn write(root: &Root, path: &Path, content: &mut File, options: &WriteOptions) -> Result<FileChange> {
+    let real = root.followed(ACTION, path)?;
+    let place = root.place_made(ACTION, &real)?;
+    let old = place.look(ACTION)?;
+    if old.is_some() {
+        if options.if_absent {
+            return Err(Error::kernel(ACTION, path, Errno::EXIST));
+        }
+        let seen =
+            fs::openat(&place.parent, &place.name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
+        regular(ACTION, path, &seen.map_err(|errno| Error::kernel(ACTION, path, errno))?)?;
+    }
+    if let Some(wanted) = &options.if_hash {
+        let found = hash(root, path, Algorithm::Sha256)?.hash;
+        if !found.eq_ignore_ascii_case(wanted) {
+            let why = format!("its SHA-256 is {found}, not the one expected");
+            return Err(Error::refused(ACTION, path, FileErrorCode::Changed, why));
+        }
+    }
+    if options.append {
+        return append(root, path, &place, content, options.mode);
+    }
+    // Only for us until it has its mode.
+    let first = if options.mode.is_some() || old.is_some() { 0o600 } else { 0o666 };
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let (name, made) =
+        place.beside(ACTION, |name| fs::openat(&place.parent, name, flags, Mode::from_raw_mode(first)))?;
+    let mut file = File::from(made);
+    let written = (|| {
+        let bytes = io::copy(content, &mut file)?;
+        if let Some(old) = &old {
+            // Only root may give files away; for others it stays theirs.
+            let _ = fs::fchown(&file, Some(Uid::from_raw(old.st_uid)), Some(Gid::from_raw(old.st_gid)));
+        }
+        if let Some(mode) = options.mode.or(old.map(|old| old.st_mode & 0o7777)) {
+            fs::fchmod(&file, Mode::from_raw_mode(mode))?;
+        }
+        file.sync_all()?;
+        host::step::reached("fs.written");
+        let replace = if options.if_absent { RenameFlags::NOREPLACE } else { RenameFlags::empty() };
+        rename(&place, &name, &place, replace)?;
+        Ok(bytes)
+    })();
+    match written {
+        Ok(bytes) => {
+            host::step::reached("fs.renamed");
+            place.settle(ACTION)?;
+            Ok(FileChange { bytes: Some(bytes), ..change(FileAction::Write, path) })
+        }
+        Err(error) => {
+            // The old content is untouched; what is beside it is no use.
+            let _ = fs::unlinkat(&place.parent, &name, AtFlags::empty());
+            Err(Error::io(ACTION, path, error))
+        }
+    }
+}
+
+/// Renames with flags; an old file system that knows no `NOREPLACE` is served by a link.
+pub(crate) fn rename(
+    from: &Place,
+    name: &std::ffi::OsStr,
+    to: &Place,
+    flags: RenameFlags,
+) -> std::result::Result<(), Errno> {
+    if flags.is_empty() {
+        return fs::renameat(&from.parent, name, &to.parent, &to.name);
+    }
+    match fs::renameat_with(&from.parent, name, &to.parent, &to.name, flags) {
+        Err(Errno::INVAL | Errno::NOSYS) if flags == RenameFlags::NOREPLACE => {
+            fs::linkat(&from.parent, name, &to.parent, &to.name, AtFlags::empty())?;
+            fs::unlinkat(&from.parent, name, AtFlags::empty())
+        }
+        other => other,
+    }
+}
+
+fn append(root: &Root, path: &Path, place: &Place, content: &mut File, mode: Option<u32>) -> Result<FileChange> {
+    let _ = root;
+    let flags =
+        OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let opened = fs::openat(&place.parent, &place.name, flags, Mode::from_raw_mode(mode.unwrap_or(0o666)))
+        .map_err(|errno| Error::kernel(ACTION, path, errno))?;
+    regular(ACTION, path, &opened)?;
+    let mut file = File::from(opened);
+    let bytes = io::copy(content, &mut file)
+        .and_then(|bytes| file.sync_all().map(|()| bytes))
+        .map_err(|error| Error::io(ACTION, path, error))?;
+    Ok(FileChange { bytes: Some(bytes), ..change(FileAction::Append, path) })
+}

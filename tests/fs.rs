@@ -1,0 +1,317 @@
+//! The verbs of `fs` against kinds of files, states and errors; the defects of upstream by number; kills at any moment.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::env::{Output, TestEnv};
+
+/// The error line, which also stands on stderr.
+fn refused(output: &Output, exit_code: i32, code: &str) {
+    assert_eq!(output.code(), exit_code, "{}\n{}", output.text(), output.stderr);
+    let line = output.lines().pop().unwrap_or_else(|| panic!("no line: {}", output.stderr));
+    assert_eq!((line["type"].as_str(), line["code"].as_str()), (Some("error"), Some(code)), "{line}");
+    assert!(line["path"].is_string() && line["exit_code"] == exit_code, "{line}");
+    assert_eq!(output.stderr.lines().count(), 1, "{}", output.stderr);
+}
+
+fn one(output: Output) -> Value {
+    let lines = output.expect(0).lines();
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    lines.into_iter().next().unwrap()
+}
+
+/// One of each kind, and the states that make trouble.
+fn zoo(env: &TestEnv) {
+    env.write("file", "content");
+    fs::create_dir(env.work().join("directory")).unwrap();
+    env.write("directory/below", "below");
+    fs::create_dir(env.work().join("empty")).unwrap();
+    for (target, name) in [("file", "link"), ("nowhere", "dangling"), ("loop", "loop"), ("directory", "directory-link")]
+    {
+        symlink(target, env.work().join(name)).unwrap();
+    }
+    nix::unistd::mkfifo(&env.work().join("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    drop(std::os::unix::net::UnixListener::bind(env.work().join("socket")).unwrap());
+}
+
+#[test]
+fn each_verb_meets_each_kind_of_file() {
+    let env = TestEnv::new();
+    zoo(&env);
+    let long = "n".repeat(256);
+    let deep = "d/".repeat(2100) + "f";
+    let cases: &[(&[&str], i32, &str)] = &[
+        (&["read", "missing"], 3, "not_found"),
+        (&["read", ""], 3, "not_found"),
+        (&["read", "directory"], 1, "is_a_directory"),
+        (&["read", "file/x"], 1, "not_a_directory"),
+        (&["read", "dangling"], 3, "not_found"),
+        (&["read", "loop"], 1, "loop"),
+        (&["read", "fifo"], 1, "special_file"),
+        (&["read", "socket"], 1, "special_file"),
+        (&["read", "/dev/null"], 1, "special_file"),
+        (&["read", &long], 1, "name_too_long"),
+        (&["read", &deep], 1, "name_too_long"),
+        (&["stat", "missing"], 3, "not_found"),
+        (&["stat", &long], 1, "name_too_long"),
+        (&["ls", "file"], 1, "not_a_directory"),
+        (&["ls", "missing"], 3, "not_found"),
+        (&["ls", ".", "--glob", "a[", "-o", "ndjson"], 2, "usage"),
+        (&["hash", "fifo"], 1, "special_file"),
+        (&["hash", "directory"], 1, "is_a_directory"),
+        (&["write", "directory", "-"], 1, "is_a_directory"),
+        (&["write", "file/below", "-"], 1, "not_a_directory"),
+        (&["write", "fifo", "-"], 1, "special_file"),
+        (&["write", "--append", "fifo", "-"], 1, "special_file"),
+        (&["write", "loop", "-"], 1, "loop"),
+        (&["write", &long, "-"], 1, "name_too_long"),
+        (&["write", "--if-absent", "file", "-"], 1, "exists"),
+        (&["write", "--if-hash", "00", "file", "-"], 1, "changed"),
+        (&["write", "new", "--from-file", "missing"], 3, "not_found"),
+        (&["rm", "missing"], 3, "not_found"),
+        (&["rm", "directory"], 1, "not_empty"),
+        (&["rm", "directory", "--dry-run"], 1, "not_empty"),
+        (&["rm", ".."], 2, "usage"),
+        (&["mkdir", "file"], 1, "not_a_directory"),
+        (&["mkdir", "file/x"], 1, "not_a_directory"),
+        (&["mv", "missing", "new"], 3, "not_found"),
+        (&["mv", "file", "link"], 1, "exists"),
+        (&["mv", "file", "directory", "--overwrite"], 1, "is_a_directory"),
+        (&["mv", "directory", "file", "--overwrite"], 1, "not_a_directory"),
+        (&["mv", "directory", "directory/inside"], 2, "usage"),
+        (&["cp", "missing", "new"], 3, "not_found"),
+        (&["cp", "directory", "new"], 1, "is_a_directory"),
+        (&["cp", "directory", "directory/inside", "--recursive"], 2, "usage"),
+        (&["cp", "fifo", "new"], 1, "special_file"),
+        (&["cp", "file", "link"], 1, "exists"),
+        (&["ln", "file", "link"], 1, "exists"),
+        (&["ln", "--hard", "missing", "new"], 3, "not_found"),
+        (&["chmod", "600", "missing"], 3, "not_found"),
+        (&["touch", "file/x"], 1, "not_a_directory"),
+    ];
+    let before = env.run(&["fs", "ls", "--recursive", "--hidden"]).expect(0).text().to_owned();
+    for (words, exit_code, code) in cases {
+        let mut all = vec!["fs"];
+        all.extend(*words);
+        eprintln!("{all:.200?}");
+        refused(&env.run(&all), *exit_code, code);
+    }
+    assert_eq!(env.run(&["fs", "ls", "--recursive", "--hidden"]).expect(0).text(), before, "nothing was changed");
+    let kinds: Vec<(String, String)> = env
+        .run(&["fs", "ls"])
+        .expect(0)
+        .lines()
+        .iter()
+        .map(|line| (line["path"].as_str().unwrap().to_owned(), line["type"].as_str().unwrap().to_owned()))
+        .collect();
+    let expected = [
+        ("dangling", "symlink"),
+        ("directory", "directory"),
+        ("directory-link", "symlink"),
+        ("empty", "directory"),
+        ("fifo", "fifo"),
+        ("file", "file"),
+        ("link", "symlink"),
+        ("loop", "symlink"),
+        ("socket", "socket"),
+    ];
+    assert_eq!(kinds, expected.map(|(path, kind)| (path.to_owned(), kind.to_owned())));
+    assert_eq!(one(env.run(&["fs", "stat", "/dev/null"]))["type"], "char");
+}
+
+#[test]
+fn names_survive_a_round_trip() {
+    let env = TestEnv::new();
+    for name in [&b"caf\xe9"[..], b"a\nb", b" -x", &[b'n'; 255]] {
+        fs::write(env.work().join(OsStr::from_bytes(name)), name).unwrap();
+    }
+    let listed = env.run(&["fs", "ls"]).expect(0).lines();
+    assert_eq!(listed.len(), 4);
+    let encoded = listed.iter().find_map(|line| line["path_bytes"].as_str()).unwrap();
+    assert_eq!(env.run(&["fs", "--bytes", "read", encoded]).expect(0).stdout, b"caf\xe9");
+    for line in listed.iter().filter(|line| line.get("path_bytes").is_none()) {
+        let path = line["path"].as_str().unwrap();
+        assert_eq!(env.run(&["fs", "read", "--", path]).expect(0).stdout, path.as_bytes());
+    }
+}
+
+#[test]
+fn bytes_come_and_go_exactly() {
+    let env = TestEnv::new();
+    let bytes: Vec<u8> = (0..300_000_u32).flat_map(u32::to_le_bytes).collect();
+    let written = one(env.command(&["fs", "write", "--mode", "600", "deep/in/file", "-"]).stdin(bytes.clone()).run());
+    assert_eq!((written["action"].as_str(), written["bytes"].as_u64()), (Some("write"), Some(1_200_000)));
+    assert_eq!(fs::metadata(env.work().join("deep/in/file")).unwrap().mode() & 0o7777, 0o600);
+    assert_eq!(env.run(&["fs", "read", "deep/in/file"]).expect(0).stdout, bytes);
+    let part = env.run(&["fs", "read", "deep/in/file", "--offset", "1000", "--length", "77"]).expect(0);
+    assert_eq!(part.stdout, bytes[1000..1077]);
+    assert_eq!(env.run(&["fs", "read", "deep/in/file", "--tail", "9"]).expect(0).stdout, bytes[bytes.len() - 9..]);
+    assert_eq!(env.run(&["fs", "read", "deep/in/file", "--offset", "9999999"]).expect(0).stdout, b"");
+    env.write("text", "ab");
+    assert_eq!(env.run(&["fs", "read", "text", "--base64"]).expect(0).text(), "YWI=\n");
+    one(env.command(&["fs", "write", "--append", "text", "-"]).stdin("cd").run());
+    assert_eq!(env.read("text"), "abcd");
+    let hash = one(env.run(&["fs", "hash", "text"]))["hash"].as_str().unwrap().to_owned();
+    assert_eq!(hash, "88d4266fd4e6338d13b845fcf289579d209c897823b9217da3e161936f031589");
+    one(env.command(&["fs", "write", "--if-hash", &hash, "text", "-"]).stdin("new").run());
+    assert_eq!(env.read("text"), "new");
+    let blake = one(env.run(&["fs", "hash", "--algorithm", "blake3", "text"]));
+    assert_eq!(blake["algorithm"], "blake3");
+    // Through a link the file is written, and the link stays.
+    symlink("text", env.work().join("link")).unwrap();
+    fs::set_permissions(env.work().join("text"), fs::Permissions::from_mode(0o640)).unwrap();
+    one(env.command(&["fs", "write", "link", "-"]).stdin("through").run());
+    assert_eq!((env.read("text").as_str(), fs::read_link(env.work().join("link")).is_ok()), ("through", true));
+    assert_eq!(fs::metadata(env.work().join("text")).unwrap().mode() & 0o7777, 0o640);
+}
+
+#[test]
+fn holes_stay_holes() {
+    let env = TestEnv::new();
+    fs::File::create(env.work().join("big")).unwrap().set_len(5 << 30).unwrap();
+    let copied = one(env.run(&["fs", "cp", "big", "copy"]));
+    assert_eq!(copied["bytes"], 5_u64 << 30);
+    let copy = fs::metadata(env.work().join("copy")).unwrap();
+    assert!(copy.len() == 5 << 30 && copy.blocks() < 1000, "{} blocks", copy.blocks());
+    assert_eq!(env.run(&["fs", "read", "copy", "--tail", "3"]).expect(0).stdout, [0; 3]);
+}
+
+#[test]
+fn trees_are_copied_moved_counted_and_removed() {
+    let env = TestEnv::new();
+    zoo(&env);
+    let counted = one(env.run(&["fs", "rm", "directory", "--recursive", "--dry-run"]));
+    assert_eq!((counted["changed"].as_bool(), counted["entries"].as_u64()), (Some(false), Some(2)));
+    one(env.run(&["fs", "cp", "directory", "new/place", "--recursive"]));
+    assert_eq!(env.read("new/place/below"), "below");
+    env.write("new/place/below", "changed");
+    refused(&env.run(&["fs", "mv", "directory", "new/place"]), 1, "exists");
+    one(env.run(&["fs", "mv", "directory", "new/place", "--overwrite"]));
+    assert_eq!((env.read("new/place/below").as_str(), env.work().join("directory").exists()), ("below", false));
+    one(env.run(&["fs", "rm", "new", "--recursive"]));
+    assert!(!env.work().join("new").exists());
+    one(env.run(&["fs", "touch", "--time", "2024-02-29T12:00:00Z", "file"]));
+    assert_eq!(one(env.run(&["fs", "stat", "file"]))["modified"], "2024-02-29T12:00:00.000Z");
+    one(env.run(&["fs", "ln", "file", "second", "--hard"]));
+    assert_eq!(one(env.run(&["fs", "stat", "second"]))["links"], 2);
+    one(env.run(&["fs", "chmod", "640", "second"]));
+    assert_eq!(one(env.run(&["fs", "stat", "file"]))["mode"], "0640");
+    // A tree with a fifo in it is not copied, and nothing of it stays.
+    fs::create_dir(env.work().join("odd")).unwrap();
+    fs::rename(env.work().join("fifo"), env.work().join("odd/fifo")).unwrap();
+    refused(&env.run(&["fs", "cp", "odd", "odd-copy", "--recursive"]), 1, "special_file");
+    let left = env.run(&["fs", "ls", "--hidden"]).expect(0);
+    assert!(!left.text().contains("sandbox-agent-") && !left.text().contains("odd-copy"), "{}", left.text());
+}
+
+#[test]
+fn lists_are_filtered() {
+    let env = TestEnv::new();
+    for path in ["a/b/one.rs", "a/two.txt", "target/three.rs", "four.rs", ".hidden.rs"] {
+        fs::create_dir_all(env.work().join(path).parent().unwrap()).unwrap();
+        env.write(path, "");
+    }
+    env.write(".gitignore", "target/\n*.txt\n");
+    let listed = |words: &[&str]| {
+        let mut all = vec!["fs", "ls"];
+        all.extend(words);
+        let lines = env.run(&all).expect(0).lines();
+        lines.iter().map(|line| line["path"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(listed(&["--recursive", "--glob", "*.rs"]), ["a/b/one.rs", "four.rs", "target/three.rs"]);
+    assert_eq!(listed(&["--recursive", "--glob", "a/**/*.rs"]), ["a/b/one.rs"]);
+    assert_eq!(listed(&["--recursive", "--gitignore", "--type", "file"]), ["a/b/one.rs", "four.rs"]);
+    assert_eq!(listed(&["--recursive", "--depth", "1"]), ["a", "four.rs", "target"]);
+    assert_eq!(listed(&["a"]), ["a/b", "a/two.txt"]);
+    assert_eq!(listed(&["--hidden", "--glob", ".h*"]), [".hidden.rs"]);
+    let mut unsorted = listed(&["--unsorted", "--recursive"]);
+    unsorted.sort();
+    assert_eq!(unsorted, ["a", "a/b", "a/b/one.rs", "a/two.txt", "four.rs", "target", "target/three.rs"]);
+}
+
+#[test]
+fn denied_read_only_and_full() {
+    let env = TestEnv::new();
+    let script = format!(
+        "set -e; mkdir small ro; mount -t tmpfs -o size=1m none small; mount -t tmpfs none ro; echo x > ro/file
+        mount -o remount,ro ro; echo old > small/file; echo secret > small/secret; chmod 600 small/secret
+        mkdir small/closed; chmod 700 small/closed; chmod 755 small; cp {program} small/../program; set +e
+        head -c 3000000 /dev/zero | ./program fs write small/file -; echo $? >> codes; cat small/file
+        ls -A small | wc -l
+        echo new | ./program fs write ro/file -; echo $? >> codes
+        ./program fs rm ro/file; echo $? >> codes
+        exec setpriv --reuid 65534 --regid 65534 --clear-groups env HOME=/nonexistent \
+            {program} fs read /proc/1/environ",
+        program = env!("CARGO_BIN_EXE_sandbox-agent")
+    );
+    let output = env.program(Path::new("/usr/bin/unshare")).args(&["--mount", "/bin/sh", "-c", &script]).run();
+    let text = output.text();
+    for code in ["no_space", "read_only", "permission_denied"] {
+        assert!(text.contains(&format!("\"code\":\"{code}\"")), "{code}: {text}\n{}", output.stderr);
+    }
+    assert!(text.contains("\nold\n3\n"), "the old content stays and nothing beside it: {text}");
+    assert_eq!((env.read("codes").as_str(), output.code()), ("1\n1\n1\n", 1));
+}
+
+/// The defects of upstream, by their numbers.
+#[test]
+fn upstream_defects_are_none_of_ours() {
+    let env = TestEnv::new();
+    zoo(&env);
+    // B1-20: a missing source leaves the destination as it is.
+    refused(&env.run(&["fs", "mv", "missing", "file", "--overwrite"]), 3, "not_found");
+    assert_eq!(env.read("file"), "content");
+    // B1-21: onto itself, by the same and by another name.
+    assert_eq!(one(env.run(&["fs", "mv", "file", "file", "--overwrite"]))["changed"], false);
+    assert_eq!(one(env.run(&["fs", "mv", "file", "directory-link/../file", "--overwrite"]))["changed"], false);
+    assert_eq!(env.read("file"), "content");
+    // B1-22: as large as one likes.
+    let large = vec![7; 5 << 20];
+    one(env.command(&["fs", "write", "large", "-"]).stdin(large.clone()).run());
+    assert_eq!(env.run(&["fs", "read", "large"]).expect(0).stdout, large);
+    // B1-25 is the matrix of codes above. B1-26: links are links.
+    assert_eq!(one(env.run(&["fs", "stat", "dangling"]))["target"], "nowhere");
+    one(env.run(&["fs", "rm", "dangling"]));
+    one(env.run(&["fs", "rm", "directory-link", "--recursive"]));
+    assert_eq!(env.read("directory/below"), "below");
+    // B1-27: sorted, exact and recursive: `lists_are_filtered`, `names_survive_a_round_trip`. B1-28: a fifo holds up nobody.
+    refused(&env.command(&["fs", "write", "fifo", "-"]).stdin("x").run(), 1, "special_file");
+}
+
+#[test]
+fn killed_at_any_step_there_is_the_old_or_the_new() {
+    let env = TestEnv::new();
+    let rounds: usize =
+        std::env::var("SANDBOX_AGENT_TEST_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(3);
+    let (old, new) = ("o".repeat(100_000), "n".repeat(200_000));
+    for round in 0..rounds {
+        for (words, steps) in [
+            (&["fs", "write", "file", "--from-file", "source"][..], &["fs.written:1", "fs.renamed:1"][..]),
+            (&["fs", "cp", "source", "file", "--overwrite"], &["fs.copied:1", "fs.renamed:1"]),
+            (&["fs", "mv", "source", "file", "--overwrite"], &["fs.renamed:1"]),
+        ] {
+            env.write("file", &old);
+            env.write("source", &new);
+            let step = steps[round % steps.len()];
+            let killed = env.command(words).var("SANDBOX_AGENT_TEST_KILL", step).run();
+            assert_eq!(killed.code(), 137, "{words:?} {step}");
+            let found = env.read("file");
+            assert!(found == old || found == new, "{words:?} {step}: {} bytes", found.len());
+            assert!(!step.starts_with("fs.renamed") || found == new, "{words:?} {step}");
+            // And at whatever moment.
+            env.write("file", &old);
+            env.write("source", &new);
+            let running = env.command(words).spawn();
+            std::thread::sleep(std::time::Duration::from_micros(500 * (round as u64 % 16)));
+            running.signal(nix::sys::signal::Signal::SIGKILL);
+            let _ = running.wait();
+            let found = env.read("file");
+            assert!(found == old || found == new, "{words:?}: {} bytes", found.len());
+        }
+    }
+}

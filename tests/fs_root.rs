@@ -1,0 +1,178 @@
+//! Attempts to leave the root of `fs`, a process that swaps directories for links among them; none may succeed.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
+
+use crate::env::TestEnv;
+
+/// `root` is where the verbs may work; `outside` holds what they must neither read nor change.
+fn prison() -> TestEnv {
+    let mut env = TestEnv::new();
+    for folder in ["root/sub/deep", "root/own", "outside/tree"] {
+        fs::create_dir_all(env.work().join(folder)).unwrap();
+    }
+    env.write("outside/secret", "TOP-SECRET");
+    env.write("outside/tree/leaf", "TOP-SECRET");
+    env.write("root/own/file", "own");
+    env.write("root/file", "own");
+    let outside = env.work().join("outside");
+    for (target, link) in [
+        ("../outside", "out"),
+        ("../../outside", "sub/out"),
+        ("../../../outside", "sub/deep/out"),
+        ("../outside/secret", "secret"),
+        ("out", "chain"),
+        ("sub/../../outside", "dots"),
+        ("/proc/self/root", "magic"),
+        ("/proc/self/cwd", "here"),
+    ] {
+        symlink(target, env.work().join("root").join(link)).unwrap();
+    }
+    symlink(&outside, env.work().join("root/absolute")).unwrap();
+    env.set("SANDBOX_AGENT_FS_ROOT", env.work().join("root"));
+    env
+}
+
+/// Everything outside, as it must stay.
+fn outside_is_untouched(env: &TestEnv) {
+    let list = env.command(&["fs", "find", "outside"]).without("SANDBOX_AGENT_FS_ROOT").run().expect(0);
+    let paths: Vec<String> = list.lines().iter().map(|line| line["path"].as_str().unwrap().to_owned()).collect();
+    assert_eq!(paths, ["outside/secret", "outside/tree", "outside/tree/leaf"]);
+    assert_eq!(env.read("outside/secret") + &env.read("outside/tree/leaf"), "TOP-SECRETTOP-SECRET");
+    assert!(!env.work().join("escaped").exists());
+}
+
+#[test]
+fn no_path_and_no_link_leads_out() {
+    let env = prison();
+    let outside = env.work().join("outside");
+    let outside = outside.to_str().unwrap();
+    let ways = [
+        "../outside",
+        "sub/../../outside",
+        "own/../../outside",
+        "out",
+        "sub/out",
+        "sub/deep/out",
+        "chain",
+        "dots",
+        "absolute",
+        outside,
+        "./../outside",
+        "magic/../outside",
+    ];
+    let mut attempts = 0;
+    for way in ways {
+        let secret = format!("{way}/secret");
+        let new = format!("{way}/new");
+        for words in [
+            &["ls", way, "--recursive"][..],
+            &["read", &secret],
+            &["stat", &secret],
+            &["hash", &secret],
+            &["write", &secret, "-"],
+            &["write", &new, "-"],
+            &["write", &new, "--from-file", "file"],
+            &["write", "own/stolen", "--from-file", &secret],
+            &["write", "--append", &secret, "-"],
+            &["rm", &secret],
+            &["mkdir", &new],
+            &["mv", &secret, "own/stolen"],
+            &["mv", "file", &new],
+            &["cp", &secret, "own/stolen"],
+            &["cp", "file", &new],
+            &["ln", "--hard", &secret, "own/stolen"],
+            &["ln", "file", &new],
+            &["chmod", "777", &secret],
+            &["touch", &secret],
+            &["touch", &new],
+        ] {
+            let mut all = vec!["fs"];
+            all.extend(words);
+            let output = env.run(&all);
+            assert_ne!(output.code(), 0, "{all:?}: {}", output.text());
+            assert!(!output.text().contains("TOP-SECRET"), "{all:?}");
+            attempts += 1;
+        }
+    }
+    for words in [
+        &["fs", "read", "secret"][..],
+        &["fs", "write", "secret", "-"],
+        &["fs", "chmod", "777", "secret"],
+        &["fs", "touch", "secret"],
+        &["fs", "ln", "../outside", "own/link"],
+        &["fs", "ln", "/etc", "own/link"],
+        &["fs", "read", "/etc/hostname"],
+        &["fs", "read", "magic/etc/hostname"],
+        &["fs", "read", "here/outside/secret"],
+        &["fs", "-C", "out", "read", "secret"],
+        &["fs", "-C", "..", "read", "outside/secret"],
+        &["fs", "rm", "out/tree", "--recursive"],
+    ] {
+        let output = env.run(words);
+        assert_ne!(output.code(), 0, "{words:?}: {}", output.text());
+        assert!(!output.text().contains("TOP-SECRET"), "{words:?}");
+        attempts += 1;
+    }
+    assert!(attempts >= 40);
+    // What goes through a tree takes links for links.
+    let listed = env.run(&["fs", "ls", "--recursive"]).expect(0);
+    assert!(!listed.text().contains("leaf"), "{}", listed.text());
+    let _ = env.run(&["fs", "cp", "sub", "copy", "--recursive"]).expect(0);
+    let _ = env.run(&["fs", "rm", "copy", "--recursive"]).expect(0);
+    let _ = env.run(&["fs", "rm", "out", "--recursive"]).expect(0);
+    assert!(!env.work().join("root/own/stolen").exists());
+    // And what lies inside is reached, by its absolute path too.
+    let own = env.work().join("root/own/file");
+    assert_eq!(env.run(&["fs", "read", own.to_str().unwrap()]).expect(0).stdout, b"own");
+    assert_eq!(env.run(&["fs", "read", "sub/../own/./file"]).expect(0).stdout, b"own");
+    outside_is_untouched(&env);
+}
+
+#[test]
+fn whoever_swaps_a_directory_for_a_link_wins_nothing() {
+    let env = prison();
+    let seconds: u64 = std::env::var("SANDBOX_AGENT_TEST_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(2);
+    let root = env.work().join("root");
+    fs::create_dir(root.join("d")).unwrap();
+    fs::create_dir(root.join("d/tree")).unwrap();
+    symlink("../outside", root.join("swap")).unwrap();
+    let (over, swaps) = (AtomicBool::new(false), AtomicU64::new(0));
+    let mut attempts = 0;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !over.load(Ordering::Relaxed) {
+                renameat2(AT_FDCWD, &root.join("d"), AT_FDCWD, &root.join("swap"), RenameFlags::RENAME_EXCHANGE)
+                    .unwrap();
+                swaps.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let end = Instant::now() + Duration::from_secs(seconds);
+        while Instant::now() < end {
+            for words in [
+                &["fs", "read", "d/secret"][..],
+                &["fs", "write", "d/made", "--from-file", "file"],
+                &["fs", "touch", "d/secret"],
+                &["fs", "rm", "d/tree", "--recursive"],
+                &["fs", "mkdir", "d/tree/new"],
+                &["fs", "cp", "d/tree", "own/copy", "--recursive", "--overwrite"],
+                &["fs", "cp", "file", "d/secret", "--overwrite"],
+                &["fs", "mv", "d/secret", "own/moved", "--overwrite"],
+                &["fs", "ls", ".", "--recursive"],
+            ] {
+                let output = env.run(words);
+                assert!(!output.text().contains("TOP-SECRET") && !output.text().contains("leaf"), "{words:?}");
+                attempts += 1;
+            }
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+    eprintln!("{attempts} attempts, {} swaps", swaps.load(Ordering::Relaxed));
+    assert!(swaps.load(Ordering::Relaxed) > 1000);
+    assert!(!root.join("own/copy/leaf").exists());
+    outside_is_untouched(&env);
+}

@@ -9,6 +9,7 @@ mod credentials;
 mod events;
 mod exit;
 mod fs;
+mod keep;
 mod logger;
 mod man;
 mod markdown;
@@ -42,8 +43,14 @@ fn main() -> ExitCode {
             Exit::Code(mock_agent::main(&args))
         }
         Some(engine::keeper::ROLE) => {
-            let ready = host::detach::Ready::inherited();
-            guarded(std::iter::once("sandbox-agent".into()).chain(args).collect(), ready)
+            let Some(ready) = host::detach::Ready::inherited() else { return Exit::Code(2).leave() };
+            let args: Vec<OsString> = args.collect();
+            match args.first().and_then(|what| what.to_str()) {
+                Some("process") => Exit::Code(keep::process(args.into_iter().skip(1), ready).unwrap_or(2)),
+                Some(_) | None => {
+                    guarded(std::iter::once("sandbox-agent".into()).chain(args).collect(), Some(ready))
+                }
+            }
         }
         Some(_) | None => guarded(std::env::args_os().collect(), None),
     };

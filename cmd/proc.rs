@@ -1,14 +1,22 @@
 //! `proc`: programs run once or kept in the background, with their output in the store.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::net::TcpStream;
 use std::os::fd::AsFd;
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 use engine::Failure;
-use engine::process::{Launch, Once, OnceEnd};
-use schema::process::{Limits, LogLine, RunResult, Stream};
+use engine::process::{self, Attached, Kept, Launch, LogItem, LogRequest, Once, OnceEnd};
+use schema::outcome::ErrorCode;
+use schema::process::{
+    InputRecord, Limits, LogLine, ProcessReason, ProcessRecord, RemovedRecord, RestartPolicy, RunResult, SizeRecord,
+    Stream,
+};
 use schema::time::parse_duration;
+use store::Process;
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -17,7 +25,39 @@ use crate::run::variables;
 
 const EXAMPLES: &str = "\
 Examples:
-  sandbox-agent proc run --timeout 30s -- cargo test        one JSON result: exit code, signal, output";
+  sandbox-agent proc run --timeout 30s -- cargo test        one JSON result: exit code, signal, output
+  sandbox-agent proc start --name web --restart on-failure -- npm run dev
+  sandbox-agent proc wait web --port 3000 --timeout 60s     until it answers
+  sandbox-agent proc logs web --follow --offset 120         numbered, from disk, by any process
+  sandbox-agent proc start --tty --name sh -- bash
+  sandbox-agent proc attach sh                              Ctrl-\\ leaves it running
+  sandbox-agent proc stop web";
+
+const START_EXAMPLES: &str = "\
+Examples:
+  id=$(sandbox-agent proc start -q -- python3 -m http.server 8000)
+  sandbox-agent proc start --name web --restart on-failure --memory 1G -- npm run dev
+  sandbox-agent proc start --tty --name sh -- bash";
+
+const LOGS_EXAMPLES: &str = "\
+Examples:
+  sandbox-agent proc logs web                               one JSON object a record
+  sandbox-agent proc logs web --follow --offset 120         what comes after record 120, until the process ends
+  sandbox-agent proc logs web --raw --stream stderr | less
+  sandbox-agent proc logs web --tail 20 --since 10m";
+
+const WAIT_EXAMPLES: &str = "\
+Examples:
+  sandbox-agent proc wait web                               until it ends; exits with its code
+  sandbox-agent proc wait web --port 3000 --timeout 60s     until something listens there
+  sandbox-agent proc wait web --log 'ready in'              until it prints this
+  sandbox-agent proc wait db --command 'pg_isready -q'      until this succeeds";
+
+const INPUT_EXAMPLES: &str = "\
+Examples:
+  sandbox-agent proc input repl 'print(1)' --enter
+  sandbox-agent proc input repl --base64 AwQ=               bytes: Ctrl-C, Ctrl-D
+  sandbox-agent proc input sort --stdin --eof < words.txt";
 
 const RUN_EXAMPLES: &str = "\
 Examples:
@@ -37,6 +77,218 @@ pub(crate) struct ProcArgs {
 enum Command {
     /// Run a program to its end and print one result; exits with its code, 128 + n for a signal, 124 for a timeout
     Run(RunArgs),
+    /// Start a program in the background; prints its record once it runs
+    Start(StartArgs),
+    /// One record a process, the oldest first
+    List(ListArgs),
+    /// The record of a process
+    Show(NameArgs),
+    /// Its log: numbered output, starts and ends
+    Logs(LogsArgs),
+    /// Write to its input
+    Input(InputArgs),
+    /// Set the size of its terminal
+    Resize(ResizeArgs),
+    /// Its terminal in this one; a key leaves it running
+    Attach(AttachArgs),
+    /// End it, with everything below it: SIGTERM, and after a grace SIGKILL
+    Stop(StopArgs),
+    /// Send a signal
+    Kill(KillArgs),
+    /// End it and start it again; or start one that has ended
+    Restart(StopArgs),
+    /// Wait until it has ended or is ready; exits with its code, 124 when the time is over
+    Wait(WaitArgs),
+    /// Forget processes that have ended, with their logs
+    Rm(RmArgs),
+    /// Forget ended processes by age or number
+    Prune(PruneArgs),
+}
+
+#[derive(Debug, Args)]
+#[command(before_help = START_EXAMPLES)]
+struct StartArgs {
+    #[command(flatten)]
+    launch: LaunchArgs,
+    /// A name, to be used in place of its id
+    #[arg(long)]
+    name: Option<String>,
+    /// Something to know it by, repeatable
+    #[arg(long, value_name = "K=V")]
+    label: Vec<String>,
+    /// Give it a terminal
+    #[arg(long, conflicts_with = "no_stdin")]
+    tty: bool,
+    /// The size of its terminal
+    #[arg(long, value_name = "COLSxROWS", default_value = "80x24", value_parser = dimensions)]
+    size: [u16; 2],
+    /// Its input is empty, and `proc input` is refused
+    #[arg(long)]
+    no_stdin: bool,
+    /// When to start it again
+    #[arg(long, value_name = "POLICY", default_value = "no", value_parser = ["no", "on-failure", "always"])]
+    restart: String,
+    /// After how many ends within 10 s of the start, one after another, to give up
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    restart_limit: u32,
+    /// How much of its output to keep; the oldest is dropped, and the log says so
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "64M")]
+    max_log: u64,
+    /// How long it may take to end after SIGTERM before it is killed
+    #[arg(long, value_name = "DURATION", default_value = "5s")]
+    grace: String,
+    /// Print its id only
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+#[derive(Debug, Args)]
+struct NameArgs {
+    /// Its name, its id, or a unique beginning of its id
+    process: String,
+}
+
+#[derive(Debug, Args)]
+struct ListArgs {
+    /// Only those with this status: starting, running, restarting, exited, lost
+    #[arg(long)]
+    status: Option<String>,
+    /// Only those with this label
+    #[arg(long, value_name = "K=V")]
+    label: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(before_help = LOGS_EXAMPLES)]
+struct LogsArgs {
+    /// Its name, its id, or a unique beginning of its id
+    process: String,
+    /// Only what comes after this record: a sequence, `end`, or -N for the last N [default: 0]
+    #[arg(long, value_name = "OFFSET", allow_hyphen_values = true)]
+    offset: Option<String>,
+    /// The last N records, as --offset -N
+    #[arg(long, value_name = "N", conflicts_with = "offset")]
+    tail: Option<u32>,
+    /// From this time on: RFC 3339, a date, today, or 2h (= ago)
+    #[arg(long, value_name = "TIME")]
+    since: Option<String>,
+    /// Which output; combined is all of it in the order of writing
+    #[arg(long, value_name = "STREAM", default_value = "combined", value_parser = ["stdout", "stderr", "pty", "combined"])]
+    stream: String,
+    /// Wait for more, until the process has ended for good
+    #[arg(short, long)]
+    follow: bool,
+    /// The bytes as they were written, on stdout, and nothing else; -o text is the same
+    #[arg(long)]
+    raw: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(before_help = INPUT_EXAMPLES)]
+struct InputArgs {
+    /// Its name, its id, or a unique beginning of its id
+    process: String,
+    /// Text
+    text: Option<String>,
+    /// With a newline after the text
+    #[arg(long)]
+    enter: bool,
+    /// Bytes in base64
+    #[arg(long, value_name = "BASE64", conflicts_with = "text")]
+    base64: Option<String>,
+    /// What our stdin gives
+    #[arg(long, conflicts_with_all = ["text", "base64"])]
+    stdin: bool,
+    /// Close its input afterwards; on a terminal, Ctrl-D
+    #[arg(long)]
+    eof: bool,
+}
+
+#[derive(Debug, Args)]
+struct ResizeArgs {
+    /// Its name, its id, or a unique beginning of its id
+    process: String,
+    /// The size
+    #[arg(value_name = "COLSxROWS", value_parser = dimensions)]
+    size: [u16; 2],
+}
+
+#[derive(Debug, Args)]
+struct AttachArgs {
+    /// Its name, its id, or a unique beginning of its id
+    process: String,
+    /// The key that leaves it running: ctrl-A to ctrl-Z, or one of ctrl-\\ ctrl-] ctrl-^ ctrl-_
+    #[arg(long, value_name = "KEY", default_value = "ctrl-\\", value_parser = key)]
+    detach_key: u8,
+    /// How much of what it has shown to show again
+    #[arg(long, value_name = "SIZE", value_parser = size, default_value = "256K")]
+    scrollback: u64,
+}
+
+#[derive(Debug, Args)]
+struct StopArgs {
+    /// Its name, its id, or a unique beginning of its id
+    process: String,
+    /// How long it may take to end after SIGTERM [default: as it was started]
+    #[arg(long, value_name = "DURATION")]
+    grace: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct KillArgs {
+    /// Its name, its id, or a unique beginning of its id
+    process: String,
+    /// Which: a name or a number. KILL goes to everything below it, others to the program
+    #[arg(short, long, default_value = "KILL", value_parser = signal)]
+    signal: i32,
+    /// To everything below it
+    #[arg(long)]
+    all: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(before_help = WAIT_EXAMPLES)]
+struct WaitArgs {
+    /// Its name, its id, or a unique beginning of its id
+    process: String,
+    /// Until something listens on this port of this machine
+    #[arg(long, group = "condition")]
+    port: Option<u16>,
+    /// Until it prints this text within a line
+    #[arg(long, value_name = "TEXT", group = "condition")]
+    log: Option<String>,
+    /// Until this file is there
+    #[arg(long, group = "condition")]
+    file: Option<PathBuf>,
+    /// Until this shell command succeeds
+    #[arg(long, value_name = "COMMAND", group = "condition")]
+    command: Option<String>,
+    /// No longer than this; exit 124
+    #[arg(long, value_name = "DURATION")]
+    timeout: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct RmArgs {
+    /// Names or ids
+    #[arg(required = true)]
+    process: Vec<String>,
+    /// Kill it first if it runs
+    #[arg(long)]
+    force: bool,
+}
+
+#[derive(Debug, Args)]
+struct PruneArgs {
+    /// Those that ended longer ago than this
+    #[arg(long, value_name = "DURATION")]
+    older_than: Option<String>,
+    /// All but this many of those that ended last
+    #[arg(long, value_name = "N")]
+    keep: Option<usize>,
+    /// Only say which
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// What a program gets.
@@ -100,7 +352,409 @@ struct RunArgs {
 pub(crate) fn main(context: &Context, args: ProcArgs) -> Result<Exit, Failure> {
     match args.command {
         Command::Run(args) => run(context, args),
+        Command::Start(args) => start(context, args),
+        Command::List(args) => list(context, &args),
+        Command::Show(args) => {
+            let store = context.store_path()?;
+            print(&process::record(&store, &process::find(&store, &args.process)?)?)
+        }
+        Command::Logs(args) => logs(context, &args),
+        Command::Input(args) => input(context, args),
+        Command::Resize(args) => {
+            let (store, found) = found(context, &args.process)?;
+            let [cols, rows] = args.size;
+            process::resize(&store, &found, cols, rows)?;
+            print(&SizeRecord { process_id: found.process_id, cols, rows })
+        }
+        Command::Attach(args) => attach(context, &args),
+        Command::Stop(args) => {
+            let (store, found) = found(context, &args.process)?;
+            let grace = args.grace.as_deref().map(|text| duration("--grace", text)).transpose()?;
+            if found.state.status != "exited" {
+                process::stop(&store, &found, grace)?;
+            }
+            ended(&store, &found)
+        }
+        Command::Kill(args) => {
+            let (store, found) = found(context, &args.process)?;
+            process::signal(&store, &found, args.signal, args.all)?;
+            if args.signal == host::Signal::SIGKILL as i32 {
+                return ended(&store, &found);
+            }
+            print(&process::record(&store, &process::find(&store, &found.process_id)?)?)
+        }
+        Command::Restart(args) => restart(context, &args),
+        Command::Wait(args) => wait(context, &args),
+        Command::Rm(args) => remove(context, &args),
+        Command::Prune(args) => prune(context, &args),
     }
+}
+
+fn print<T: serde::Serialize>(record: &T) -> Result<Exit, Failure> {
+    out::print_record(record);
+    Ok(Exit::Code(0))
+}
+
+fn found(context: &Context, name: &str) -> Result<(PathBuf, Process), Failure> {
+    let store = context.store_path()?;
+    let found = process::find(&store, name)?;
+    Ok((store, found))
+}
+
+/// Waits for its end, and prints what it came to.
+fn ended(store: &Path, process: &Process) -> Result<Exit, Failure> {
+    let ended = process::wait_for_end(store, process, None)?.unwrap_or_else(|| process.clone());
+    print(&process::record(store, &ended)?)
+}
+
+fn start(context: &Context, args: StartArgs) -> Result<Exit, Failure> {
+    let store = context.store_path()?;
+    if let Some(name) = &args.name
+        && (name.starts_with("proc_") || schema::ids::SessionId::parse(name).is_err())
+    {
+        return Err(Failure::usage(format!("failed to use --name `{}`", name.escape_debug()))
+            .hint("letters, digits, . _ -, at most 100; `proc_` is for generated ids"));
+    }
+    let mut labels = BTreeMap::new();
+    for label in &args.label {
+        let (key, value) = label
+            .split_once('=')
+            .ok_or_else(|| Failure::usage(format!("failed to use --label `{label}`: it is K=V")))?;
+        labels.insert(key.to_owned(), value.to_owned());
+    }
+    let restart = match args.restart.as_str() {
+        "always" => RestartPolicy::Always,
+        "on-failure" => RestartPolicy::OnFailure,
+        _ => RestartPolicy::No,
+    };
+    let launch = launch(args.launch)?;
+    let parent = host::env::var(host::env::Name::Session);
+    let kept = Kept {
+        command: launch.command,
+        cwd: crate::names::utf8(&launch.cwd)?,
+        name: args.name,
+        labels,
+        owner: "user".to_owned(),
+        parent_session: parent.map(|session| session.to_string_lossy().into_owned()),
+        tty: args.tty.then_some(args.size),
+        stdin: !args.no_stdin,
+        limits: launch.limits,
+        run_as: launch.run_as,
+        restart,
+        restart_limit: args.restart_limit,
+        max_log: args.max_log,
+        grace_ms: u64::try_from(duration("--grace", &args.grace)?.as_millis()).unwrap_or(u64::MAX),
+    };
+    // Made here, so that what is wrong with it is said here.
+    context.store()?.close()?;
+    let started = process::start(&store, &kept, &launch.env)?;
+    if args.quiet {
+        out::print_text(&format!("{}\n", started.process_id));
+        return Ok(Exit::Code(0));
+    }
+    print(&process::record(&store, &started)?)
+}
+
+fn list(context: &Context, args: &ListArgs) -> Result<Exit, Failure> {
+    let store = context.store_path()?;
+    for process in process::list(&store)? {
+        let record = process::record(&store, &process)?;
+        let has = |label: &String| {
+            label.split_once('=').is_some_and(|(key, value)| record.labels.get(key).is_some_and(|known| known == value))
+        };
+        let status = serde_json::to_value(record.status).ok();
+        let wanted =
+            args.status.as_deref().is_none_or(|wanted| status.as_ref().and_then(|word| word.as_str()) == Some(wanted));
+        if wanted && args.label.iter().all(has) && !out::print_record(&record) {
+            break;
+        }
+    }
+    Ok(Exit::Code(0))
+}
+
+fn logs(context: &Context, args: &LogsArgs) -> Result<Exit, Failure> {
+    let bad = |text: &str| {
+        Failure::usage(format!("failed to use --offset `{}`", text.escape_debug()))
+            .hint("a sequence, `end`, or -N for the last N records")
+    };
+    let after = match (args.offset.as_deref(), args.tail) {
+        (None, None) => 0,
+        (None, Some(0)) | (Some("end"), _) => i64::MIN,
+        (None, Some(tail)) => -i64::from(tail),
+        (Some(text), _) => text.parse().map_err(|_| bad(text))?,
+    };
+    let stream = match args.stream.as_str() {
+        "stdout" => Some(Stream::Stdout),
+        "stderr" => Some(Stream::Stderr),
+        "pty" => Some(Stream::Pty),
+        _ => None,
+    };
+    let request = LogRequest {
+        store: context.store_path()?,
+        process: args.process.clone(),
+        after,
+        stream,
+        since: crate::events::when(args.since.as_deref())?,
+        follow: args.follow,
+    };
+    let raw = args.raw || matches!(context.output, Output::Text | Output::Last);
+    let mut written = std::io::BufWriter::with_capacity(128 << 10, out::stdout_file()?);
+    let stdout = out::stdout_fd()?;
+    let follow = args.follow;
+    let end = process::follow(&request, Some(stdout.as_fd()), &mut |item| {
+        use std::io::Write;
+        let done = match (&item, raw) {
+            (LogItem::Bytes(piece), true) => written.write_all(piece.bytes),
+            (LogItem::Bytes(piece), false) => write_line(&mut written, &piece.line()),
+            (LogItem::Line(line), false) => write_line(&mut written, line),
+            (LogItem::Line(line), true) => {
+                if let LogLine::Gap { from, sequence, .. } = line {
+                    out::complain(&format!("warning: records {from} to {sequence} are not kept any more"));
+                }
+                Ok(())
+            }
+        };
+        done.and_then(|()| if follow { written.flush() } else { Ok(()) }).is_ok()
+    })?;
+    let flushed = std::io::Write::flush(&mut written).is_ok();
+    if end.reader_gone || !flushed {
+        return Ok(Exit::Signal(host::Signal::SIGPIPE));
+    }
+    Ok(Exit::Code(0))
+}
+
+fn write_line(to: &mut impl std::io::Write, line: &LogLine) -> std::io::Result<()> {
+    serde_json::to_writer(&mut *to, line)?;
+    to.write_all(b"\n")
+}
+
+fn input(context: &Context, args: InputArgs) -> Result<Exit, Failure> {
+    use base64::Engine;
+    let (store, found) = found(context, &args.process)?;
+    let mut bytes = match (args.text, args.base64) {
+        (Some(text), _) => text.into_bytes(),
+        (None, Some(text)) => base64::engine::general_purpose::STANDARD
+            .decode(&text)
+            .map_err(|error| Failure::usage(format!("failed to read --base64: {error}")))?,
+        (None, None) => Vec::new(),
+    };
+    if args.enter {
+        // Enter on a keyboard is a carriage return, which a terminal makes a newline of.
+        bytes.push(if Kept::tty_of(&found) { b'\r' } else { b'\n' });
+    }
+    if bytes.is_empty() && !args.stdin && !args.eof {
+        return Err(
+            Failure::usage("failed to write to a process: nothing was given").hint("TEXT, --base64, --stdin or --eof")
+        );
+    }
+    let bytes_written = if args.stdin {
+        process::send_input(&store, &found, &mut std::io::stdin().lock())?
+    } else {
+        process::send_input(&store, &found, &mut bytes.as_slice())?
+    };
+    if args.eof {
+        process::close_input(&store, &found)?;
+    }
+    let bytes_written = i64::try_from(bytes_written).unwrap_or(i64::MAX);
+    print(&InputRecord { process_id: found.process_id, bytes_written, eof: args.eof })
+}
+
+fn attach(context: &Context, args: &AttachArgs) -> Result<Exit, Failure> {
+    let (store, found) = found(context, &args.process)?;
+    if !Kept::tty_of(&found) {
+        return Err(Failure::usage(format!("failed to attach to `{}`: it has no terminal", args.process))
+            .hint("`proc logs --follow` and `proc input` are for it; `proc start --tty` gives a terminal"));
+    }
+    let scrollback = usize::try_from(args.scrollback).unwrap_or(usize::MAX);
+    match process::attach(&store, &found, args.detach_key, scrollback)? {
+        Attached::Detached => {
+            out::complain(&format!("note: detached; `sandbox-agent proc attach {}` comes back", args.process));
+            Ok(Exit::Code(0))
+        }
+        Attached::Ended(exit) => {
+            let Some(exit) = exit else {
+                out::complain("note: the line to it broke; `sandbox-agent proc show` says what became of it");
+                return Ok(Exit::Code(1));
+            };
+            let how = match (exit.exit_code, exit.signal) {
+                (Some(code), _) => format!("code {code}"),
+                (None, Some(signal)) => format!("signal {signal}"),
+                (None, None) => "its keeper".to_owned(),
+            };
+            out::complain(&format!("note: it ended with {how}"));
+            Ok(Exit::Code(exit.shell_code()))
+        }
+    }
+}
+
+fn restart(context: &Context, args: &StopArgs) -> Result<Exit, Failure> {
+    let (store, found) = found(context, &args.process)?;
+    let grace = args.grace.as_deref().map(|text| duration("--grace", text)).transpose()?;
+    if found.state.status == "exited" {
+        let env: Vec<(OsString, OsString)> = variables(false, Vec::new(), &[], &[])?;
+        let started = process::start_again(&store, &found, &env)?;
+        return print(&process::record(&store, &started)?);
+    }
+    process::restart(&store, &found, grace)?;
+    let deadline = Instant::now() + Duration::from_secs(60);
+    loop {
+        let now = process::find(&store, &found.process_id)?;
+        let again = now.state.restarts > found.state.restarts && now.state.status == "running";
+        if again || now.state.status == "exited" || Instant::now() > deadline {
+            return print(&process::record(&store, &now)?);
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// Between two looks at what rings no bell.
+const LOOK: Duration = Duration::from_millis(20);
+
+fn wait(context: &Context, args: &WaitArgs) -> Result<Exit, Failure> {
+    let (store, found) = found(context, &args.process)?;
+    let timeout = args.timeout.as_deref().map(|text| duration("--timeout", text)).transpose()?;
+    let deadline = timeout.map(|timeout| Instant::now() + timeout);
+    let over = |what: &str| {
+        Failure::new(ErrorCode::Timeout, format!("failed to wait for `{}`: it {what} in time", args.process))
+    };
+    if args.port.is_none() && args.log.is_none() && args.file.is_none() && args.command.is_none() {
+        let ended = process::wait_for_end(&store, &found, timeout)?.ok_or_else(|| over("has not ended"))?;
+        let record = process::record(&store, &ended)?;
+        out::print_record(&record);
+        return Ok(Exit::Code(shell_code(&record)));
+    }
+    let mut seen = Seen::default();
+    loop {
+        let ready = is_ready(&store, &found, args, &mut seen)?;
+        let now = process::find(&store, &found.process_id)?;
+        if ready {
+            return print(&process::record(&store, &now)?);
+        }
+        if now.state.status == "exited" {
+            out::print_record(&process::record(&store, &now)?);
+            out::complain(&format!("error: `{}` ended before it was ready", args.process));
+            return Ok(Exit::Code(1));
+        }
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return Err(over("was not ready"));
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+fn shell_code(record: &ProcessRecord) -> i32 {
+    match record.reason {
+        Some(ProcessReason::KeeperDied) => 137,
+        Some(ProcessReason::Exited | ProcessReason::Stopped | ProcessReason::NotStarted) | None => record.shell_code(),
+    }
+}
+
+/// What was read of its log while waiting.
+#[derive(Default)]
+struct Seen {
+    after: i64,
+    line: Vec<u8>,
+}
+
+fn is_ready(store: &Path, found: &Process, args: &WaitArgs, seen: &mut Seen) -> Result<bool, Failure> {
+    if let Some(port) = args.port {
+        let reached = |host: &str| {
+            let address = std::net::SocketAddr::new(host.parse().expect("an address"), port);
+            TcpStream::connect_timeout(&address, Duration::from_millis(500)).is_ok()
+        };
+        return Ok(reached("127.0.0.1") || reached("::1"));
+    }
+    if let Some(file) = &args.file {
+        return Ok(file.exists());
+    }
+    if let Some(command) = &args.command {
+        let launch = Launch {
+            command: ["sh", "-c", command].map(str::to_owned).to_vec(),
+            env: variables(false, Vec::new(), &[], &[])?,
+            cwd: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
+            limits: Limits::default(),
+            run_as: None,
+        };
+        let timeout = Some(Duration::from_secs(10));
+        let once = Once { launch, stdin: false, timeout, grace: LOOK, max_output: 0, stream: false };
+        let stdout = out::stdout_fd()?;
+        return Ok(process::run(&once, stdout.as_fd(), &mut |_| true)?.result.exit_code == Some(0));
+    }
+    let wanted = args.log.as_deref().unwrap_or_default().as_bytes();
+    let request = LogRequest {
+        store: store.to_owned(),
+        process: found.process_id.clone(),
+        after: seen.after,
+        stream: None,
+        since: None,
+        follow: false,
+    };
+    let mut ready = false;
+    process::follow(&request, None, &mut |item| {
+        let piece = match item {
+            LogItem::Bytes(piece) => piece,
+            LogItem::Line(line) => {
+                seen.after = sequence_of(&line);
+                return true;
+            }
+        };
+        seen.after = sequence_of(&piece.line());
+        seen.line.extend_from_slice(piece.bytes);
+        ready |= wanted.is_empty() || seen.line.windows(wanted.len()).any(|window| window == wanted);
+        // The beginning of what is wanted may be at the end of what was seen.
+        let from = seen.line.len().saturating_sub(wanted.len());
+        seen.line.drain(..from);
+        !ready
+    })?;
+    Ok(ready)
+}
+
+fn sequence_of(line: &LogLine) -> i64 {
+    match line {
+        LogLine::Output { sequence, .. }
+        | LogLine::Started { sequence, .. }
+        | LogLine::Gap { sequence, .. }
+        | LogLine::Exit { sequence, .. } => *sequence,
+    }
+}
+
+fn remove(context: &Context, args: &RmArgs) -> Result<Exit, Failure> {
+    let store = context.store_path()?;
+    for name in &args.process {
+        let mut found = process::find(&store, name)?;
+        if args.force && found.state.status != "exited" {
+            process::signal(&store, &found, host::Signal::SIGKILL as i32, true)?;
+            found = process::wait_for_end(&store, &found, None)?.unwrap_or(found);
+        }
+        out::print_record(&process::remove(&store, &found)?);
+    }
+    Ok(Exit::Code(0))
+}
+
+fn prune(context: &Context, args: &PruneArgs) -> Result<Exit, Failure> {
+    let store = context.store_path()?;
+    let age = args.older_than.as_deref().map(|text| duration("--older-than", text)).transpose()?;
+    if age.is_none() && args.keep.is_none() {
+        return Err(Failure::usage("failed to prune: no criterion was given").hint("--older-than or --keep"));
+    }
+    let mut all = process::list(&store)?;
+    all.retain(|process| process.state.status == "exited");
+    all.sort_by_key(|process| std::cmp::Reverse(process.state.ended));
+    let before = age.map(|age| host::clock::now_ms() - i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
+    for (index, found) in all.iter().enumerate() {
+        let old = before.is_some_and(|before| found.state.ended.is_some_and(|ended| ended <= before));
+        if !old && args.keep.is_none_or(|keep| index < keep) {
+            continue;
+        }
+        let record = if args.dry_run {
+            let log_bytes = process::record(&store, found)?.log_bytes;
+            RemovedRecord { process_id: found.process_id.clone(), name: found.name.clone(), removed: false, log_bytes }
+        } else {
+            process::remove(&store, found)?
+        };
+        out::print_record(&record);
+    }
+    Ok(Exit::Code(0))
 }
 
 fn run(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
@@ -192,6 +846,33 @@ fn duration(flag: &str, text: &str) -> Result<Duration, Failure> {
     parse_duration(text).ok_or_else(|| {
         Failure::usage(format!("failed to use {flag} `{}`", text.escape_debug())).hint("as in 30s, 10m, 1h")
     })
+}
+
+/// Columns and rows, as in `80x24`.
+fn dimensions(text: &str) -> Result<[u16; 2], String> {
+    let wrong = || "a size is COLSxROWS, as in 80x24, each from 1 to 9999".to_owned();
+    let (cols, rows) = text.split_once('x').ok_or_else(wrong)?;
+    let number = |text: &str| text.parse().ok().filter(|number| (1..=9999).contains(number)).ok_or_else(wrong);
+    Ok([number(cols)?, number(rows)?])
+}
+
+/// A key as its control character.
+fn key(text: &str) -> Result<u8, String> {
+    let letter = text.to_ascii_lowercase();
+    match letter.strip_prefix("ctrl-").map(str::as_bytes) {
+        Some([letter @ (b'a'..=b'z' | b'\\' | b']' | b'^' | b'_')]) => Ok(letter.to_ascii_uppercase() - b'@'),
+        _ => Err("a key is ctrl- and a letter or one of \\ ] ^ _".to_owned()),
+    }
+}
+
+/// A signal by name or number.
+fn signal(text: &str) -> Result<i32, String> {
+    let name = text.to_ascii_uppercase();
+    let known = |signal: &host::Signal| signal.as_str().trim_start_matches("SIG") == name.trim_start_matches("SIG");
+    let number = text.parse().ok().filter(|number| host::Signal::try_from(*number).is_ok());
+    number
+        .or_else(|| host::Signal::iterator().find(known).map(|signal| signal as i32))
+        .ok_or_else(|| "there is no such signal".to_owned())
 }
 
 /// A size such as `4096`, `64K`, `512M`, `2G`, in bytes; the letters stand for powers of 1024.

@@ -57,6 +57,11 @@ impl Places {
         self.directory.join(format!("{uid}.post"))
     }
 
+    /// Where a process's keeper listens.
+    pub fn socket(&self, uid: &str) -> PathBuf {
+        self.directory.join(format!("{uid}.sock"))
+    }
+
     /// The bell that every commit rings.
     pub fn all_bell(&self) -> PathBuf {
         self.directory.join("all.bell")

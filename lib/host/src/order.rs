@@ -97,6 +97,13 @@ pub(crate) fn is_behind(turns: &[Source], first: &Packets, second: &Packets) -> 
     writes(first).len() > told[0] || writes(second).len() > told[1]
 }
 
+/// A pipe of which more writes were told than read.
+pub(crate) fn missing(turns: &[Source], lengths: &[Packets; 2]) -> Option<Source> {
+    let told = count(turns);
+    let behind = |source: &Source| told[*source as usize] > writes(&lengths[*source as usize]).len();
+    [Source::First, Source::Second].into_iter().find(behind)
+}
+
 fn count(turns: &[Source]) -> [usize; 2] {
     [Source::First, Source::Second].map(|source| turns.iter().filter(|turn| **turn == source).count())
 }

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::bell::register;
 use crate::guard::Word;
-use crate::order::{Order, Packets, Source, is_behind, merge};
+use crate::order::{Order, Packets, Source, is_behind, merge, missing};
 use crate::pty::{self, Size};
 use crate::setup::Setup;
 use crate::spawn::{self, OURSELVES};
@@ -321,15 +321,31 @@ impl Raw {
         }
         let mut first = Vec::new();
         let mut second = Vec::new();
-        let [first_lengths, second_lengths] = [take(&mut self.first, &mut first), take(&mut self.second, &mut second)];
+        let mut lengths = [take(&mut self.first, &mut first), take(&mut self.second, &mut second)];
         self.look_again = first.len() >= AT_ONCE || second.len() >= AT_ONCE;
         let told_before = turns.len();
         match &self.order {
             Some(order) => {
                 order.look(&mut turns);
+                // While we read the one, the other may have been written to: whatever was told by now is read, so that
+                // nothing is taken for later than what was written after it.
+                let mut rounds = 64;
+                while rounds > 0 {
+                    let more = match missing(&turns, &lengths) {
+                        None => break,
+                        Some(Source::First) => (0, take(&mut self.first, &mut first)),
+                        Some(Source::Second) => (1, take(&mut self.second, &mut second)),
+                    };
+                    if more.1.is_empty() {
+                        break;
+                    }
+                    lengths[more.0].extend(more.1);
+                    order.look(&mut turns);
+                    rounds -= 1;
+                }
                 // Bytes can be read a moment before the kernel tells of them.
                 let mut patience = 16;
-                while patience > 0 && is_behind(&turns, &first_lengths, &second_lengths) {
+                while patience > 0 && is_behind(&turns, &lengths[0], &lengths[1]) {
                     std::thread::yield_now();
                     order.look(&mut turns);
                     patience -= 1;
@@ -344,7 +360,7 @@ impl Raw {
         }
         self.just_read = true;
         self.heard_at = Instant::now();
-        let pieces = merge(&mut turns, &first_lengths, &second_lengths);
+        let pieces = merge(&mut turns, &lengths[0], &lengths[1]);
         self.turns = turns;
         let (mut first, mut second) = (&first[..], &second[..]);
         let cut = |(source, length): (Source, usize)| {

@@ -198,6 +198,18 @@ pub enum LogLine {
     },
 }
 
+impl LogLine {
+    /// Its number in the log.
+    pub fn sequence(&self) -> i64 {
+        match self {
+            LogLine::Output { sequence, .. }
+            | LogLine::Started { sequence, .. }
+            | LogLine::Gap { sequence, .. }
+            | LogLine::Exit { sequence, .. } => *sequence,
+        }
+    }
+}
+
 /// How a program ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

@@ -4,14 +4,35 @@ use crate::error::{Error, Trouble};
 use rusqlite::Connection;
 use std::path::Path;
 
-/// What takes a store from version n to n + 1, from version 0 on. One that was released is never edited.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_begin.sql"), include_str!("migrations/0002_requests.sql")];
+/// A kind of file of ours.
+#[derive(Debug)]
+pub(crate) struct Schema {
+    /// So that nobody's other SQLite file is taken for one of ours, and `file` can tell.
+    application: i64,
+    /// What takes it from version n to n + 1, from version 0 on. One that was released is never edited.
+    migrations: &'static [&'static str],
+}
 
-/// The version that this program writes.
-pub(crate) const KNOWN: i64 = MIGRATIONS.len() as i64;
+/// Sessions, events, requests, processes: "sAgt".
+pub(crate) static STORE: Schema = Schema {
+    application: 0x7341_6774,
+    migrations: &[
+        include_str!("migrations/0001_begin.sql"),
+        include_str!("migrations/0002_requests.sql"),
+        include_str!("migrations/0003_processes.sql"),
+    ],
+};
 
-/// "sAgt", so that nobody's other SQLite file is taken for a store, and `file` can tell.
-const APPLICATION_ID: i64 = 0x7341_6774;
+/// What processes print: "sAgo".
+pub(crate) static OUTPUT: Schema =
+    Schema { application: 0x7341_676f, migrations: &[include_str!("migrations/output_0001_begin.sql")] };
+
+impl Schema {
+    /// The version that this program writes.
+    pub(crate) const fn known(&self) -> i64 {
+        self.migrations.len() as i64
+    }
+}
 
 /// What a file is to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,10 +46,10 @@ pub(crate) enum State {
 }
 
 /// Looks at what the file is. Anything that is not a store of a version we know is an error.
-pub(crate) fn state(connection: &Connection, path: &Path) -> Result<State, Trouble> {
+pub(crate) fn state(connection: &Connection, path: &Path, schema: &Schema) -> Result<State, Trouble> {
     let application: i64 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
     let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
-    if application != APPLICATION_ID {
+    if application != schema.application {
         let things: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
         if application == 0 && version == 0 && things == 0 {
             return Ok(State::Empty);
@@ -40,28 +61,29 @@ pub(crate) fn state(connection: &Connection, path: &Path) -> Result<State, Troub
         }));
     }
     match usize::try_from(version) {
-        Ok(version) if version < MIGRATIONS.len() => Ok(State::Older(version)),
-        Ok(version) if version == MIGRATIONS.len() => Ok(State::Current),
-        _ => Err(Trouble::Ours(Error::Newer { path: path.to_owned(), found: version, known: KNOWN })),
+        Ok(version) if version < schema.migrations.len() => Ok(State::Older(version)),
+        Ok(version) if version == schema.migrations.len() => Ok(State::Current),
+        _ => Err(Trouble::Ours(Error::Newer { path: path.to_owned(), found: version, known: schema.known() })),
     }
 }
 
 /// Brings the file to the known version in one transaction. Only with the writers' turn.
-pub(crate) fn migrate(connection: &Connection, path: &Path) -> Result<(), Trouble> {
-    if state(connection, path)? == State::Empty {
+pub(crate) fn migrate(connection: &Connection, path: &Path, schema: &Schema) -> Result<(), Trouble> {
+    if state(connection, path, schema)? == State::Empty {
         // Only an empty file can be told to; it lets deleted sessions give their space back without a rewrite.
         connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL")?;
     }
     let transaction = crate::store::Bracket::write(connection)?;
-    let version = match state(connection, path)? {
+    let version = match state(connection, path, schema)? {
         State::Empty => 0,
         State::Older(version) => version,
-        State::Current => MIGRATIONS.len(),
+        State::Current => schema.migrations.len(),
     };
-    for migration in &MIGRATIONS[version..] {
+    for migration in &schema.migrations[version..] {
         connection.execute_batch(migration)?;
     }
-    connection.execute_batch(&format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {KNOWN}"))?;
+    let (application, known) = (schema.application, schema.known());
+    connection.execute_batch(&format!("PRAGMA application_id = {application}; PRAGMA user_version = {known}"))?;
     transaction.commit()?;
     Ok(())
 }

@@ -4,7 +4,7 @@ use crate::{
     Sync,
     checkpoint::Checkpointer,
     error::{Error, Trouble},
-    migrate::{self, State},
+    migrate::{self, Schema, State},
     place::{self, Ground},
     turn::{self, Patience, Turn},
 };
@@ -38,6 +38,7 @@ pub enum Access {
 #[derive(Debug)]
 pub struct Store {
     path: PathBuf,
+    schema: &'static Schema,
     writer: Option<Writer>,
     // After the writer, whose thread has a connection of its own: the last one to close clears up the log.
     reader: RefCell<Reader>,
@@ -69,19 +70,24 @@ impl Store {
     /// Opens the store at `path`. For writing, the file and missing directories are made, for this user only. A reader
     /// that finds a closed store in a directory it cannot write to reads it [`Store::frozen`].
     pub fn open(path: &Path, access: Access) -> Result<Store, Error> {
+        Self::open_as(&migrate::STORE, path, access)
+    }
+
+    /// As [`Store::open`], another kind of file.
+    pub(crate) fn open_as(schema: &'static Schema, path: &Path, access: Access) -> Result<Store, Error> {
         assert!(rusqlite::version_number() >= OLDEST_SQLITE, "SQLite {} is too old", rusqlite::version());
         // What lies beside the file lies beside where a link leads, and this process may change its directory.
         let path = &path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned());
         let found = look(path)?;
         match (access, found) {
-            (Access::Write, found) => Self::open_to_write(path, found.map(|found| found.len())),
+            (Access::Write, found) => Self::open_to_write(schema, path, found.map(|found| found.len())),
             // A file of no bytes is one that somebody meant to become a store.
-            (Access::Read, Some(found)) if found.len() > 0 => Self::open_to_read(path),
+            (Access::Read, Some(found)) if found.len() > 0 => Self::open_to_read(schema, path),
             (Access::Read, _) => Err(Error::Missing { path: path.to_owned() }),
         }
     }
 
-    fn open_to_write(path: &Path, found: Option<u64>) -> Result<Store, Error> {
+    fn open_to_write(schema: &'static Schema, path: &Path, found: Option<u64>) -> Result<Store, Error> {
         if found.is_none() {
             place::make_directory(path)?;
         }
@@ -90,7 +96,7 @@ impl Store {
             place::try_locks(path, file_system)?;
         }
         match found {
-            None => make(path, &ground)?,
+            None => make(schema, path, &ground)?,
             Some(0) if look(&turn::path(path))?.is_some() => {
                 // Whoever is making it has the turn. If it is empty even then, it was not always so.
                 let mut turn = Turn::new(path)?;
@@ -104,14 +110,14 @@ impl Store {
         }
         let at = |trouble: Trouble| trouble.opening(path, &ground);
         let mut connection = connect(path.as_os_str().as_bytes(), OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(at)?;
-        let state = state(&connection, path).map_err(at)?;
+        let state = state(&connection, path, schema).map_err(at)?;
         // Only now, when the file is known to be ours, another one is made beside it.
         let mut turn = Turn::new(path)?;
         // The journal's mode stands in the file, where others may have changed it.
         let journal = connection.query_row("PRAGMA journal_mode", [], |row| row.get::<_, String>(0));
         if state != State::Current || journal.map_err(|error| at(error.into()))? != "wal" {
             let _taken = turn.take()?;
-            prepare(&connection, path, &ground)?;
+            prepare(schema, &connection, path, &ground)?;
         }
         let mut set_up = || {
             connection.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 4194304")?;
@@ -126,13 +132,13 @@ impl Store {
         }
         let writer = Writer { turn, checkpointer, sync: Sync::Deltas };
         let reader = RefCell::new(Reader { connection, frozen: None });
-        Ok(Store { path: path.to_owned(), writer: Some(writer), reader })
+        Ok(Store { path: path.to_owned(), schema, writer: Some(writer), reader })
     }
 
-    fn open_to_read(path: &Path) -> Result<Store, Error> {
+    fn open_to_read(schema: &'static Schema, path: &Path) -> Result<Store, Error> {
         let ground = place::ground(path)?;
-        let reader = RefCell::new(Reader::open(path, &ground)?);
-        Ok(Store { path: path.to_owned(), writer: None, reader })
+        let reader = RefCell::new(Reader::open(schema, path, &ground)?);
+        Ok(Store { path: path.to_owned(), schema, writer: None, reader })
     }
 
     /// The store's path, absolute; if the one it was opened by is a link, where that leads.
@@ -159,6 +165,11 @@ impl Store {
     /// Gives the space of deleted sessions back to the file system, in steps between which others can write.
     pub fn give_back(&mut self) -> Result<(), Error> {
         self.finish_deletions()?;
+        self.vacuum()
+    }
+
+    /// As [`Store::give_back`], where nothing is being deleted in steps.
+    pub(crate) fn vacuum(&mut self) -> Result<(), Error> {
         let mut left = i64::MAX;
         while left > 0 {
             let before = left;
@@ -198,7 +209,7 @@ impl Store {
 
     /// The version of SQLite, and of the schema that this program writes.
     pub fn versions() -> (&'static str, i64) {
-        (rusqlite::version(), migrate::KNOWN)
+        (rusqlite::version(), migrate::STORE.known())
     }
 
     /// A clean end: what is in the write-ahead log goes to the main file unless somebody else uses it.
@@ -273,7 +284,7 @@ impl Store {
                 return result;
             }
             // Somebody who can write there did, under our eyes: what was read may be neither old nor new.
-            *reader = Reader::open(&self.path, &Ground::Good)?;
+            *reader = Reader::open(self.schema, &self.path, &Ground::Good)?;
         }
         Err(Error::Busy { path: self.path.clone(), waited: Duration::ZERO, holder: None })
     }
@@ -292,10 +303,10 @@ impl Store {
 }
 
 impl Reader {
-    fn open(path: &Path, ground: &Ground) -> Result<Reader, Error> {
+    fn open(schema: &Schema, path: &Path, ground: &Ground) -> Result<Reader, Error> {
         let open = |name: &[u8], flags| {
             let connection = connect(name, OpenFlags::SQLITE_OPEN_READ_ONLY | flags)?;
-            match state(&connection, path)? {
+            match state(&connection, path, schema)? {
                 State::Current => Ok(connection),
                 State::Empty | State::Older(_) => Err(Trouble::Ours(Error::Corrupt {
                     path: path.to_owned(),
@@ -321,7 +332,7 @@ impl Reader {
 }
 
 /// Makes a store under another name and gives it its own when it is complete: nobody meets half of one, however this ends.
-fn make(path: &Path, ground: &Ground) -> Result<(), Error> {
+fn make(schema: &Schema, path: &Path, ground: &Ground) -> Result<(), Error> {
     let mut turn = Turn::new(path)?;
     let _taken = turn.take()?;
     if look(path)?.is_some() {
@@ -331,7 +342,7 @@ fn make(path: &Path, ground: &Ground) -> Result<(), Error> {
     place::make_anew(&new, path)?;
     let at = |trouble: Trouble| trouble.opening(path, ground);
     let connection = connect(new.as_os_str().as_bytes(), OpenFlags::SQLITE_OPEN_READ_WRITE).map_err(at)?;
-    prepare(&connection, path, ground)?;
+    prepare(schema, &connection, path, ground)?;
     connection.close().map_err(|(_, error)| at(error.into()))?;
     // The log of one that somebody removed would be taken for the new one's.
     place::remove_beside(path, path)?;
@@ -340,9 +351,9 @@ fn make(path: &Path, ground: &Ground) -> Result<(), Error> {
 
 /// Brings the schema to the known version, and the file into the mode in which readers and a writer do not meet. Only with
 /// the writers' turn.
-fn prepare(connection: &Connection, path: &Path, ground: &Ground) -> Result<(), Error> {
+fn prepare(schema: &Schema, connection: &Connection, path: &Path, ground: &Ground) -> Result<(), Error> {
     let at = |trouble: Trouble| trouble.opening(path, ground);
-    migrate::migrate(connection, path).map_err(at)?;
+    migrate::migrate(connection, path, schema).map_err(at)?;
     let journal = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get::<_, String>(0));
     match journal.map_err(|error| at(error.into()))?.as_str() {
         "wal" => Ok(()),
@@ -409,9 +420,9 @@ fn connect(name: &[u8], flags: OpenFlags) -> Result<Connection, Trouble> {
     Ok(connection)
 }
 
-fn state(connection: &Connection, path: &Path) -> Result<State, Trouble> {
+fn state(connection: &Connection, path: &Path, schema: &Schema) -> Result<State, Trouble> {
     let transaction = Bracket::read(connection)?;
-    let state = migrate::state(connection, path)?;
+    let state = migrate::state(connection, path, schema)?;
     transaction.commit()?;
     Ok(state)
 }

@@ -3,16 +3,32 @@
 //! | file | what it is for |
 //! |---|---|
 //! | `once` | a program run to its end, within a time and a size |
-//! | `launch` | what a program gets: limits, another user, its environment |
-//! | `text` | bytes as they are written in JSON |
+//! | `manage` | starting, finding, stopping, forgetting kept processes; ending what a dead keeper left |
+//! | `keeper` | the background process that keeps one of them |
+//! | `control`, `wire` | what is asked of a keeper over its socket |
+//! | `logs` | its numbered output, also while it comes |
+//! | `attach`, `screen` | its terminal in ours |
+//! | `launch`, `text` | what a program gets; bytes as they are written in JSON |
 
+mod attach;
+mod control;
 mod error;
+mod keeper;
 mod launch;
+mod logs;
+mod manage;
 mod once;
+mod screen;
 mod text;
+mod wire;
 
+pub use attach::{Attached, attach};
+pub use control::{close_input, resize, restart, send_input, signal, stop};
 pub use error::Error;
+pub use keeper::{Keep, keep};
 pub use launch::Launch;
+pub use logs::{LogEnd, LogItem, LogRequest, follow};
+pub use manage::{Kept, find, list, mend, record, remove, start, start_again, wait_for_end};
 pub use once::{Once, OnceEnd, run};
 
 /// The runtime that this process waits in.

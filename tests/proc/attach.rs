@@ -1,0 +1,91 @@
+//! `proc attach` in a real terminal (tmux): typing, detaching, coming back, a second terminal, a full-screen program.
+
+use crate::env::{TestEnv, wait_until};
+
+use super::keep::{start, stop_all};
+
+struct Tmux<'a> {
+    env: &'a TestEnv,
+    socket: String,
+}
+
+impl Tmux<'_> {
+    fn new(env: &TestEnv) -> Tmux<'_> {
+        Tmux { env, socket: env.root().join("tmux.sock").to_str().unwrap().to_owned() }
+    }
+
+    fn tmux(&self, words: &[&str]) -> String {
+        let mut all = vec!["-S", &self.socket, "-f", "/dev/null"];
+        all.extend(words);
+        let tmux = self.env.program(std::path::Path::new("tmux")).args(&all).var("TERM", "xterm-256color");
+        tmux.run().expect(0).text().to_owned()
+    }
+
+    /// A terminal of this size that shows the process.
+    fn attach(&self, window: &str, size: (&str, &str), name: &str) {
+        let program = env!("CARGO_BIN_EXE_sandbox-agent");
+        let line = format!("{program} proc attach {name}; echo left $?; exec sleep 1000");
+        self.tmux(&["new-session", "-d", "-s", window, "-x", size.0, "-y", size.1, &line]);
+    }
+
+    fn keys(&self, window: &str, keys: &[&str]) {
+        let mut all = vec!["send-keys", "-t", window];
+        all.extend(keys);
+        self.tmux(&all);
+    }
+
+    fn wait_for(&self, window: &str, wanted: &str) {
+        wait_until(wanted, || self.tmux(&["capture-pane", "-p", "-t", window]).contains(wanted).then_some(()));
+    }
+}
+
+impl Drop for Tmux<'_> {
+    fn drop(&mut self) {
+        let words = ["-S", &self.socket, "kill-server"];
+        // It has gone already when its last window has.
+        drop(self.env.program(std::path::Path::new("tmux")).args(&words).run());
+        wait_until("tmux to leave", || {
+            self.env.alive().iter().all(|process| !process.command.contains("tmux")).then_some(())
+        });
+    }
+}
+
+#[test]
+fn a_terminal_is_left_and_comes_back() {
+    let env = TestEnv::new();
+    start(&env, &["--name", "sh", "--tty"], "PS1='> ' exec bash --norc --noprofile");
+    {
+        let tmux = Tmux::new(&env);
+        tmux.attach("one", ("100", "30"), "sh");
+        tmux.wait_for("one", ">");
+        tmux.keys("one", &["echo $((6*7)); stty size", "Enter"]);
+        tmux.wait_for("one", "42");
+        tmux.wait_for("one", "30 100");
+        tmux.keys("one", &["C-\\"]);
+        tmux.wait_for("one", "left 0");
+        // What was shown before is shown again, in a second terminal of another size, and both show what comes.
+        tmux.attach("two", ("90", "25"), "sh");
+        tmux.wait_for("two", "42");
+        tmux.attach("three", ("90", "25"), "sh");
+        tmux.wait_for("three", "42");
+        tmux.keys("two", &["stty size; echo both$((1+1))", "Enter"]);
+        tmux.wait_for("two", "25 90");
+        tmux.wait_for("two", "both2");
+        tmux.wait_for("three", "both2");
+        tmux.keys("two", &["vim -u NONE -c 'set noswapfile' new", "Enter"]);
+        tmux.wait_for("two", "\n~");
+        tmux.keys("two", &["ihello vim", "Escape"]);
+        tmux.wait_for("three", "hello vim");
+        tmux.keys("two", &["C-\\"]);
+        tmux.wait_for("two", "left 0");
+        tmux.attach("four", ("80", "20"), "sh");
+        tmux.wait_for("four", "hello vim");
+        tmux.keys("four", &[":wq", "Enter"]);
+        wait_until("vim to write", || std::fs::read_to_string(env.work().join("new")).ok());
+        tmux.keys("four", &["exit 3", "Enter"]);
+        tmux.wait_for("four", "left 3");
+        tmux.wait_for("three", "left 3");
+    }
+    assert_eq!(env.read("new"), "hello vim\n");
+    stop_all(&env);
+}

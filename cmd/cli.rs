@@ -13,7 +13,7 @@ use host::detach::Ready;
 use crate::context::Context;
 use crate::exit::{Exit, TABLE};
 use crate::out::{self, Output};
-use crate::{answer, cancel, completions, credentials, events, fs, logger, man, proc, run, schema_command, send, sessions, stream, wait};
+use crate::{agents, answer, cancel, completions, credentials, events, fs, install_agent, logger, man, proc, run, schema_command, send, sessions, stream, wait};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -75,6 +75,10 @@ enum Command {
     Proc(proc::ProcArgs),
     /// Files of a sandbox: list, find, read, write, move, copy, remove, hash
     Fs(fs::FsArgs),
+    /// Install agents: fetched, checked by hash, without Node
+    InstallAgent(install_agent::InstallAgentArgs),
+    /// List, show, choose, verify and uninstall agents
+    Agents(agents::AgentsArgs),
     /// Print the JSON Schema of events and records
     Schema,
     /// Print a completion script for a shell
@@ -106,6 +110,8 @@ pub(crate) fn dispatch(args: Vec<OsString>, ready: Option<Ready>) -> Exit {
         Command::Credentials(args) => credentials::main(&context, args),
         Command::Proc(args) => proc::main(&context, args),
         Command::Fs(args) => fs::main(&context, &args),
+        Command::InstallAgent(args) => install_agent::main(&context, &args),
+        Command::Agents(args) => agents::main(&context, args),
         Command::Schema => schema_command::main(),
         Command::Completions(args) => completions::main(&args),
         Command::Man(args) => man::main(&args),

@@ -2,6 +2,7 @@
 
 mod answer;
 mod cancel;
+mod agents;
 mod cli;
 mod completions;
 mod context;
@@ -10,6 +11,7 @@ mod events;
 mod exit;
 mod fs;
 mod keep;
+mod install_agent;
 mod logger;
 mod man;
 mod markdown;

@@ -176,6 +176,13 @@ pub(crate) fn error_line(failure: &Failure) -> String {
     serde_json::to_string(&line).expect("records have string keys")
 }
 
+/// Shows a line on a terminal's stderr in place of the last such line; an empty one takes it away.
+pub(crate) fn status(text: &str) {
+    let mut stderr = io::stderr().lock();
+    // As with complaints: nobody is left to be told.
+    let _ = write!(stderr, "\r\x1b[K{text}").and_then(|()| stderr.flush());
+}
+
 /// Tells of a failure: a line on stdout for programs, sentences on stderr for people.
 pub(crate) fn fail(failure: &Failure, only_text: bool) {
     if !only_text {

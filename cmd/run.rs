@@ -55,8 +55,8 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     stdin: bool,
 
-    /// Which agent; see `--help` of the program for the names [env: SANDBOX_AGENT_AGENT]
-    #[arg(short, long, value_name = "AGENT")]
+    /// Which agent, and which version of it; `agents list` names them [env: SANDBOX_AGENT_AGENT]
+    #[arg(short, long, value_name = "AGENT[@VERSION]")]
     agent: Option<String>,
     /// Continue this session, or create it under this name
     #[arg(short, long, value_name = "NAME", conflicts_with = "continue_last")]
@@ -184,6 +184,9 @@ pub(crate) struct RunArgs {
     /// Refuse to run inside another agent's session
     #[arg(long)]
     no_nested: bool,
+    /// Do not install a missing agent: exit 127 with the command that does [env: SANDBOX_AGENT_OFFLINE]
+    #[arg(long)]
+    no_install: bool,
     /// Print what would be started, and start nothing
     #[arg(long)]
     dry_run: bool,
@@ -232,8 +235,9 @@ pub(crate) fn main(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
     job.must_ask = policy.must_ask();
     let limits = limits(context, &args, card)?;
     let environment = environment(&args)?;
-    let (program, found) = program(card)?;
-    let agent_version = version(card, &program)?;
+    let asked = args.agent.as_deref().and_then(|word| word.split_once('@')).map(|(_, version)| version);
+    let (program, known, found) = program(card, &args, asked)?;
+    let agent_version = version(card, &program, known)?;
     let opening = match text {
         Some(text) => Some(opening(text, &args, card)?),
         None => None,
@@ -631,7 +635,8 @@ fn target(context: &Context, args: &RunArgs, store_path: &Path) -> Result<(Targe
 
 fn choose_agent(context: &Context, args: &RunArgs, session: Option<&Session>) -> Result<&'static dyn Agent, Failure> {
     let known = registry::names().collect::<Vec<_>>().join(", ");
-    let named = match (&args.agent, session) {
+    let agent = args.agent.as_ref().map(|word| word.split('@').next().unwrap_or_default().to_owned());
+    let named = match (&agent, session) {
         (Some(name), Some(session)) if *name != session.agent => {
             return Err(Failure::usage(format!(
                 "failed to run {name} in session `{}`: it belongs to {}",
@@ -865,29 +870,34 @@ pub(crate) fn variables(
     Ok(variables)
 }
 
-/// Which program, and why this one.
-fn program(card: &Card) -> Result<(PathBuf, String), Failure> {
+/// Which program, of which version if that is known, and why this one: the version that was named, else the one in use, else
+/// PATH, else it is installed now.
+fn program(card: &Card, args: &RunArgs, version: Option<&str>) -> Result<(PathBuf, Option<String>, String), Failure> {
     let Some(name) = card.program else {
-        return Ok((PathBuf::from("/proc/self/exe"), "built in".to_owned()));
+        return Ok((PathBuf::from("/proc/self/exe"), None, "built in".to_owned()));
     };
-    let mut directories = Vec::new();
-    if let Some(directory) = env::var(Name::AgentsDir) {
-        directories.push(PathBuf::from(directory).join("bin"));
+    let ours = |installed: install::Installed| {
+        let found = format!("installed by sandbox-agent in {}", installed.directory.display());
+        (installed.program(), Some(installed.manifest.version), found)
+    };
+    let places = install::Places::here();
+    if let Some(installed) = places.choose(card.name, version) {
+        return Ok(ours(installed));
     }
-    if let Ok(data) = host::paths::data() {
-        directories.push(data.join("agents/bin"));
+    if version.is_none() {
+        match host::find::program(Path::new(name), &places.bins()) {
+            Ok(program) => return Ok((program, None, "found on PATH".to_owned())),
+            Err(host::Error::NotFound { .. }) => {}
+            Err(error) => return Err(Failure::from(error).hint(format!("install it: {}", card.install))),
+        }
     }
-    directories.push(PathBuf::from("/usr/local/lib/sandbox-agent/bin"));
-    let program = host::find::program(Path::new(name), &directories)
-        .map_err(|error| Failure::from(error).hint(format!("install it: {}", card.install)))?;
-    let ours = directories.iter().any(|directory| program.starts_with(directory));
-    Ok((program, if ours { "installed by sandbox-agent".to_owned() } else { "found on PATH".to_owned() }))
+    crate::install_agent::at_need(card.install, version, !args.no_install && !args.dry_run).map(ours)
 }
 
 /// The agent's version as its package says it, without starting it; one that is too old is refused.
-fn version(card: &Card, program: &Path) -> Result<Option<String>, Failure> {
-    let Some(oldest) = card.oldest else { return Ok(None) };
-    let Some(version) = package_version(program, oldest.package) else { return Ok(None) };
+fn version(card: &Card, program: &Path, known: Option<String>) -> Result<Option<String>, Failure> {
+    let Some(oldest) = card.oldest else { return Ok(known) };
+    let Some(version) = known.or_else(|| package_version(program, oldest.package)) else { return Ok(None) };
     let number =
         |version: &str| -> Vec<u64> { version.split(['.', '-']).map_while(|part| part.parse().ok()).collect() };
     if number(&version) < number(oldest.version) {

@@ -124,7 +124,66 @@ struct Launch {
     permission_mode: String,
 }
 
-fn read<T: for<'de> Deserialize<'de>>(value: &Value) -> T {
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "that it can be read is the test")]
+pub(crate) struct Install {
+    agent: String,
+    version: Option<String>,
+    status: String,
+    program: Option<String>,
+    source: Option<String>,
+    integrity: Option<String>,
+    node: Option<String>,
+    bytes: u64,
+    ms: u64,
+    error: Option<InstallError>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "that it can be read is the test")]
+struct InstallError {
+    code: String,
+    message: String,
+    exit_code: i32,
+    hint: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "that it can be read is the test")]
+pub(crate) struct Agent {
+    agent: String,
+    title: String,
+    found: String,
+    version: Option<String>,
+    program: Option<String>,
+    source: Option<String>,
+    node: Option<String>,
+    installed: Vec<String>,
+    tested: Option<String>,
+    latest: Option<String>,
+    install: String,
+    drivable: bool,
+    modes: Vec<String>,
+    efforts: Vec<String>,
+    permission_modes: Vec<String>,
+    capabilities: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "that it can be read is the test")]
+pub(crate) struct Verified {
+    agent: String,
+    version: String,
+    directory: String,
+    intact: bool,
+    wrong: Vec<String>,
+}
+
+pub(crate) fn read<T: for<'de> Deserialize<'de>>(value: &Value) -> T {
     T::deserialize(value).unwrap_or_else(|error| panic!("{error}: {value}"))
 }
 
@@ -201,5 +260,9 @@ fn records_hold_what_the_contract_names_and_nothing_else() {
     read::<Hit>(&one(&["sessions", "search", "mock"]));
     read::<Launch>(&one(&["run", "-a", "mock", "--dry-run", "hi"]));
     read::<ErrorLine>(&env.run(&["run", "-a", "nobody", "hi"]).object());
+    for agent in env.run(&["agents", "list"]).expect(0).lines() {
+        read::<Agent>(&agent);
+    }
+    read::<Install>(&env.run(&["install-agent", "mock"]).expect(0).object());
     read::<Deleted>(&one(&["sessions", "delete", "s"]));
 }

@@ -56,6 +56,8 @@ fn help_begins_with_examples() {
         &["fs"],
         &["proc"],
         &["proc", "run"],
+        &["install-agent"],
+        &["agents"],
         &["completions"],
         &["man"],
     ] {

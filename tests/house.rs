@@ -22,8 +22,13 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ),
     ("files", &["host", "schema"], &["base64", "blake3", "globset", "ignore", "rustix", "sha2", "thiserror"]),
     (
+        "install",
+        &["agents", "host", "schema"],
+        &["base64", "flate2", "rustls", "serde", "serde_json", "sha2", "tar", "thiserror", "ureq"],
+    ),
+    (
         "sandbox-agent",
-        &["agents", "engine", "files", "host", "schema", "store"],
+        &["agents", "engine", "files", "host", "install", "schema", "store"],
         &["base64", "clap", "clap_complete", "clap_mangen", "log", "serde", "serde_json", "toml"],
     ),
 ];
@@ -179,7 +184,7 @@ fn no_test_file_is_forgotten() {
 #[test]
 fn the_architecture_names_every_room_and_no_machine_is_named() {
     let architecture = fs::read_to_string(Path::new(ROOT).join("lib/README.md")).unwrap();
-    for (room, ..) in &ROOMS[..5] {
+    for (room, ..) in ROOMS.iter().filter(|(room, ..)| *room != "sandbox-agent") {
         assert!(architecture.contains(&format!("`{room}`")), "lib/README.md does not name {room}");
     }
     let tracked = Command::new("git").args(["ls-files"]).current_dir(ROOT).output().unwrap();

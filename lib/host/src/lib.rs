@@ -14,6 +14,7 @@
 
 pub mod bell;
 pub mod canonical;
+pub mod capture;
 pub mod clock;
 pub mod detach;
 pub mod env;
@@ -37,6 +38,7 @@ pub mod socket;
 mod spawn;
 mod spec;
 pub mod step;
+pub mod swap;
 pub mod tree;
 pub mod tty;
 mod unit;

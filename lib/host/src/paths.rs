@@ -50,6 +50,11 @@ pub fn agent_home() -> Option<PathBuf> {
         .or_else(|| env::var(Name::OurHome).map(PathBuf::from))
 }
 
+/// Whether we may write everywhere.
+pub fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
 fn place(what: &'static str, xdg: Name, ours: &str, below_home: &str) -> Result<PathBuf, Error> {
     if let Some(home) = env::var(Name::OurHome) {
         return Ok(PathBuf::from(home).join(ours));

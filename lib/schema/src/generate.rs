@@ -80,6 +80,9 @@ fn document() -> Value {
     add("file_change", generator.subschema_for::<file::FileChange>().to_value());
     add("file_hash", generator.subschema_for::<file::FileHash>().to_value());
     add("file_error", generator.subschema_for::<file::FileError>().to_value());
+    add("install", generator.subschema_for::<record::InstallRecord>().to_value());
+    add("agent", generator.subschema_for::<record::AgentRecord>().to_value());
+    add("verify", generator.subschema_for::<record::VerifyRecord>().to_value());
     let mut definitions = generator.take_definitions(true);
     definitions
         .insert("event".to_owned(), json!({ "description": "A line of run, stream and events.", "oneOf": events }));

@@ -311,3 +311,128 @@ pub struct WaitedRecord {
     /// Open permissions and questions.
     pub pending: Vec<String>,
 }
+
+/// A line of `install-agent`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct InstallRecord {
+    /// Which agent.
+    pub agent: String,
+    /// Its version; none where it failed before that was known.
+    pub version: Option<String>,
+    /// What became of it.
+    pub status: InstallStatus,
+    /// What is started.
+    pub program: Option<String>,
+    /// The address or path that it came from.
+    pub source: Option<String>,
+    /// The hash of its package, as the registry writes it.
+    pub integrity: Option<String>,
+    /// The Node that runs it, where it needs one.
+    pub node: Option<String>,
+    /// What came over the network, in bytes; npm's own downloads are not counted.
+    pub bytes: u64,
+    /// How long it took, in milliseconds.
+    pub ms: u64,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<InstallFailure>,
+}
+
+/// What became of an installation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum InstallStatus {
+    /// It is there now.
+    Installed,
+    /// It was there before.
+    AlreadyInstalled,
+    /// It is not there, or still in its old version.
+    Failed,
+}
+
+/// Why an installation failed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct InstallFailure {
+    /// One of the closed list.
+    pub code: ErrorCode,
+    /// What, and why.
+    pub message: String,
+    /// The exit code, were it the only one.
+    pub exit_code: i32,
+    /// What to do next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+/// A line of `agents list`, and what `agents show` prints.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct AgentRecord {
+    /// Our name for it.
+    pub agent: String,
+    /// What people call it.
+    pub title: String,
+    /// Where it was found.
+    pub found: AgentFound,
+    /// The version that is used when none is named; none where only the program itself knows.
+    pub version: Option<String>,
+    /// What is started.
+    pub program: Option<String>,
+    /// The address or path that it came from.
+    pub source: Option<String>,
+    /// The Node that runs it, where it needs one.
+    pub node: Option<String>,
+    /// All versions that we installed, the one in use first.
+    pub installed: Vec<String>,
+    /// The version that this release was tested with.
+    pub tested: Option<String>,
+    /// The newest version in the registry; only with `--outdated`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latest: Option<String>,
+    /// The command that installs it.
+    pub install: String,
+    /// `run --agent` knows it.
+    pub drivable: bool,
+    /// Its modes, the default first.
+    pub modes: Vec<String>,
+    /// Its efforts; empty where any word is passed on.
+    pub efforts: Vec<String>,
+    /// The permission modes that work.
+    pub permission_modes: Vec<String>,
+    /// What it can beyond talking.
+    pub capabilities: Vec<String>,
+}
+
+/// Where an agent was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum AgentFound {
+    /// Part of our own binary.
+    BuiltIn,
+    /// Installed by us.
+    Installed,
+    /// A program on PATH that somebody else installed.
+    Path,
+    /// Nowhere.
+    Nowhere,
+}
+
+/// A line of `agents verify`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct VerifyRecord {
+    /// Which agent; `node` and `npm` are ours.
+    pub agent: String,
+    /// Which version.
+    pub version: String,
+    /// Where it is.
+    pub directory: String,
+    /// Every file is as it was installed.
+    pub intact: bool,
+    /// What is not.
+    pub wrong: Vec<String>,
+}

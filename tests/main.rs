@@ -17,6 +17,7 @@ mod fs;
 mod fs_root;
 mod generated;
 mod house;
+mod install_agent;
 mod kills;
 mod model;
 mod proc;

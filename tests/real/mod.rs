@@ -4,6 +4,7 @@ mod app_server;
 pub(crate) mod codex;
 mod opencode;
 mod pi;
+mod installs;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

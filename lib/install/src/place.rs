@@ -8,7 +8,7 @@
 //! DIRECTORY/AGENT/VERSION/installed.json   the manifest, written last
 //! DIRECTORY/AGENT/current             a link to the version that `agents use` chose; without it the newest is used
 //! DIRECTORY/AGENT/.new-VERSION        an installation under way, or what a kill left of one: never looked into
-//! DIRECTORY/.partial                  downloads under way; the next attempt goes on with them
+//! DIRECTORY/.partial/AGENT            downloads under way; the next attempt goes on with them
 //! DIRECTORY/.locks                    who installs
 //! ```
 

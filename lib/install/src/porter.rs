@@ -65,6 +65,9 @@ struct Described {
     url: String,
 }
 
+/// Where downloads are while they are under way.
+const PARTIAL: &str = ".partial";
+
 /// How many times a broken download is thrown away and begun anew.
 const AGAIN: u32 = 1;
 
@@ -109,7 +112,15 @@ impl Porter {
         }
         clean(&directory, install)?;
         step::reached("locked");
-        self.locked(wish, version, &directory, &lock, progress)
+        let result = self.locked(wish, version, &directory, &lock, progress);
+        // Only a download that may still be completed is worth its place.
+        if !matches!(result, Err(Error::Network { .. })) {
+            place::remove_all(&directory.join(PARTIAL).join(install.name))?;
+        }
+        if result.is_err() {
+            clean(&directory, install)?;
+        }
+        result
     }
 
     /// npm's lock of what was installed, where it is a package with dependencies.
@@ -240,9 +251,6 @@ impl Porter {
         if !install.program.is_empty() {
             place::launch(directory, install)?;
         }
-        if let Some(download) = got.download {
-            fetch::forget(&download)?;
-        }
         let installed = Installed { directory: directory.to_owned(), manifest };
         Ok(Done { installed, already: false, fetched: got.fetched })
     }
@@ -280,7 +288,6 @@ impl Porter {
                     script: None,
                     source: described.url,
                     packages: vec![described.package],
-                    download: Some(download),
                     fetched,
                     node: None,
                 })
@@ -312,7 +319,6 @@ impl Porter {
                     script: Some(script),
                     source: described.url,
                     packages: vec![described.package],
-                    download: None,
                     fetched: 0,
                     node: Some(node.program),
                 })
@@ -337,7 +343,6 @@ impl Porter {
                     script: None,
                     source: url,
                     packages: vec![package],
-                    download: Some(download),
                     fetched,
                     node: None,
                 })
@@ -380,7 +385,6 @@ impl Porter {
             script: None,
             source: from.display().to_string(),
             packages: Vec::new(),
-            download: None,
             fetched: 0,
             node: None,
         })
@@ -442,9 +446,9 @@ impl Porter {
     }
 
     fn download(&self, name: &str, version: &str) -> Result<PathBuf, Error> {
-        let directory = self.places.target()?.join(".partial");
+        let directory = self.places.target()?.join(PARTIAL).join(name);
         place::make_directory(&directory)?;
-        Ok(directory.join(format!("{name}-{version}.tgz")))
+        Ok(directory.join(format!("{version}.tgz")))
     }
 }
 
@@ -456,7 +460,6 @@ struct Got {
     script: Option<PathBuf>,
     source: String,
     packages: Vec<Package>,
-    download: Option<PathBuf>,
     fetched: u64,
     node: Option<PathBuf>,
 }

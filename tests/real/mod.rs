@@ -5,6 +5,7 @@ pub(crate) mod codex;
 mod opencode;
 mod pi;
 mod installs;
+mod pi;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

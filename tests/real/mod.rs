@@ -2,9 +2,8 @@
 
 mod app_server;
 pub(crate) mod codex;
-mod opencode;
-mod pi;
 mod installs;
+mod opencode;
 mod pi;
 
 use std::io::Write;

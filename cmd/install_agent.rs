@@ -128,6 +128,7 @@ pub(crate) fn at_need(install: &'static Install, version: Option<&str>, may: boo
 }
 
 /// What an install's failure means to whoever asked.
+#[expect(clippy::wildcard_enum_match_arm, reason = "the kernel's reasons are many")]
 pub(crate) fn failure(error: install::Error) -> Failure {
     use install::Error;
     let message = format!("failed to {}", chain(&error));

@@ -134,8 +134,8 @@ fn answer(
         let (name, version) = path.get(1..).unwrap_or_default().rsplit_once('/').unwrap_or_default();
         // The newest is the last one that is for no platform.
         let newest = || {
-            let versions = state.packages.keys().filter_map(|key| key.strip_prefix(&format!("{name}@")));
-            versions.filter(|version| !version.contains('-')).next_back().map(str::to_owned)
+            let mut versions = state.packages.keys().filter_map(|key| key.strip_prefix(&format!("{name}@")));
+            versions.rfind(|version| !version.contains('-')).map(str::to_owned)
         };
         let version = if version == "latest" { newest().unwrap_or_default() } else { version.to_owned() };
         (false, format!("{name}@{version}"))

@@ -410,10 +410,12 @@ impl Porter {
 
     fn describe(&mut self, name: &str, version: &str) -> Result<(String, Value), Error> {
         let url = format!("{}/{}/{version}", self.fetcher.settings().registry(name), name.replace('/', "%2f"));
-        let bytes = self.fetcher.text(&url).map_err(|error| match error {
-            Error::Refused { url, status: 404 } => Error::NoVersion { package: format!("{name}@{version}"), url },
-            other => other,
-        })?;
+        let bytes = match self.fetcher.text(&url) {
+            Err(Error::Refused { url, status: 404 }) => {
+                return Err(Error::NoVersion { package: format!("{name}@{version}"), url });
+            }
+            result => result?,
+        };
         let json = serde_json::from_slice(&bytes)
             .map_err(|error| Error::Metadata { url: url.clone(), why: format!("it is no JSON: {error}") })?;
         Ok((url, json))

@@ -54,6 +54,10 @@ fn all(file: File, into: &Path, wanted: &dyn Fn(&Path) -> bool) -> Result<(), St
             continue;
         }
         let target = into.join(&path);
+        #[expect(
+            clippy::wildcard_enum_match_arm,
+            reason = "the format's kinds are many, and only these are for packages"
+        )]
         match kind {
             EntryType::Directory => make_directories(into, &path)?,
             EntryType::Regular | EntryType::Continuous => {

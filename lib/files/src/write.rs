@@ -102,7 +102,9 @@ pub(crate) fn rename(
     }
     match fs::renameat_with(&from.parent, name, &to.parent, &to.name, flags) {
         Err(Errno::INVAL | Errno::NOSYS) if flags == RenameFlags::NOREPLACE => {
-            fs::linkat(&from.parent, name, &to.parent, &to.name, AtFlags::empty())?;
+            // A directory has no second name: then it was the kernel's true answer.
+            let linked = fs::linkat(&from.parent, name, &to.parent, &to.name, AtFlags::empty());
+            linked.map_err(|errno| if errno == Errno::PERM { Errno::INVAL } else { errno })?;
             fs::unlinkat(&from.parent, name, AtFlags::empty())
         }
         other => other,

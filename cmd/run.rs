@@ -301,6 +301,7 @@ pub(crate) fn main(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
         denied_ok: args.denied_ok,
         limits,
         env: environment.clone(),
+        secrets: Vec::new(),
         raw: args.raw,
         trace: args.trace.clone(),
         prompt_locks: engine::Places::beside(&store_path).directory().to_owned(),

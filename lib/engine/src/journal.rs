@@ -5,13 +5,17 @@ use std::path::Path;
 use host::bell::Bell;
 use host::clock;
 use schema::control::Reply;
-use schema::event::Body;
+use std::borrow::Cow;
+use std::time::Instant;
+
+use schema::event::{Body, ItemDelta};
 use schema::line::{Envelope, LineWriter};
 use schema::record::SessionStatus;
 use schema::state::State;
 use store::{Batch, Cache, RequestState, Row, Session, Settled, Store, Sync};
 
 use crate::error::Error;
+use crate::mask::Mask;
 
 /// Committed lines on their way to a screen: a run of events of one session, as bytes.
 #[derive(Debug, Clone, Default)]
@@ -32,6 +36,8 @@ pub(crate) struct Journal {
     session: Session,
     /// Whether the agent's payloads are stored.
     raw: bool,
+    /// What must not be stored.
+    mask: Option<Mask>,
     state: State,
     settings: Option<String>,
     new_native: Option<String>,
@@ -69,6 +75,7 @@ impl Journal {
             epoch,
             session,
             raw,
+            mask: None,
             state,
             settings: None,
             new_native: None,
@@ -115,16 +122,62 @@ impl Journal {
         self.settings = Some(settings);
     }
 
+    /// Masks these values in everything that is stored from now on.
+    pub(crate) fn set_mask(&mut self, secrets: &[String]) {
+        self.mask = Mask::new(secrets);
+    }
+
+    /// The text as it would be stored.
+    pub(crate) fn masked<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        self.mask.as_ref().map_or(Cow::Borrowed(text), |mask| mask.text(text))
+    }
+
+    /// When text that was held back has to be stored.
+    pub(crate) fn wake(&self) -> Option<Instant> {
+        self.mask.as_ref().and_then(Mask::wake)
+    }
+
+    /// Stores text that was held back long enough.
+    pub(crate) fn release(&mut self, now: Instant) {
+        for delta in self.mask.as_mut().map_or_else(Vec::new, |mask| mask.release(now)) {
+            self.write(&Body::ItemDelta(delta), false, None);
+        }
+    }
+
     /// Numbers and serialises an event; it is stored by the next [`Journal::commit`].
     pub(crate) fn push(&mut self, body: &Body, synthetic: bool, raw: Option<&str>) {
+        let Some(mask) = &mut self.mask else { return self.write(body, synthetic, raw) };
+        if let Body::ItemDelta(delta) = body {
+            let Some(said) = mask.delta(delta.clone(), Instant::now()) else { return };
+            let raw = raw.and_then(|raw| payload_of(raw, delta, &said));
+            return self.write(&Body::ItemDelta(said), synthetic, raw.as_deref());
+        }
+        if let Body::ItemCompleted(event) = body
+            && let Some(held) = mask.end(&event.item.item_id)
+        {
+            self.write(&Body::ItemDelta(held), false, None);
+        }
+        self.write(body, synthetic, raw);
+    }
+
+    fn write(&mut self, body: &Body, synthetic: bool, raw: Option<&str>) {
         self.state.apply(body);
         let kind = body.kind();
         let data = self.arena.len();
         body.write_data(&mut self.arena);
+        if let Some(mask) = &self.mask {
+            let said = std::str::from_utf8(&self.arena[data..]).expect("JSON that we wrote is UTF-8");
+            if let Cow::Owned(masked) = mask.json(said) {
+                self.arena.truncate(data);
+                self.arena.extend_from_slice(masked.as_bytes());
+                self.state.title = self.state.title.as_deref().map(|title| mask.text(title).into_owned());
+            }
+        }
         let at = self.arena.len();
         if let Some(raw) = raw
             && (self.raw || kind == "agent.unparsed")
         {
+            let raw = self.mask.as_ref().map_or(Cow::Borrowed(raw), |mask| mask.json(raw));
             self.arena.extend_from_slice(raw.as_bytes());
         }
         self.waiting.push(Waiting { time: clock::now_ms(), kind, synthetic, data, raw: at, end: self.arena.len() });
@@ -240,6 +293,16 @@ impl Journal {
             bell.ring();
         }
     }
+}
+
+/// The agent's payload of a delta of which something was held back: it must not hold the piece either.
+fn payload_of<'a>(raw: &'a str, delta: &ItemDelta, said: &ItemDelta) -> Option<Cow<'a, str>> {
+    if said.delta == delta.delta {
+        return Some(Cow::Borrowed(raw));
+    }
+    let quoted = |text: &str| serde_json::to_string(text).expect("a string is JSON");
+    let piece = quoted(&delta.delta);
+    raw.contains(&piece).then(|| Cow::Owned(raw.replace(&piece, &quoted(&said.delta))))
 }
 
 /// The columns that are written as JSON.

@@ -11,6 +11,7 @@ mod growth;
 mod journal;
 pub mod keeper;
 mod kept;
+mod mask;
 pub mod owner;
 mod peer;
 mod places;

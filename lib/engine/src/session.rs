@@ -70,6 +70,8 @@ pub struct Run {
     pub limits: Limits,
     /// The agent's environment, complete but for what names the session.
     pub env: Vec<(OsString, OsString)>,
+    /// Values that are never stored: what was handed over in the environment or in the job.
+    pub secrets: Vec<String>,
     /// Store the agent's payloads.
     pub raw: bool,
     /// Where the native conversation is written, both ways.
@@ -155,9 +157,10 @@ pub fn run(owned: Owned, run: Run, screen: &mut dyn Screen) -> Result<RunEnd, Er
         path: run.program.clone(),
         source,
     })?;
-    let Owned { journal, lock } = owned;
+    let Owned { mut journal, lock } = owned;
+    journal.set_mask(&run.secrets);
     let trace = match &run.trace {
-        Some(path) => Some(Trace::open(path, &run.env)?),
+        Some(path) => Some(Trace::open(path, &run)?),
         None => None,
     };
     let course = Course::new(journal.next());
@@ -1298,19 +1301,20 @@ impl Conductor<'_> {
             }
         }
         for line in text.lines() {
-            log::debug!("{} says: {line}", self.agent);
+            log::debug!("{} says: {}", self.agent, self.journal.masked(line));
         }
     }
 
     fn next_wake(&self) -> Option<Instant> {
         let idle = if self.course.in_turn() && !self.course.is_busy() { self.clocks.idle } else { None };
         let timers = self.timers.iter().map(|(_, at)| *at).chain(self.expiries.iter().map(|(_, at)| *at));
-        let clocks = [self.clocks.wall, idle, self.clocks.grace, self.clocks.linger];
+        let clocks = [self.clocks.wall, idle, self.clocks.grace, self.clocks.linger, self.journal.wake()];
         clocks.into_iter().flatten().chain(timers).min()
     }
 
     fn tick(&mut self) {
         let now = Instant::now();
+        self.journal.release(now);
         let due = |clock: Option<Instant>| clock.is_some_and(|at| at <= now);
         while let Some(at) = self.timers.iter().position(|(_, at)| *at <= now) {
             let (timer, _) = self.timers.remove(at);
@@ -1503,15 +1507,17 @@ struct Trace {
 }
 
 impl Trace {
-    fn open(path: &Path, env: &[(OsString, OsString)]) -> Result<Trace, Error> {
+    fn open(path: &Path, run: &Run) -> Result<Trace, Error> {
         let file = host::private::file(path)?;
-        let secrets = env
+        let secrets = run
+            .env
             .iter()
             .filter(|(name, value)| {
                 let name = name.to_string_lossy().to_ascii_uppercase();
                 value.len() >= 8 && ["KEY", "TOKEN", "SECRET", "PASSWORD"].iter().any(|word| name.contains(word))
             })
             .map(|(_, value)| value.to_string_lossy().into_owned())
+            .chain(run.secrets.iter().filter(|secret| secret.len() >= 8).cloned())
             .collect();
         Ok(Trace { file, began: clock::monotonic(), secrets })
     }

@@ -3,11 +3,12 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use agents::agent::Job;
 use agents::credentials::{Folder, LOGINS, Login, exported, login};
 use agents::registry;
 use clap::{Args, Subcommand};
 use engine::Failure;
-use engine::credentials::{Credential, Search, Source};
+use engine::credentials::{Credential, Handed, Search, Source};
 use schema::outcome::ErrorCode;
 use schema::record::{CredentialCheck, CredentialKind, CredentialRecord};
 use schema::time::Timestamp;
@@ -199,12 +200,67 @@ pub(crate) fn checked(
     sources.dedup();
     CredentialCheck {
         agent: agent.to_owned(),
-        ok: login.is_none() || !usable.is_empty(),
+        ok: login.is_none_or(|login| !login.needed) || !usable.is_empty(),
         own_login: search.own_login(now),
         sources,
         providers,
         errors: search.errors.iter().map(engine::credentials::Error::message).collect(),
     }
+}
+
+/// Logs an agent in, by its environment or its job, where it is not logged in by itself: with a key of the environment,
+/// or with what the agent `from` has.
+pub(crate) fn hand_over(
+    agent: &str,
+    from: Option<&str>,
+    environment: &mut Vec<(OsString, OsString)>,
+    job: &mut Job,
+) -> Result<Handed, Failure> {
+    let now = Timestamp(host::clock::now_ms());
+    let target = login(agent);
+    let theirs = |name: &str| environment.iter().find(|(other, _)| other == name).map(|(_, value)| value.clone());
+    let own = target.map(|target| Search::of(target, &theirs)).unwrap_or_default();
+    for error in &own.errors {
+        // What it makes of its own files is the agent's affair.
+        log::warn!("{}", error.message());
+    }
+    let mut handed = Handed::default();
+    if let Some(from) = from {
+        let source =
+            known(from)?.ok_or_else(|| Failure::usage(format!("failed to log in as {from}: it has no login")))?;
+        if own.own_login(now) {
+            out::complain(&format!("note: {agent} has its own login, so nothing of {from} is handed over"));
+        } else {
+            let search = Search::of(source, &host::env::named);
+            if !handed.from(target, from, &search, now) {
+                return Err(nothing_of(from, agent, &search));
+            }
+        }
+    }
+    if let Some(target) = target {
+        handed.environment(target, &own, own.own_login(now));
+    }
+    environment.retain(|(name, _)| {
+        let set = handed.set.iter().any(|(other, _)| name == other.as_str());
+        !set && !handed.unset.iter().any(|gone| name == gone.as_str())
+    });
+    environment.extend(handed.set.iter().map(|(name, value)| (name.into(), value.into())));
+    job.api_key = handed.api_key.clone();
+    Ok(handed)
+}
+
+fn nothing_of(from: &str, agent: &str, search: &Search) -> Failure {
+    let mut message = match search.errors.first() {
+        Some(error) => error.message(),
+        None => format!("failed to hand over credentials of {from}: it has none that {agent} takes"),
+    };
+    if !search.found.is_empty() {
+        let has: Vec<String> =
+            search.found.iter().map(|one| format!("{} from {}", one.found.provider, one.source)).collect();
+        message = format!("{message} (it has {})", has.join(", "));
+    }
+    Failure::new(ErrorCode::Auth, message)
+        .hint(format!("`sandbox-agent credentials check --agent {from}` says what there is"))
 }
 
 /// The places of an agent; `None` where it needs no login.

@@ -838,7 +838,7 @@ fn launch(args: LaunchArgs) -> Result<Launch, Failure> {
         files: args.files,
         processes: args.processes,
     };
-    let env = variables(args.clean_env, Vec::new(), &args.env_file, &args.env)?;
+    let env = variables(args.clean_env, Vec::new(), &args.env_file, &args.env)?.0;
     Ok(Launch { command: args.command, env, cwd, limits, run_as: args.run_as })
 }
 

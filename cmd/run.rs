@@ -131,6 +131,9 @@ pub(crate) struct RunArgs {
     /// Variables for the agent, K=V a line; repeatable
     #[arg(long, value_name = "FILE")]
     env_file: Vec<PathBuf>,
+    /// Log the agent in with what this other agent has, where it has no login of its own
+    #[arg(long, value_name = "AGENT")]
+    credentials_from: Option<String>,
     /// Give the agent no variables but PATH, HOME, locale, and those of --env
     #[arg(long)]
     clean_env: bool,
@@ -234,7 +237,9 @@ pub(crate) fn main(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
     job.permission_mode = policy.mode;
     job.must_ask = policy.must_ask();
     let limits = limits(context, &args, card)?;
-    let environment = environment(&args)?;
+    let (mut environment, named_secrets) = environment(&args)?;
+    let from = args.credentials_from.as_deref();
+    let handed = crate::credentials::hand_over(card.name, from, &mut environment, &mut job)?;
     let asked = args.agent.as_deref().and_then(|word| word.split_once('@')).map(|(_, version)| version);
     let (program, known, found) = program(card, &args, asked)?;
     let agent_version = version(card, &program, known)?;
@@ -264,7 +269,12 @@ pub(crate) fn main(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
     };
     let session = owned.session().clone();
     job.session_id.clone_from(&session.session_id);
-    let (resume, metadata) = forked(fork.as_deref(), card)?;
+    let (resume, mut metadata) = forked(fork.as_deref(), card)?;
+    if !handed.told.is_empty() {
+        metadata.get_or_insert_with(|| serde_json::json!({}))["credentials"] = handed.told.into();
+    }
+    let mut secrets = handed.secrets;
+    secrets.extend(named_secrets);
     announce(&args, &session)?;
     if policy.on_ask == OnAsk::Deny && matches!(policy.mode, PermissionMode::Ask | PermissionMode::AcceptEdits) {
         out::complain(
@@ -301,7 +311,7 @@ pub(crate) fn main(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
         denied_ok: args.denied_ok,
         limits,
         env: environment.clone(),
-        secrets: Vec::new(),
+        secrets,
         raw: args.raw,
         trace: args.trace.clone(),
         prompt_locks: engine::Places::beside(&store_path).directory().to_owned(),
@@ -450,6 +460,7 @@ fn kept_flags(args: &RunArgs, policy: &Policy, variables: &[String]) -> Vec<Stri
     flags.extend(args.agent_arg.iter().map(|arg| format!("--agent-arg={arg}")));
     let values = [("timeout", &args.timeout), ("idle-timeout", &args.idle_timeout)];
     flags.extend(values.iter().filter_map(|(flag, value)| Some(format!("--{flag}={}", value.as_ref()?))));
+    flags.extend(args.credentials_from.iter().map(|agent| format!("--credentials-from={agent}")));
     flags.extend(args.max_turns.map(|most| format!("--max-turns={most}")));
     flags.extend(args.max_cost.map(|most| format!("--max-cost={most}")));
     let switches = [(args.clean_env, "--clean-env"), (args.denied_ok, "--denied-ok"), (args.raw, "--raw")];
@@ -696,6 +707,7 @@ fn job(context: &Context, args: &RunArgs, session: Option<&Session>, card: &Card
         max_turns: args.max_turns,
         resume: None,
         secret: String::new(),
+        api_key: None,
         agent_args: args.agent_arg.clone(),
         // The engine says where, once it knows the session.
         folder: "FOLDER".to_owned(),
@@ -815,8 +827,11 @@ fn limits(context: &Context, args: &RunArgs, card: &Card) -> Result<Limits, Fail
     Ok(Limits { timeout, idle_timeout: (!idle.is_zero()).then_some(idle), max_cost: args.max_cost })
 }
 
-/// The agent's environment: ours or a clean one, then the files', then the flags' variables.
-fn environment(args: &RunArgs) -> Result<Vec<(OsString, OsString)>, Failure> {
+/// Variables with their values.
+pub(crate) type Variables = Vec<(OsString, OsString)>;
+
+/// The agent's environment, and the secrets in it.
+fn environment(args: &RunArgs) -> Result<(Variables, Vec<String>), Failure> {
     let mut own = Vec::new();
     if let Some(home) = host::paths::agent_home() {
         own.push(("HOME".into(), home.into()));
@@ -824,13 +839,14 @@ fn environment(args: &RunArgs) -> Result<Vec<(OsString, OsString)>, Failure> {
     variables(args.clean_env, own, &args.env_file, &args.env)
 }
 
-/// An environment: ours or a clean one, then `own`, then the files', then the flags' variables.
+/// An environment: ours or a clean one, then `own`, then the files', then the flags' variables. And the secrets among those
+/// that a file holds or that were copied by name: `K=V` is for what is none.
 pub(crate) fn variables(
     clean: bool,
-    own: Vec<(OsString, OsString)>,
+    own: Variables,
     files: &[PathBuf],
     flags: &[String],
-) -> Result<Vec<(OsString, OsString)>, Failure> {
+) -> Result<(Variables, Vec<String>), Failure> {
     const CLEAN: [&str; 8] = ["PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TERM", "TMPDIR", "TZ"];
     let mut variables: Vec<(OsString, OsString)> = env::all();
     if clean {
@@ -844,6 +860,12 @@ pub(crate) fn variables(
         variables.retain(|(other, _)| other != name);
         variables.push((name.into(), value));
     };
+    let mut secrets = Vec::new();
+    let mut secret = |name: &str, value: &str| {
+        if engine::credentials::is_secret(name, value) {
+            secrets.push(value.to_owned());
+        }
+    };
     for path in files {
         for line in read_text(path)?.lines() {
             let line = line.trim();
@@ -853,6 +875,7 @@ pub(crate) fn variables(
             let (name, value) = line
                 .split_once('=')
                 .ok_or_else(|| Failure::usage(format!("failed to use {}: a line is K=V", path.display())))?;
+            secret(name.trim(), value);
             set(name.trim(), value.into());
         }
     }
@@ -861,14 +884,17 @@ pub(crate) fn variables(
             Some(("", _)) => return Err(Failure::usage("failed to use --env: a variable needs a name")),
             Some((name, value)) => set(name, value.into()),
             None => match env::named(variable) {
-                Some(value) => set(variable, value),
+                Some(value) => {
+                    secret(variable, &value.to_string_lossy());
+                    set(variable, value);
+                }
                 None => {
                     return Err(Failure::usage(format!("failed to use --env {variable}: it is not set here")));
                 }
             },
         }
     }
-    Ok(variables)
+    Ok((variables, secrets))
 }
 
 /// Which program, of which version if that is known, and why this one: the version that was named, else the one in use, else

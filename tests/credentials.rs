@@ -1,11 +1,13 @@
 //! What agents can log in with: found, shown without its secret, given to a shell that takes it as one word.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
 use crate::env::{Output, TestEnv};
+use crate::events::{end, judged, judged_whole};
 
 /// A secret that nothing else looks like.
 fn secret(name: &str) -> String {
@@ -315,4 +317,218 @@ fn a_bad_file_is_named_and_nothing_of_it_is_said() {
     nix::unistd::mkfifo(&env.home().join(".pi/agent/auth.json"), nix::sys::stat::Mode::S_IRWXU).unwrap();
     let output = env.run(&["credentials", "extract"]).expect(1);
     assert_eq!(output.stderr.matches("no plain file").count(), 2, "{}", output.stderr);
+}
+
+/// Everything that the store holds, as bytes: the database, what is not yet in it, and what lies beside it.
+fn stored(env: &TestEnv) -> Vec<u8> {
+    let mut all = Vec::new();
+    let mut open = vec![env.store().parent().unwrap().to_owned()];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                open.push(path);
+            } else {
+                all.extend(fs::read(path).unwrap());
+            }
+        }
+    }
+    all
+}
+
+fn holds(bytes: &[u8], text: &str) -> bool {
+    bytes.windows(text.len()).any(|window| window == text.as_bytes())
+}
+
+/// What a run printed and stored, judged; the secret stands nowhere.
+fn keeps(env: &TestEnv, output: &Output, secret: &str) -> Vec<Value> {
+    hides(output, secret);
+    let events = checked(env, output);
+    assert!(!holds(&stored(env), secret), "the store holds the secret");
+    // And not in pieces either.
+    let mut texts: BTreeMap<&str, String> = BTreeMap::new();
+    for event in of_type_whole(&events, "item.delta") {
+        let text = texts.entry(event["data"]["item_id"].as_str().unwrap()).or_default();
+        text.push_str(event["data"]["delta"].as_str().unwrap());
+        text.push_str(event["raw"]["text"].as_str().unwrap_or_default());
+        assert!(!text.contains(secret), "the deltas say {text}");
+    }
+    events
+}
+
+/// Judged; with payloads, which `stream` prints only when asked for, by its events alone.
+fn checked(env: &TestEnv, output: &Output) -> Vec<Value> {
+    let events = output.lines();
+    if !events.iter().any(|event| event.get("raw").is_some()) {
+        return judged(env, output);
+    }
+    let session = events[0]["session_id"].as_str().unwrap();
+    judged_whole(env, session);
+    let later = env.run(&["stream", session, "--raw"]).expect(0);
+    assert_eq!(later.text(), output.text());
+    events
+}
+
+fn of_type_whole<'a>(events: &'a [Value], kind: &str) -> Vec<&'a Value> {
+    events.iter().filter(|event| event["type"] == kind).collect()
+}
+
+fn said(events: &[Value]) -> &str {
+    end(events)["final_text"].as_str().unwrap()
+}
+
+#[test]
+fn what_a_run_hands_over_is_used_named_and_never_stored() {
+    let mut env = TestEnv::new();
+    let path = home(&env, ".codex/auth.json", json!({"OPENAI_API_KEY": secret("codex")}).to_string());
+    let run = |env: &TestEnv, arguments: &[&str], prompt: &str| {
+        env.command(&["run", "-a", "mock"]).args(arguments).args(&["--", prompt]).run()
+    };
+    // Nothing is handed over unasked.
+    let output = run(&env, &["-s", "none"], "env OPENAI_API_KEY").expect(0);
+    let events = keeps(&env, &output, &secret("codex"));
+    assert!(!said(&events).contains("***"), "{}", said(&events));
+    assert_eq!(events[0]["data"]["metadata"], json!(null));
+
+    let from = ["--credentials-from", "codex"];
+    for (name, more) in [("plain", &[][..]), ("raw", &["--raw"]), ("clean", &["--clean-env"])] {
+        let output = run(&env, &[&["-s", name][..], &from, more].concat(), "env OPENAI_API_KEY").expect(0);
+        let events = keeps(&env, &output, &secret("codex"));
+        assert!(said(&events).contains("OPENAI_API_KEY=***"), "{}", said(&events));
+        let told = json!([{"provider": "openai", "kind": "api_key", "source": format!("file:{}", path.display()),
+            "agent": "codex", "variable": "OPENAI_API_KEY"}]);
+        assert_eq!(events[0]["data"]["metadata"]["credentials"], told);
+    }
+    // In errors, in a prompt that says it itself, in a title, in what stands over deltas.
+    let words = secret("codex");
+    for (name, prompt, code) in [
+        ("error", format!("error other it is {words}."), 1),
+        ("echo", format!("echo one {words} two {words}{words} three"), 0),
+        ("permission", format!("permission command echo {words}"), 5),
+        ("file", format!("file {words}.txt"), 0),
+        ("half", format!("echo {}", &words[..words.len() - 1]), 0),
+    ] {
+        let arguments = [&["-s", name, "--raw", "--trace", "trace"][..], &from].concat();
+        let output = run(&env, &arguments, &prompt).expect(code);
+        let events = keeps(&env, &output, &words);
+        assert_eq!(output.text().contains("***"), name != "half", "{}", output.text());
+        assert!(!env.read("trace").contains(&words));
+        if name == "half" {
+            assert_eq!(said(&events), format!("mock: {}", &words[..words.len() - 1]));
+        }
+    }
+    // Its own login is enough: it gets nothing from us, and is told so.
+    home(&env, ".mock/auth.json", json!({"mock": {"type": "api", "key": secret("own")}}).to_string());
+    let output = run(&env, &[&["-s", "own"][..], &from].concat(), "env OPENAI_API_KEY").expect(0);
+    assert!(output.stderr.contains("has its own login"), "{}", output.stderr);
+    let events = keeps(&env, &output, &words);
+    assert_eq!((said(&events).contains("***"), &events[0]["data"]["metadata"]), (false, &json!(null)));
+    fs::remove_file(env.home().join(".mock/auth.json")).unwrap();
+
+    // What is not there is said before anything is started.
+    for (from, code) in [("claude", 4), ("nobody", 2), ("amp", 4)] {
+        let output = run(&env, &["-s", "never", "--credentials-from", from], "hello").expect(code);
+        assert_eq!(output.object()["type"], "error");
+    }
+    fs::write(&path, format!("{{ \"{words}\"")).unwrap();
+    let output = run(&env, &["-s", "never", "--credentials-from", "codex"], "hello").expect(4);
+    hides(&output, &words);
+    assert!(output.stderr.contains(path.to_str().unwrap()), "{}", output.stderr);
+    env.run(&["sessions", "show", "never"]).expect(3);
+
+    // A key of the environment: named, and masked; under a name that the agent does not know it gets the right one.
+    env.set("CODEX_API_KEY", secret("variable"));
+    let output = run(&env, &["-s", "variable"], "env OPENAI_API_KEY CODEX_API_KEY").expect(0);
+    let events = keeps(&env, &output, &secret("variable"));
+    assert_eq!(said(&events).matches("***").count(), 2, "{}", said(&events));
+    let told =
+        json!([{"provider": "openai", "kind": "api_key", "source": "env:CODEX_API_KEY", "variable": "OPENAI_API_KEY"}]);
+    assert_eq!(events[0]["data"]["metadata"]["credentials"], told);
+    assert!(run(&env, &["--dry-run"], "x").expect(0).object()["env"].to_string().contains("OPENAI_API_KEY"));
+}
+
+#[test]
+fn what_is_asked_for_takes_the_place_of_what_the_environment_holds() {
+    let mut env = TestEnv::new();
+    home(&env, ".claude/.credentials.json", json!({"claudeAiOauth": {"accessToken": secret("oauth")}}).to_string());
+    env.set("ANTHROPIC_API_KEY", secret("variable"));
+    let output = env
+        .run(&[
+            "run",
+            "-a",
+            "mock",
+            "--env-file",
+            "/dev/null",
+            "--credentials-from",
+            "claude",
+            "env ANTHROPIC_API_KEY CLAUDE_CODE_OAUTH_TOKEN",
+        ])
+        .expect(0);
+    let events = keeps(&env, &output, &secret("variable"));
+    // The key of the environment is the first of Claude's, and a key is what is given first.
+    assert_eq!(events[0]["data"]["metadata"]["credentials"][0]["variable"], "ANTHROPIC_API_KEY");
+    let output = env
+        .command(&[
+            "run",
+            "-a",
+            "mock",
+            "--credentials-from",
+            "claude",
+            "env ANTHROPIC_API_KEY CLAUDE_CODE_OAUTH_TOKEN",
+        ])
+        .without("ANTHROPIC_API_KEY")
+        .run()
+        .expect(0);
+    let events = keeps(&env, &output, &secret("oauth"));
+    assert!(said(&events).contains("CLAUDE_CODE_OAUTH_TOKEN=***"), "{}", said(&events));
+}
+
+#[test]
+fn secrets_that_are_copied_or_read_from_a_file_are_masked_and_plain_settings_are_not() {
+    let mut env = TestEnv::new();
+    let words = "correct horse battery staple";
+    env.set("DB_PASSWORD", words);
+    env.set("APP_NAME", "my little application");
+    env.write("vars", format!("# a file\nAPI_TOKEN={words}\nREGION=north of the wall\n"));
+    for arguments in [&["--env", "DB_PASSWORD", "--env", "APP_NAME", "--clean-env"][..], &["--env-file", "vars"]] {
+        // `echo` cuts its text at spaces, so that the words come in pieces.
+        for prompt in [
+            format!("echo a {words} b"),
+            format!("echo {words} and {words}"),
+            "env DB_PASSWORD API_TOKEN APP_NAME REGION".into(),
+        ] {
+            let output =
+                env.command(&["run", "-a", "mock", "--raw"]).args(arguments).args(&["--", &prompt]).run().expect(0);
+            hides(&output, words);
+            let events = checked(&env, &output);
+            assert!(said(&events).contains("***"), "{}", said(&events));
+        }
+        let output =
+            env.command(&["run", "-a", "mock"]).args(arguments).args(&["--", "env APP_NAME REGION"]).run().expect(0);
+        assert!(!output.text().contains("***"), "{}", output.text());
+    }
+    assert!(!holds(&stored(&env), words));
+    // `K=V` is for what is no secret, and short values are words.
+    let plain = env.run(&["run", "-a", "mock", "--env", "X_TOKEN=abcdefgh", "env X_TOKEN"]).expect(0);
+    assert!(plain.text().contains("X_TOKEN=abcdefgh"), "{}", plain.text());
+    env.set("Y_TOKEN", "abcdefg");
+    let short = env.run(&["run", "-a", "mock", "--env", "Y_TOKEN", "env Y_TOKEN"]).expect(0);
+    assert!(short.text().contains("Y_TOKEN=abcdefg"), "{}", short.text());
+}
+
+/// An agent that says its key on stderr and dies: the tail of stderr stands in the error.
+#[test]
+fn stderr_of_an_agent_holds_no_secret_either() {
+    let mut env = TestEnv::new();
+    let folder = env.root().join("fake");
+    fs::create_dir(&folder).unwrap();
+    let program = folder.join("codex");
+    fs::write(&program, "#!/bin/sh\necho \"bad key $OPENAI_API_KEY\" >&2\nexit 3\n").unwrap();
+    fs::set_permissions(&program, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    env.add_to_path(&folder);
+    env.set("OPENAI_API_KEY", secret("stderr"));
+    let output = env.run(&["run", "-a", "codex", "-vv", "hello"]).expect(1);
+    let events = keeps(&env, &output, &secret("stderr"));
+    assert!(end(&events)["error"]["message"].as_str().unwrap().contains("bad key ***"), "{}", end(&events));
+    assert!(output.stderr.contains("bad key ***"), "{}", output.stderr);
 }

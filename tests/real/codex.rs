@@ -491,3 +491,31 @@ pub(crate) fn from_base64(text: &str) -> Vec<u8> {
     }
     bytes
 }
+
+/// Codex takes no key from the environment: it is logged in with it, for this process only.
+#[test]
+fn a_key_is_handed_over() {
+    let reply = || Reply::new().text("Hello.");
+    let Some(codex) = Codex::start([reply(), reply()]) else { return };
+    let key = "sk-from-the-environment";
+    let provider = format!(
+        "model_providers.theirs={{name=\"Theirs\",base_url=\"{}/v1\",wire_api=\"responses\",requires_openai_auth=true}}",
+        codex.model.url()
+    );
+    let provider = format!("--agent-arg={provider}");
+    let arguments = ["--agent-arg=-c", "--agent-arg=model_provider=theirs", "--agent-arg=-c", &provider];
+    let output = codex.command(&arguments, "Say hello").var("OPENAI_API_KEY", key).run().expect(0);
+    let events = judged(&codex.env, &output);
+    assert_eq!(events[0]["data"]["metadata"]["credentials"][0]["source"], "env:OPENAI_API_KEY");
+    assert_eq!(codex.model.requests().last().unwrap().header("authorization"), Some(&*format!("Bearer {key}")));
+    assert!(!output.text().contains(key));
+    let login = codex.env.root().join("codex/auth.json");
+    assert!(!login.exists(), "nothing is written into the user's login");
+
+    // With a login of its own it gets nothing from us.
+    fs::write(&login, json!({"OPENAI_API_KEY": "sk-its-own-login"}).to_string()).unwrap();
+    let output = codex.command(&arguments, "Say hello again").var("OPENAI_API_KEY", key).run().expect(0);
+    let events = judged(&codex.env, &output);
+    assert_eq!(events[0]["data"]["metadata"], json!(null));
+    assert_eq!(codex.model.requests().last().unwrap().header("authorization"), Some("Bearer sk-its-own-login"));
+}

@@ -4,6 +4,7 @@ use schema::event::PermissionMode;
 use serde_json::Value;
 
 use crate::card::Card;
+use crate::credentials::Secret;
 use crate::dialect::Dialect;
 
 /// One agent. A value without state; there is one static per agent.
@@ -45,6 +46,8 @@ pub struct Job {
     pub folder: String,
     /// Random, new for each start: a password between us and an agent that serves.
     pub secret: String,
+    /// A key to log in with, for an agent that has no login and takes none from its environment.
+    pub api_key: Option<Secret>,
     /// Arguments of the user's for the agent's program.
     pub agent_args: Vec<String>,
     /// The version of this program, for agents that want to know their client.

@@ -12,6 +12,8 @@ use serde_json::Value;
 pub struct Login {
     /// The agent's name.
     pub agent: &'static str,
+    /// It does nothing without.
+    pub needed: bool,
     /// Variables that say who pays, the first that is set wins for its provider.
     pub variables: &'static [Variable],
     /// Files that its own login writes.
@@ -121,10 +123,24 @@ const fn field(provider: &'static str, kind: CredentialKind, value: &'static str
     Field { provider, kind, value, expires: None, refresh: None }
 }
 
-/// Every agent whose places we know, in the order in which they are told. An agent that is not here needs no login.
+/// The mock can be given what others need, and then says so; its own login makes it refuse.
+static MOCK: Login = Login {
+    agent: "mock",
+    needed: false,
+    variables: &[
+        key("ANTHROPIC_API_KEY", "anthropic"),
+        token("CLAUDE_CODE_OAUTH_TOKEN", "anthropic"),
+        key("OPENAI_API_KEY", "openai"),
+        unread("CODEX_API_KEY", "openai"),
+    ],
+    files: &[File { folders: &[Folder::Home(".mock")], name: "auth.json", holds: Holds::Providers }],
+};
+
+/// Every agent that needs a login and whose places we know, in the order in which they are told.
 pub static LOGINS: &[Login] = &[
     Login {
         agent: "claude",
+        needed: true,
         // Its own order of precedence: `ANTHROPIC_AUTH_TOKEN`, `ANTHROPIC_API_KEY`, `CLAUDE_CODE_OAUTH_TOKEN`.
         variables: &[
             key("ANTHROPIC_API_KEY", "anthropic"),
@@ -161,6 +177,7 @@ pub static LOGINS: &[Login] = &[
     },
     Login {
         agent: "codex",
+        needed: true,
         // Its app-server reads neither (0.169.0: `account/read` says no account); both are logged in with.
         variables: &[unread("OPENAI_API_KEY", "openai"), unread("CODEX_API_KEY", "openai")],
         files: &[File {
@@ -180,6 +197,7 @@ pub static LOGINS: &[Login] = &[
     },
     Login {
         agent: "opencode",
+        needed: true,
         variables: &[
             key("ANTHROPIC_API_KEY", "anthropic"),
             key("OPENAI_API_KEY", "openai"),
@@ -200,6 +218,7 @@ pub static LOGINS: &[Login] = &[
     },
     Login {
         agent: "pi",
+        needed: true,
         variables: &[
             token("ANTHROPIC_OAUTH_TOKEN", "anthropic"),
             key("ANTHROPIC_API_KEY", "anthropic"),
@@ -218,6 +237,7 @@ pub static LOGINS: &[Login] = &[
     },
     Login {
         agent: "amp",
+        needed: true,
         variables: &[key("AMP_API_KEY", "amp")],
         files: &[File {
             folders: &[Folder::Variable("XDG_DATA_HOME", "amp"), Folder::Home(".local/share/amp")],
@@ -227,6 +247,7 @@ pub static LOGINS: &[Login] = &[
     },
     Login {
         agent: "cursor",
+        needed: true,
         variables: &[key("CURSOR_API_KEY", "cursor"), token("CURSOR_AUTH_TOKEN", "cursor")],
         files: &[File {
             folders: &[Folder::Variable("XDG_CONFIG_HOME", "cursor"), Folder::Home(".config/cursor")],
@@ -245,6 +266,7 @@ pub static LOGINS: &[Login] = &[
     },
     Login {
         agent: "gemini",
+        needed: true,
         variables: &[key("GEMINI_API_KEY", "google"), key("GOOGLE_API_KEY", "google")],
         files: &[File {
             folders: &[Folder::Variable("GEMINI_CLI_HOME", ".gemini"), Folder::Home(".gemini")],
@@ -260,9 +282,19 @@ pub static LOGINS: &[Login] = &[
     },
 ];
 
+/// A value that must not be printed by accident.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
 /// The places of an agent.
 pub fn login(agent: &str) -> Option<&'static Login> {
-    LOGINS.iter().find(|login| login.agent == agent)
+    LOGINS.iter().chain([&MOCK]).find(|login| login.agent == agent)
 }
 
 /// The variables under which programs expect a credential, the usual one first; none where no variable would work.

@@ -110,7 +110,7 @@ impl Mask {
         let said = growing.advance(&self.plain, false, now);
         let reset = delta.reset || said.as_ref().is_some_and(|said| said.reset);
         let text = said.map(|said| said.text).unwrap_or_default();
-        (reset || !text.is_empty()).then(|| ItemDelta { delta: text, reset, ..delta })
+        (reset || !text.is_empty()).then_some(ItemDelta { delta: text, reset, ..delta })
     }
 
     /// What was held back of an item that ends now.

@@ -281,6 +281,7 @@ fn job(line: &str) -> Job {
             fork: options["fork"] == true,
         }),
         secret: "secret".into(),
+        api_key: None,
         agent_args: Vec::new(),
         folder: "/files".into(),
         client_version: "0.0.0".into(),

@@ -71,6 +71,7 @@ struct Counter {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Call {
     Initialize,
+    Login,
     Thread,
     Turn(OrderId),
     Compact(OrderId),
@@ -166,8 +167,19 @@ impl Conversation {
         }
     }
 
-    fn begin_thread(&mut self, effects: &mut Vec<Effect>) {
+    /// With a key that was handed over Codex logs in first: its app-server takes none from the environment.
+    fn log_in(&mut self, effects: &mut Vec<Effect>) {
         effects.push(Effect::Say(notify("initialized")));
+        match self.job.api_key.take() {
+            Some(key) => {
+                let params = json!({ "type": "apiKey", "apiKey": key.0 });
+                self.call("account/login/start", &params, Call::Login, effects);
+            }
+            None => self.begin_thread(effects),
+        }
+    }
+
+    fn begin_thread(&mut self, effects: &mut Vec<Effect>) {
         let (policy, sandbox) = self.permissions();
         let mut params = json!({ "cwd": self.job.cwd, "approvalPolicy": policy, "sandbox": sandbox });
         if let Some(model) = &self.job.model {
@@ -187,7 +199,14 @@ impl Conversation {
     fn answered(&mut self, id: &Value, result: Result<&RawValue, &Value>, effects: &mut Vec<Effect>) -> bool {
         let Some(call) = self.calls.answered(id) else { return false };
         match (call, result) {
-            (Call::Initialize, Ok(_)) => self.begin_thread(effects),
+            (Call::Initialize, Ok(_)) => self.log_in(effects),
+            (Call::Login, Ok(_)) => self.begin_thread(effects),
+            (Call::Login, Err(error)) => {
+                // It may work without, as where the user's own provider has a key.
+                let why = fault_of_answer(error).message;
+                self.system(format!("Codex did not take the key that was handed over: {why}"), None, effects);
+                self.begin_thread(effects);
+            }
             (Call::Thread, Ok(answer)) => match serde_json::from_str::<wire::ThreadAnswer>(answer.get()) {
                 Ok(answer) => self.thread_ready(answer, effects),
                 Err(error) => {

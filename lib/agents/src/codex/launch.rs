@@ -6,6 +6,10 @@ use crate::agent::{Job, Launch};
 pub(super) fn launch(job: &Job) -> Launch {
     // An update check asks the network and can only disturb a run.
     let mut args: Vec<String> = ["app-server", "-c", "check_for_update_on_startup=false"].map(str::to_owned).into();
+    if job.api_key.is_some() {
+        // A login with somebody else's key is for this process only: nothing is written into the user's CODEX_HOME.
+        args.extend(["-c", "cli_auth_credentials_store=\"ephemeral\""].map(str::to_owned));
+    }
     args.extend(job.agent_args.iter().cloned());
     // It leaves within 100 ms of the end of its input, and takes its commands along.
     Launch { args, eof_ms: 2000, term_ms: 1500, ..Launch::default() }

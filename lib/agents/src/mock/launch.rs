@@ -118,6 +118,7 @@ mod tests {
                 fork: true,
             }),
             secret: String::new(),
+            api_key: None,
             agent_args: Vec::new(),
             folder: "/files".to_owned(),
             client_version: "0".to_owned(),

@@ -47,6 +47,7 @@ impl Rehearsal {
             max_turns: None,
             resume: None,
             secret: String::new(),
+            api_key: None,
             agent_args: Vec::new(),
             folder: "/files".to_owned(),
             client_version: "0".to_owned(),

@@ -158,7 +158,6 @@ pub fn run(owned: Owned, run: Run, screen: &mut dyn Screen) -> Result<RunEnd, Er
         source,
     })?;
     let Owned { mut journal, lock } = owned;
-    journal.set_mask(&run.secrets);
     let trace = match &run.trace {
         Some(path) => Some(Trace::open(path, &run)?),
         None => None,
@@ -370,6 +369,10 @@ impl Conductor<'_> {
         self.flush(None)?;
         self.recorded();
         let launch = self.run.agent.launch(&self.job);
+        // The password between us and an agent that serves is in its environment, and so within reach of its tools.
+        let secret = &self.job.secret;
+        let password = launch.env.iter().any(|(_, value)| value.contains(secret)).then(|| secret.clone());
+        self.journal.set_mask(&self.run.secrets.iter().cloned().chain(password).collect::<Vec<_>>());
         let uid = self.journal.session().uid.clone();
         // What is laid out goes with the agent that needs it.
         let files = (!launch.files.is_empty()).then(|| launch.files.clone());

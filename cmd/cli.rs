@@ -13,7 +13,7 @@ use host::detach::Ready;
 use crate::context::Context;
 use crate::exit::{Exit, TABLE};
 use crate::out::{self, Output};
-use crate::{agents, answer, cancel, completions, credentials, events, fs, install_agent, logger, man, proc, run, schema_command, send, sessions, stream, wait};
+use crate::{agents, answer, cancel, completions, credentials, doctor, events, fs, install_agent, logger, man, proc, run, schema_command, send, sessions, stream, wait};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -79,6 +79,8 @@ enum Command {
     InstallAgent(install_agent::InstallAgentArgs),
     /// List, show, choose, verify and uninstall agents
     Agents(agents::AgentsArgs),
+    /// What is here, and what is wrong with it
+    Doctor(doctor::DoctorArgs),
     /// Print the JSON Schema of events and records
     Schema,
     /// Print a completion script for a shell
@@ -112,6 +114,7 @@ pub(crate) fn dispatch(args: Vec<OsString>, ready: Option<Ready>) -> Exit {
         Command::Fs(args) => fs::main(&context, &args),
         Command::InstallAgent(args) => install_agent::main(&context, &args),
         Command::Agents(args) => agents::main(&context, args),
+        Command::Doctor(args) => doctor::main(&context, &args),
         Command::Schema => schema_command::main(),
         Command::Completions(args) => completions::main(&args),
         Command::Man(args) => man::main(&args),

@@ -66,6 +66,11 @@ impl Context {
         }
     }
 
+    /// How to print what is for people unless somebody asked for records.
+    pub(crate) fn output_for_people(&self) -> Output {
+        if self.unchosen { Output::Text } else { self.output }
+    }
+
     /// Where the store is.
     pub(crate) fn store_path(&self) -> Result<PathBuf, Failure> {
         if let Some(path) = &self.store {

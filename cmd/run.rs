@@ -241,7 +241,7 @@ pub(crate) fn main(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
     let from = args.credentials_from.as_deref();
     let handed = crate::credentials::hand_over(card.name, from, &mut environment, &mut job)?;
     let asked = args.agent.as_deref().and_then(|word| word.split_once('@')).map(|(_, version)| version);
-    let (program, known, found) = program(card, &args, asked)?;
+    let (program, known, found) = program(card, asked, !args.no_install && !args.dry_run)?;
     let agent_version = version(card, &program, known)?;
     let opening = match text {
         Some(text) => Some(opening(text, &args, card)?),
@@ -898,8 +898,12 @@ pub(crate) fn variables(
 }
 
 /// Which program, of which version if that is known, and why this one: the version that was named, else the one in use, else
-/// PATH, else it is installed now.
-fn program(card: &Card, args: &RunArgs, version: Option<&str>) -> Result<(PathBuf, Option<String>, String), Failure> {
+/// PATH, else it is installed now, where `fetch` allows that.
+pub(crate) fn program(
+    card: &Card,
+    version: Option<&str>,
+    fetch: bool,
+) -> Result<(PathBuf, Option<String>, String), Failure> {
     let Some(name) = card.program else {
         return Ok((PathBuf::from("/proc/self/exe"), None, "built in".to_owned()));
     };
@@ -918,7 +922,7 @@ fn program(card: &Card, args: &RunArgs, version: Option<&str>) -> Result<(PathBu
             Err(error) => return Err(Failure::from(error).hint(format!("install it: {}", card.install))),
         }
     }
-    crate::install_agent::at_need(card.install, version, !args.no_install && !args.dry_run).map(ours)
+    crate::install_agent::at_need(card.install, version, fetch).map(ours)
 }
 
 /// The agent's version as its package says it, without starting it; one that is too old is refused.

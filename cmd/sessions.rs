@@ -23,6 +23,7 @@ use crate::context::{Context, no_session};
 use crate::exit::Exit;
 use crate::names;
 use crate::out::{self, Output, Writer};
+use crate::redact::{Pieces, redact};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -444,13 +445,14 @@ fn export(context: &Context, args: &ExportArgs) -> Result<Exit, Failure> {
     let mut reader = Reader::new(&filter, 0);
     if args.format == "markdown" {
         let mut teller = crate::markdown::Teller::new(&session);
-        out::print_text(&teller.head());
+        let head = teller.head();
+        out::print_text(&if args.redact { redact(&head, false) } else { head });
         reader.read_to(&store, &session, session.last_sequence, &mut |chunk: Chunk| {
             let mut text = String::new();
             for (line, _) in out::each(&chunk.lines) {
                 teller.tell(line, &mut text);
             }
-            out::print_text(&if args.redact { redact(&text) } else { text });
+            out::print_text(&if args.redact { redact(&text, false) } else { text });
             true
         })?;
         return Ok(Exit::Code(0));
@@ -462,43 +464,28 @@ fn export(context: &Context, args: &ExportArgs) -> Result<Exit, Failure> {
         epochs: epochs.collect(),
         settings: serde_json::from_str(&session.settings).unwrap_or_default(),
     };
+    if args.redact {
+        let head = serde_json::to_string(&head).expect("records have string keys");
+        out::print_text(&format!("{}\n", redact(&head, true)));
+        // A key that comes in pieces is known when all of them were seen.
+        let mut pieces = Pieces::default();
+        Reader::new(&filter, 0).read_to(&store, &session, session.last_sequence, &mut |chunk: Chunk| {
+            out::each(&chunk.lines).for_each(|(line, kind)| pieces.look(line, kind));
+            true
+        })?;
+        pieces.end();
+        reader.read_to(&store, &session, session.last_sequence, &mut |chunk: Chunk| {
+            out::print_text(&out::each(&chunk.lines).map(|(line, kind)| pieces.line(line, kind)).collect::<String>());
+            true
+        })?;
+        return Ok(Exit::Code(0));
+    }
     if !out::print_record(&head) {
         return Ok(Exit::Code(0));
     }
     let mut writer = Writer::new(Output::Ndjson, filter.clone())?;
-    reader.read_to(&store, &session, session.last_sequence, &mut |chunk: Chunk| {
-        if args.redact {
-            let text = String::from_utf8_lossy(&chunk.lines.bytes);
-            out::print_text(&redact(&text));
-            return true;
-        }
-        writer.write(&chunk.lines, true)
-    })?;
+    reader.read_to(&store, &session, session.last_sequence, &mut |chunk: Chunk| writer.write(&chunk.lines, true))?;
     Ok(Exit::Code(0))
-}
-
-/// Masks what has the shape of a key or a token.
-fn redact(text: &str) -> String {
-    const BEGINNINGS: [&str; 12] =
-        ["sk-", "ghp_", "gho_", "ghs_", "github_pat_", "xoxb-", "xoxp-", "AKIA", "AIza", "glpat-", "npm_", "eyJ"];
-    let mut out = String::with_capacity(text.len());
-    let is_word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
-    let mut rest = text;
-    while let Some(at) = rest.find(is_word) {
-        out.push_str(&rest[..at]);
-        let end = rest[at..].find(|c| !is_word(c)).map_or(rest.len(), |end| at + end);
-        let word = &rest[at..end];
-        match BEGINNINGS.iter().find(|beginning| word.starts_with(**beginning) && word.len() >= beginning.len() + 12) {
-            Some(beginning) => {
-                out.push_str(beginning);
-                out.push_str("***");
-            }
-            None => out.push_str(word),
-        }
-        rest = &rest[end..];
-    }
-    out.push_str(rest);
-    out
 }
 
 /// An event's line as it is imported: `data` and `raw` keep their bytes.

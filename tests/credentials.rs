@@ -536,3 +536,67 @@ fn stderr_of_an_agent_holds_no_secret_either() {
     assert!(end(&events)["error"]["message"].as_str().unwrap().contains("bad key ***"), "{}", end(&events));
     assert!(output.stderr.contains("bad key ***"), "{}", output.stderr);
 }
+
+/// What looks like a key is masked on the way out, whoever said it, in one piece or several.
+#[test]
+fn a_redacted_export_holds_no_shapes_of_keys() {
+    let env = TestEnv::new();
+    let key = ["sk-", "abcdefghijklmnopqrstuvwxyz0123"].concat();
+    let token = ["ghp_", "ABCDEFGHIJKLMNOPqrstuvwxyz01"].concat();
+    let prompts =
+        [format!("echo the key is {key} and\n{token}"), format!("slowly {key}"), format!("error other {token}")];
+    for (prompt, code) in prompts.iter().zip([0, 0, 1]) {
+        env.run(&["run", "-a", "mock", "-s", "s", "--raw", "--", prompt]).expect(code);
+    }
+    env.run(&["sessions", "rename", "s", &format!("about {key}")]).expect(0);
+    let whole = env.run(&["sessions", "export", "s"]).expect(0);
+    assert!(whole.text().contains(&key), "otherwise nothing is tested");
+    for format in ["ndjson", "markdown"] {
+        let output = env.run(&["sessions", "export", "s", "--redact", "--format", format]).expect(0);
+        for secret in [&key, &token] {
+            hides(&output, secret);
+        }
+        assert!(output.text().contains("sk-***") && output.text().contains("ghp_***"), "{}", output.text());
+    }
+    // Still the same session: every line, every number, and deltas that add up.
+    let redacted = env.run(&["sessions", "export", "s", "--redact"]).expect(0);
+    let events = redacted.lines().split_off(1);
+    assert_eq!(events.len(), whole.lines().len() - 1);
+    if let Err(violations) = crate::checker::check(&events) {
+        panic!("{violations:#?}");
+    }
+    let other = TestEnv::new();
+    other.command(&["sessions", "import"]).stdin(redacted.text()).run().expect(0);
+    assert_eq!(other.run(&["stream", "s"]).expect(0).lines().len(), events.len());
+}
+
+/// A key whose pieces come as deltas of their own is masked too.
+#[test]
+fn a_redacted_export_holds_no_pieces_of_keys() {
+    let env = TestEnv::new();
+    env.run(&["run", "-a", "mock", "-s", "s", "--raw", "echo one two three"]).expect(0);
+    let whole = env.run(&["sessions", "export", "s"]).expect(0);
+    // The mock cuts its text at spaces; a key has none, so it is put in afterwards.
+    let key = ["sk-", "abcdefghijkl", "mnopqrst"];
+    let mut text = whole.text().replace("mock: one two three", &key.concat());
+    for (from, to) in [("mock: ", key[0]), ("one two", key[1]), (" three", key[2])] {
+        for field in ["delta", "t"] {
+            text = text.replace(&format!("\"{field}\":\"{from}\""), &format!("\"{field}\":\"{to}\""));
+        }
+    }
+    let other = TestEnv::new();
+    other.command(&["sessions", "import"]).stdin(text).run().expect(0);
+    let deltas = |output: &Output| -> String {
+        output
+            .lines()
+            .iter()
+            .filter(|line| line["type"] == "item.delta")
+            .map(|line| line["data"]["delta"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let plain = other.run(&["sessions", "export", "s"]).expect(0);
+    assert_eq!(deltas(&plain), key.concat(), "{}", plain.text());
+    let redacted = other.run(&["sessions", "export", "s", "--redact"]).expect(0);
+    assert_eq!(deltas(&redacted), "sk-***");
+    assert!(!redacted.text().contains("mnopqrst"), "{}", redacted.text());
+}

@@ -341,6 +341,7 @@ struct Clocks {
 impl Conductor<'_> {
     async fn conduct(&mut self, lock: &host::Lock) -> Result<(), Error> {
         let mut signals = Signals::new()?;
+        self.journal.set_mask(&self.run.secrets);
         // First the watch, then the look: nothing is missed.
         let post = self.places.post(&self.journal.session().uid);
         let lines = (self.run.stay == Stay::Input).then(host::input::lines);

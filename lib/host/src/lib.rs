@@ -10,13 +10,15 @@
 //! | `http` | an agent that serves: its event stream as lines, our calls |
 //! | `signals`, `detach`, `tty` | our own signals, our own binary in the background, the person at the terminal |
 //! | `env`, `paths`, `find`, `clock`, `private`, `secret` | the environment, directories, programs, time, file modes, randomness |
-//! | `secrets` | files that hold credentials |
+//! | `secrets`, `ask`, `disk` | files that hold credentials; what a small program says; room on a disk |
 
+pub mod ask;
 pub mod bell;
 pub mod canonical;
 pub mod capture;
 pub mod clock;
 pub mod detach;
+pub mod disk;
 pub mod env;
 mod error;
 pub mod find;

@@ -65,6 +65,7 @@ fn document() -> Value {
     add("deleted", generator.subschema_for::<record::DeletedRecord>().to_value());
     add("credential", generator.subschema_for::<record::CredentialRecord>().to_value());
     add("credential_check", generator.subschema_for::<record::CredentialCheck>().to_value());
+    add("doctor", generator.subschema_for::<record::DoctorRecord>().to_value());
     add("launch", generator.subschema_for::<record::LaunchRecord>().to_value());
     add("process", generator.subschema_for::<process::ProcessRecord>().to_value());
     add("log_line", generator.subschema_for::<process::LogLine>().to_value());

@@ -436,3 +436,44 @@ pub struct VerifyRecord {
     /// What is not.
     pub wrong: Vec<String>,
 }
+
+/// A line of `doctor`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct DoctorRecord {
+    /// What was looked at: `program`, `store`, `disk`, `agent`, `libc`, `node`, `namespaces`, `desktop`.
+    pub check: String,
+    /// Which one, where there are several: the agent's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// How it is.
+    pub status: DoctorStatus,
+    /// What was found, for people.
+    pub message: String,
+    /// Where it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// Its version.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub version: Option<String>,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    /// What can be counted or listed: `bytes`, `free_bytes`, `journal_mode`, `writable`, `credentials`, `missing`.
+    pub details: BTreeMap<String, Value>,
+}
+
+/// How something is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum DoctorStatus {
+    /// Good.
+    Ok,
+    /// It works, but not for everything.
+    Warning,
+    /// Not there; only what needs it is troubled.
+    Missing,
+    /// It is there, or was asked for, and cannot be used.
+    Failed,
+}

@@ -1,0 +1,112 @@
+//! Asks a small program something: starts it, waits a while, takes what it says.
+
+use std::ffi::OsStr;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::killpg;
+use nix::unistd::Pid;
+
+use crate::spawn::Start;
+use crate::{Error, Signal};
+
+/// More than this of an answer is not read, in bytes.
+const LONGEST: usize = 64 << 10;
+
+/// What a program answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Its exit code; `None` where a signal ended it.
+    pub code: Option<i32>,
+    /// What it said, stdout and stderr.
+    pub text: String,
+}
+
+/// Runs a program with these arguments and our environment, without input.
+///
+/// # Errors
+/// [`Error::NotExecutable`] where it does not start, or does not end within `patience` (then it is killed).
+pub fn ask(program: &Path, args: &[&str], patience: Duration) -> Result<Answer, Error> {
+    answer(program.as_os_str(), args, patience)
+        .map_err(|source| Error::NotExecutable { program: program.to_owned(), source })
+}
+
+fn answer(program: &OsStr, args: &[&str], patience: Duration) -> io::Result<Answer> {
+    let deadline = Instant::now() + patience;
+    let (reader, writer) = io::pipe()?;
+    let mut child = {
+        let mut start = Start::new(program);
+        start.command().args(args).stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
+        start.spawn()?
+    };
+    let mut bytes = Vec::new();
+    let mut ended = None;
+    loop {
+        // What it said last is read after its end was seen; what it left behind may hold the pipe open.
+        let wait = if ended.is_some() { PollTimeout::ZERO } else { PollTimeout::from(20u8) };
+        let mut fds = [PollFd::new(reader.as_fd(), PollFlags::POLLIN)];
+        let mut closed = false;
+        if poll(&mut fds, wait)? > 0 {
+            let mut buffer = [0; 4096];
+            let count = (&reader).read(&mut buffer)?;
+            closed = count == 0;
+            let room = LONGEST.saturating_sub(bytes.len());
+            bytes.extend_from_slice(&buffer[..count.min(room)]);
+        } else if ended.is_some() {
+            closed = true;
+        }
+        if let (Some(status), true) = (ended, closed) {
+            let status: std::process::ExitStatus = status;
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            return Ok(Answer { code: status.code(), text });
+        }
+        if closed {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        if ended.is_none() {
+            ended = child.try_wait()?;
+        }
+        if Instant::now() > deadline {
+            if ended.is_none() {
+                // It leads a group of its own, whose number is taken until it is waited for.
+                let group = Pid::from_raw(child.id().try_into().expect("process ids fit"));
+                // Whoever is gone already needs no signal.
+                let _ = killpg(group, Signal::SIGKILL);
+                child.wait()?;
+            }
+            return Err(io::Error::new(io::ErrorKind::TimedOut, format!("it did not end within {patience:?}")));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str, patience: Duration) -> Result<Answer, Error> {
+        ask(Path::new("/bin/sh"), &["-c", script], patience)
+    }
+
+    #[test]
+    fn what_is_said_is_taken_and_nobody_is_waited_for_in_vain() {
+        let long = Duration::from_secs(30);
+        let said = shell("echo one; echo two >&2; exit 3", long).unwrap();
+        assert_eq!(said, Answer { code: Some(3), text: "one\ntwo\n".into() });
+        assert_eq!(shell("head -c 1000000 /dev/zero", long).unwrap().text.len(), LONGEST);
+        assert_eq!(shell("kill -9 $$", long).unwrap().code, None);
+        // What is left in the background holds up nobody.
+        let began = Instant::now();
+        assert_eq!(shell("sleep 20 & echo on", long).unwrap().text, "on\n");
+        assert!(began.elapsed() < Duration::from_secs(15));
+        let late = shell("sleep 1000", Duration::from_millis(100));
+        assert!(matches!(late, Err(Error::NotExecutable { source, .. }) if source.kind() == io::ErrorKind::TimedOut));
+        let missing = ask(Path::new("/no/such/program"), &[], long);
+        assert!(
+            matches!(missing, Err(Error::NotExecutable { source, .. }) if source.kind() == io::ErrorKind::NotFound)
+        );
+    }
+}

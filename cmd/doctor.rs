@@ -194,7 +194,7 @@ fn agent_record(agent: &'static dyn Agent) -> DoctorRecord {
     let credentials =
         json!({ "ok": check.ok, "own_login": check.own_login, "sources": check.sources, "errors": check.errors });
     let found = match run::program(card, None, false) {
-        Ok((program, found)) => match version(card, &program) {
+        Ok((program, _, found)) => match version(card, &program) {
             Ok(version) => {
                 let (status, login, hint) = if check.ok {
                     let from = check.sources.join(", ");

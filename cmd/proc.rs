@@ -591,7 +591,7 @@ fn restart(context: &Context, args: &StopArgs) -> Result<Exit, Failure> {
     let (store, found) = found(context, &args.process)?;
     let grace = args.grace.as_deref().map(|text| duration("--grace", text)).transpose()?;
     if found.state.status == "exited" {
-        let env: Vec<(OsString, OsString)> = variables(false, Vec::new(), &[], &[])?;
+        let (env, _): (Vec<(OsString, OsString)>, _) = variables(false, Vec::new(), &[], &[])?;
         let started = process::start_again(&store, &found, &env)?;
         return print(&process::record(&store, &started)?);
     }
@@ -670,7 +670,7 @@ fn is_ready(store: &Path, found: &Process, args: &WaitArgs, seen: &mut Seen) -> 
     if let Some(command) = &args.command {
         let launch = Launch {
             command: ["sh", "-c", command].map(str::to_owned).to_vec(),
-            env: variables(false, Vec::new(), &[], &[])?,
+            env: variables(false, Vec::new(), &[], &[])?.0,
             cwd: std::env::current_dir().unwrap_or_else(|_| PathBuf::from("/")),
             limits: Limits::default(),
             run_as: None,

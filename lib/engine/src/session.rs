@@ -157,7 +157,7 @@ pub fn run(owned: Owned, run: Run, screen: &mut dyn Screen) -> Result<RunEnd, Er
         path: run.program.clone(),
         source,
     })?;
-    let Owned { mut journal, lock } = owned;
+    let Owned { journal, lock } = owned;
     let trace = match &run.trace {
         Some(path) => Some(Trace::open(path, &run)?),
         None => None,

@@ -1,5 +1,6 @@
 //! The only writer of stdout and stderr: records, the printer thread, complaints.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -10,6 +11,7 @@ use std::thread::JoinHandle;
 use engine::follow::{Chunk, Filter, Reader, open_if_there};
 use engine::session::Screen;
 use engine::{Failure, Lines};
+use schema::event::Body;
 use schema::record::{ErrorKind, ErrorLine};
 
 use crate::text::Teller;
@@ -25,6 +27,8 @@ pub(crate) enum Output {
     Last,
     /// Nothing.
     None,
+    /// The session as notifications of the Agent Client Protocol.
+    Acp,
 }
 
 /// Our stdout as a file: written in large pieces, without a buffer of its own.
@@ -200,13 +204,16 @@ pub(crate) struct Writer {
     output: Output,
     filter: Filter,
     teller: Teller,
+    /// Of each session, what was told in the other tongue.
+    tongues: HashMap<String, acp::Teller>,
     broken: bool,
 }
 
 impl Writer {
     /// A writer to stdout.
     pub(crate) fn new(output: Output, filter: Filter) -> Result<Writer, Failure> {
-        Ok(Writer { file: stdout_file()?, output, filter, teller: Teller::new(stdout_is_terminal()), broken: false })
+        let teller = Teller::new(stdout_is_terminal());
+        Ok(Writer { file: stdout_file()?, output, filter, teller, tongues: HashMap::new(), broken: false })
     }
 
     /// Writes lines; `filtered`: those of other types are left out already. `false`: the reader has left.
@@ -234,10 +241,41 @@ impl Writer {
                 }
                 self.file.write_all(text.as_bytes())
             }
+            Output::Acp => {
+                let mut text = Vec::new();
+                for (line, kind) in each(lines) {
+                    if self.filter.types.is_empty() || self.filter.types.iter().any(|wanted| wanted == kind) {
+                        tell_acp(&mut self.tongues, line, &mut text);
+                    }
+                }
+                self.file.write_all(&text)
+            }
             Output::Last | Output::None => Ok(()),
         };
         self.broken = written.is_err();
         !self.broken
+    }
+}
+
+/// Appends what a line says in the other tongue.
+pub(crate) fn tell_acp(tongues: &mut HashMap<String, acp::Teller>, line: &[u8], out: &mut Vec<u8>) {
+    #[derive(serde::Deserialize)]
+    struct Event<'a> {
+        session_id: &'a str,
+        #[serde(rename = "type")]
+        kind: &'a str,
+        #[serde(borrow)]
+        data: &'a serde_json::value::RawValue,
+    }
+    let Ok(event) = serde_json::from_slice::<Event<'_>>(line) else { return };
+    let Ok(body) = Body::read(event.kind, event.data.get()) else { return };
+    if !tongues.contains_key(event.session_id) {
+        tongues.insert(event.session_id.to_owned(), acp::Teller::new());
+    }
+    let teller = tongues.get_mut(event.session_id).expect("it was made above");
+    for update in teller.tell(event.session_id, &body) {
+        serde_json::to_writer(&mut *out, &update).expect("writing into memory cannot fail");
+        out.push(b'\n');
     }
 }
 

@@ -58,6 +58,9 @@ pub(crate) struct RunArgs {
     /// Which agent, and which version of it; `agents list` names them [env: SANDBOX_AGENT_AGENT]
     #[arg(short, long, value_name = "AGENT[@VERSION]")]
     agent: Option<String>,
+    /// The command line of an agent that speaks the Agent Client Protocol on stdio
+    #[arg(long, value_name = "COMMAND", conflicts_with = "agent")]
+    acp_command: Option<String>,
     /// Continue this session, or create it under this name
     #[arg(short, long, value_name = "NAME", conflicts_with = "continue_last")]
     session: Option<String>,
@@ -232,7 +235,7 @@ pub(crate) fn main(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
     };
     let agent = choose_agent(context, &args, existing.or(fork.as_deref()))?;
     let card = agent.card();
-    let mut job = job(context, &args, existing, card)?;
+    let mut job = job(context, &args, existing, agent)?;
     let policy = policy(context, &args, card, &job.cwd)?;
     job.permission_mode = policy.mode;
     job.must_ask = policy.must_ask();
@@ -240,7 +243,7 @@ pub(crate) fn main(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
     let (mut environment, named_secrets) = environment(&args)?;
     let from = args.credentials_from.as_deref();
     let handed = crate::credentials::hand_over(card.name, from, &mut environment, &mut job)?;
-    let asked = args.agent.as_deref().and_then(|word| word.split_once('@')).map(|(_, version)| version);
+    let asked = args.agent.as_deref().and_then(|word| agent_and_version(word).1);
     let (program, known, found) = program(card, asked, !args.no_install && !args.dry_run)?;
     let agent_version = version(card, &program, known)?;
     let opening = match text {
@@ -287,7 +290,7 @@ pub(crate) fn main(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
     let writer = Writer::new(output, filter)?;
     let mut screen = match output {
         Output::Last | Output::None => None,
-        Output::Ndjson | Output::Text => {
+        Output::Ndjson | Output::Text | Output::Acp => {
             Some(Printer::start(store_path.clone(), session.session_id.clone(), session.last_sequence, writer))
         }
     };
@@ -645,10 +648,21 @@ fn target(context: &Context, args: &RunArgs, store_path: &Path) -> Result<(Targe
     Ok((Target::New(name), fork))
 }
 
+/// `AGENT[@VERSION]`; a command line of `acp:` is one whole.
+fn agent_and_version(word: &str) -> (&str, Option<&str>) {
+    match word.split_once('@') {
+        Some((agent, version)) if !word.starts_with("acp:") => (agent, Some(version)),
+        Some(_) | None => (word, None),
+    }
+}
+
 fn choose_agent(context: &Context, args: &RunArgs, session: Option<&Session>) -> Result<&'static dyn Agent, Failure> {
-    let known = registry::names().collect::<Vec<_>>().join(", ");
-    let agent = args.agent.as_ref().map(|word| word.split('@').next().unwrap_or_default().to_owned());
-    let named = match (&agent, session) {
+    let known = format!("{}, acp:NAME", registry::names().collect::<Vec<_>>().join(", "));
+    let asked = match &args.acp_command {
+        Some(command) => Some(acp_agent(command)?),
+        None => args.agent.as_deref().map(|word| agent_and_version(word).0.to_owned()),
+    };
+    let named = match (&asked, session) {
         (Some(name), Some(session)) if *name != session.agent => {
             return Err(Failure::usage(format!(
                 "failed to run {name} in session `{}`: it belongs to {}",
@@ -668,19 +682,26 @@ fn choose_agent(context: &Context, args: &RunArgs, session: Option<&Session>) ->
     })
 }
 
-fn job(context: &Context, args: &RunArgs, session: Option<&Session>, card: &Card) -> Result<Job, Failure> {
+/// The name of an agent by its command line.
+fn acp_agent(command: &str) -> Result<String, Failure> {
+    agents::acp::name(command, &names::working_directory()?)
+        .ok_or_else(|| Failure::usage(format!("failed to use --acp-command `{command}`: it is no command line")))
+}
+
+fn job(context: &Context, args: &RunArgs, session: Option<&Session>, agent: &dyn Agent) -> Result<Job, Failure> {
+    let card = agent.card();
     let kept = session.map(|session| Kept::read(&session.settings)).unwrap_or_default();
     let choose = |flag: &Option<String>, kept: Option<String>, file: Option<&str>| {
         flag.clone().or(kept).or_else(|| file.map(str::to_owned))
     };
     // A file's word about the model is for agents that let it be chosen; a flag that cannot be followed is an error.
     let model = choose(&args.model, kept.model, context.settings.model().filter(|_| card.can.model));
-    let mode = choose(&args.mode, kept.mode, context.settings.mode().filter(|mode| card.modes.contains(mode)));
+    let mode = choose(&args.mode, kept.mode, context.settings.mode().filter(|mode| agent.takes_mode(mode)));
     let effort = choose(&args.effort, kept.effort, context.settings.effort().filter(|_| card.can.effort));
     if model.is_some() && !card.can.model {
         return Err(Failure::usage(format!("failed to choose a model: {} cannot", card.name)));
     }
-    if let Some(mode) = mode.as_deref().filter(|mode| !card.modes.contains(mode)) {
+    if let Some(mode) = mode.as_deref().filter(|mode| !agent.takes_mode(mode)) {
         return Err(Failure::usage(format!("failed to use mode `{mode}`: {} does not have it", card.name))
             .hint(one_of(card.modes)));
     }

@@ -1,6 +1,6 @@
 //! `sessions`: list, show, rename, end, delete, prune, export, import, search, usage, log, path.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -139,8 +139,8 @@ struct PruneArgs {
 struct ExportArgs {
     /// The session
     session: String,
-    /// NDJSON, or Markdown for people
-    #[arg(long, value_parser = ["ndjson", "markdown"], default_value = "ndjson")]
+    /// NDJSON, Markdown for people, or notifications of the Agent Client Protocol
+    #[arg(long, value_parser = ["ndjson", "markdown", "acp"], default_value = "ndjson")]
     format: String,
     /// Mask what looks like a key or a token
     #[arg(long)]
@@ -453,6 +453,19 @@ fn export(context: &Context, args: &ExportArgs) -> Result<Exit, Failure> {
                 teller.tell(line, &mut text);
             }
             out::print_text(&if args.redact { redact(&text, false) } else { text });
+            true
+        })?;
+        return Ok(Exit::Code(0));
+    }
+    if args.format == "acp" {
+        let mut tongues = HashMap::new();
+        Reader::new(&Filter::default(), 0).read_to(&store, &session, session.last_sequence, &mut |chunk: Chunk| {
+            let mut text = Vec::new();
+            for (line, _) in out::each(&chunk.lines) {
+                out::tell_acp(&mut tongues, line, &mut text);
+            }
+            let text = String::from_utf8(text).expect("JSON is UTF-8");
+            out::print_text(&if args.redact { redact(&text) } else { text });
             true
         })?;
         return Ok(Exit::Code(0));

@@ -12,6 +12,7 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// For each room: the rooms it may know, and every crate from outside that it uses.
 const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ("schema", &[], &["jiff", "serde", "serde_json", "uuid"]),
+    ("acp", &["schema"], &["serde_json"]),
     ("agents", &["schema"], &["serde", "serde_json", "shlex"]),
     ("store", &[], &["rusqlite", "thiserror"]),
     ("host", &[], &["base64", "memchr", "nix", "sha2", "thiserror", "tokio"]),
@@ -28,7 +29,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "sandbox-agent",
-        &["agents", "engine", "files", "host", "install", "schema", "store"],
+        &["acp", "agents", "engine", "files", "host", "install", "schema", "store"],
         &["base64", "clap", "clap_complete", "clap_mangen", "log", "serde", "serde_json", "toml"],
     ),
 ];

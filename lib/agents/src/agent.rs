@@ -17,6 +17,10 @@ pub trait Agent: Sync {
     fn commands(&self) -> &'static [&'static str] {
         &["compact"]
     }
+    /// Whether a mode of this name may be asked for; by default one of the card's.
+    fn takes_mode(&self, mode: &str) -> bool {
+        self.card().modes.contains(&mode)
+    }
     /// A fresh conversation for this job.
     fn dialect(&self, job: &Job) -> Box<dyn Dialect>;
 }

@@ -24,6 +24,11 @@ impl<P> Calls<P> {
         json!({ "id": self.last, "method": method, "params": params }).to_string()
     }
 
+    /// Whether a call of this sort waits for its answer.
+    pub(crate) fn any(&self, wanted: impl Fn(&P) -> bool) -> bool {
+        self.open.values().any(wanted)
+    }
+
     /// What the call with this id was for; `None` where there is none.
     pub(crate) fn answered(&mut self, id: &Value) -> Option<P> {
         self.open.remove(&id.as_u64()?)

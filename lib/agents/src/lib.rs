@@ -8,7 +8,9 @@ mod diff;
 mod jsonrpc;
 pub mod recipe;
 pub mod registry;
+mod shell;
 
+pub mod acp;
 pub mod claude;
 pub mod codex;
 pub mod mock;

@@ -57,7 +57,11 @@ pub struct Install {
 /// The command that installs it, for messages.
 impl fmt::Display for Install {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "sandbox-agent install-agent {}", self.name)
+        match self.name {
+            // An agent by its command line is somebody else's to install.
+            "" => formatter.write_str("as its maker says"),
+            name => write!(formatter, "sandbox-agent install-agent {name}"),
+        }
     }
 }
 

@@ -6,9 +6,12 @@ use crate::agent::Agent;
 pub static ALL: &[&dyn Agent] =
     &[&crate::claude::Claude, &crate::codex::Codex, &crate::opencode::OpenCode, &crate::pi::Pi, &crate::mock::Mock];
 
-/// Finds an agent by its name.
+/// Finds an agent by its name; what begins with `acp:` is a known name or a command line.
 pub fn find(name: &str) -> Option<&'static dyn Agent> {
-    ALL.iter().copied().find(|agent| agent.card().name == name)
+    match name.strip_prefix("acp:") {
+        Some(command) => crate::acp::find(command),
+        None => ALL.iter().copied().find(|agent| agent.card().name == name),
+    }
 }
 
 /// The names of all agents.

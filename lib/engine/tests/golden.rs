@@ -379,8 +379,10 @@ fn recorded_conversations_give_their_events() {
     let update = std::env::var_os("UPDATE").is_some();
     let mut failed = Vec::new();
     let mut played = 0;
-    for agent in registry::ALL {
-        let directory = fixtures().join(agent.card().name);
+    // What is said over the protocol is the same whatever the command.
+    let acp = registry::find("acp:agent").unwrap();
+    for agent in registry::ALL.iter().chain([&acp]) {
+        let directory = fixtures().join(agent.card().name.split(':').next().unwrap());
         let mut talks: Vec<PathBuf> = std::fs::read_dir(&directory)
             .unwrap_or_else(|error| panic!("{}: {error}", directory.display()))
             .map(|entry| entry.unwrap().path())

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use super::dialect::Conversation;
 use super::{diff, wire};
+use crate::shell::unwrapped;
 use crate::dialect::{Effect, Finish, Key, Start, Status};
 
 /// What we know of a native item.
@@ -571,39 +572,11 @@ impl Conversation {
     }
 }
 
-/// A command without the one shell that Codex puts round it.
-pub(super) fn unwrapped(command: &str) -> String {
-    let words = shlex::split(command).unwrap_or_default();
-    match words.as_slice() {
-        [shell, flag, script]
-            if matches!(flag.as_str(), "-c" | "-lc")
-                && shell.rsplit('/').next().is_some_and(|name| matches!(name, "sh" | "bash" | "zsh" | "dash")) =>
-        {
-            script.clone()
-        }
-        _ => command.to_owned(),
-    }
-}
-
 fn ended(status: &str) -> ItemStatus {
     match status {
         "completed" => ItemStatus::Completed,
         "declined" => ItemStatus::Declined,
         "interrupted" => ItemStatus::Cancelled,
         _ => ItemStatus::Failed,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn one_shell_is_taken_off() {
-        assert_eq!(unwrapped("/bin/bash -lc 'touch made.txt'"), "touch made.txt");
-        assert_eq!(unwrapped("bash -c 'sh -c \"a b\"'"), "sh -c \"a b\"");
-        assert_eq!(unwrapped("python -c 'x'"), "python -c 'x'");
-        assert_eq!(unwrapped("/bin/bash -lc 'unterminated"), "/bin/bash -lc 'unterminated");
-        assert_eq!(unwrapped("bash -lc a b"), "bash -lc a b");
     }
 }

@@ -6,8 +6,8 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::dialect::Conversation;
-use super::items::unwrapped;
 use super::{diff, wire};
+use crate::shell::unwrapped;
 use crate::dialect::{Asked, Decision, Effect, Permit, RequestKey};
 use crate::jsonrpc::{answer, refuse};
 

@@ -1,7 +1,6 @@
 //! Pi, through `pi --mode rpc` and an extension of ours: its card and its way in.
 
 mod dialect;
-mod diff;
 mod launch;
 mod messages;
 mod requests;

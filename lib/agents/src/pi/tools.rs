@@ -4,7 +4,8 @@ use schema::item::{ContentPart, FileAction, ItemKind, ItemStatus, Role, ToolKind
 use serde_json::Value;
 
 use super::dialect::Conversation;
-use super::{diff, wire};
+use super::wire;
+use crate::diff;
 use crate::dialect::{Effect, Finish, Key, RequestKey, Start};
 
 /// A call of a tool.

@@ -40,7 +40,7 @@ pub(super) fn initialize(version: &str) -> Value {
             "fs": { "readTextFile": false, "writeTextFile": false },
             "terminal": false,
             "elicitation": { "form": {} },
-            "_meta": { "terminal_output": true },
+            "_meta": { "terminal_output": true, "terminal_output_delta": true },
         },
         "clientInfo": { "name": "sandbox-agent", "title": "sandbox-agent", "version": version },
     })

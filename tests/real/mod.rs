@@ -1,5 +1,6 @@
 //! Real agents, installed once at a pinned version and driven against the scripted model.
 
+mod acp;
 mod app_server;
 pub(crate) mod codex;
 mod installs;

@@ -68,7 +68,11 @@ impl Teller {
             (ItemKind::ToolCall | ItemKind::System | ItemKind::Status | ItemKind::Unknown, _) => Open::Other,
         };
         self.open.insert(item.item_id.clone(), open);
-        if item.kind == ItemKind::ToolCall { call(item, "tool_call", "pending").into_iter().collect() } else { Vec::new() }
+        if item.kind == ItemKind::ToolCall {
+            call(item, "tool_call", "pending").into_iter().collect()
+        } else {
+            Vec::new()
+        }
     }
 
     fn grown(&mut self, delta: &ItemDelta) -> Vec<Value> {
@@ -77,7 +81,11 @@ impl Teller {
                 *told = true;
                 // The protocol cannot take text back: what replaces it is another message.
                 *resets += u32::from(delta.reset);
-                vec![chunk(update, &message_id(&delta.item_id, *resets), &json!({ "type": "text", "text": delta.delta }))]
+                vec![chunk(
+                    update,
+                    &message_id(&delta.item_id, *resets),
+                    &json!({ "type": "text", "text": delta.delta }),
+                )]
             }
             Some(Open::Output { call }) => {
                 let output = json!({ "terminal_id": call, "data": delta.delta });
@@ -105,9 +113,9 @@ impl Teller {
             Some(Open::Other) | None => match item.kind {
                 ItemKind::ToolCall => call(item, "tool_call_update", "in_progress").into_iter().collect(),
                 ItemKind::Status => vec![status(item)],
-                ItemKind::Message | ItemKind::ToolResult | ItemKind::System | ItemKind::Unknown => vec![aside(
-                    &Body::ItemCompleted(schema::event::ItemEvent { item: item.clone() }),
-                )],
+                ItemKind::Message | ItemKind::ToolResult | ItemKind::System | ItemKind::Unknown => {
+                    vec![aside(&Body::ItemCompleted(schema::event::ItemEvent { item: item.clone() }))]
+                }
             },
         }
     }
@@ -248,8 +256,12 @@ fn sides(diff: &str) -> (String, String) {
 
 fn status(item: &Item) -> Value {
     let find = |wanted: fn(&ContentPart) -> Option<Value>| item.content.iter().find_map(wanted);
-    let label = item.content.iter().find_map(|part| if let ContentPart::Status { label, .. } = part { Some(*label) } else { None });
-    let json = find(|part| if let ContentPart::Json { json } = part { Some(json.clone()) } else { None }).unwrap_or_default();
+    let label = item
+        .content
+        .iter()
+        .find_map(|part| if let ContentPart::Status { label, .. } = part { Some(*label) } else { None });
+    let json =
+        find(|part| if let ContentPart::Json { json } = part { Some(json.clone()) } else { None }).unwrap_or_default();
     let whole = || aside(&Body::ItemCompleted(schema::event::ItemEvent { item: item.clone() }));
     match label {
         Some(StatusLabel::Todo) => {
@@ -319,17 +331,25 @@ mod tests {
         let open = item("m", "message", json!({ "role": "assistant", "content": [{ "type": "text", "text": "" }] }));
         assert!(tell(&mut teller, "item.started", open).is_empty());
         let chunk = tell(&mut teller, "item.delta", json!({ "item_id": "m", "delta": "Hal" }));
-        assert_eq!(chunk[0], json!({ "sessionUpdate": "agent_message_chunk", "messageId": "m", "content": { "type": "text", "text": "Hal" } }));
+        assert_eq!(
+            chunk[0],
+            json!({ "sessionUpdate": "agent_message_chunk", "messageId": "m", "content": { "type": "text", "text": "Hal" } })
+        );
         let anew = tell(&mut teller, "item.delta", json!({ "item_id": "m", "delta": "Hello", "reset": true }));
         assert_eq!(anew[0]["messageId"], "m.1");
-        let done = item("m", "message", json!({ "role": "assistant", "status": "completed", "content": [{ "type": "text", "text": "Hello" }] }));
+        let done = item(
+            "m",
+            "message",
+            json!({ "role": "assistant", "status": "completed", "content": [{ "type": "text", "text": "Hello" }] }),
+        );
         assert!(tell(&mut teller, "item.completed", done).is_empty());
     }
 
     #[test]
     fn a_call_is_one_whose_result_updates_it() {
         let mut teller = Teller::new();
-        let part = json!([{ "type": "tool_call", "name": "edit", "kind": "edit", "arguments": "{\"a\":1}", "call_id": "x" }]);
+        let part =
+            json!([{ "type": "tool_call", "name": "edit", "kind": "edit", "arguments": "{\"a\":1}", "call_id": "x" }]);
         let called = tell(&mut teller, "item.started", item("c", "tool_call", json!({ "content": part })));
         assert_eq!((&called[0]["toolCallId"], &called[0]["rawInput"]["a"]), (&json!("c"), &json!(1)));
         let empty = json!([{ "type": "tool_result", "call_id": "x", "output": "" }]);
@@ -341,7 +361,10 @@ mod tests {
         ]);
         let over = json!({ "parent_id": "c", "content": full, "status": "completed" });
         let done = tell(&mut teller, "item.completed", item("r", "tool_result", over));
-        assert_eq!(done[0]["content"][1], json!({ "type": "diff", "path": "/w/f", "oldText": "keep\nold\n", "newText": "keep\nnew\n" }));
+        assert_eq!(
+            done[0]["content"][1],
+            json!({ "type": "diff", "path": "/w/f", "oldText": "keep\nold\n", "newText": "keep\nnew\n" })
+        );
     }
 
     #[test]

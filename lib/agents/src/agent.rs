@@ -21,6 +21,10 @@ pub trait Agent: Sync {
     fn takes_mode(&self, mode: &str) -> bool {
         self.card().modes.contains(&mode)
     }
+    /// Whether turns of it were driven live; otherwise it was made from its documentation alone.
+    fn is_verified(&self) -> bool {
+        true
+    }
     /// A fresh conversation for this job.
     fn dialect(&self, job: &Job) -> Box<dyn Dialect>;
 }

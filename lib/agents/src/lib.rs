@@ -11,8 +11,10 @@ pub mod registry;
 mod shell;
 
 pub mod acp;
+pub mod amp;
 pub mod claude;
 pub mod codex;
+pub mod cursor;
 pub mod mock;
 pub mod opencode;
 pub mod pi;

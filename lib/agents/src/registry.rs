@@ -3,8 +3,15 @@
 use crate::agent::Agent;
 
 /// Every agent with a name of its own, in the order of the documentation.
-pub static ALL: &[&dyn Agent] =
-    &[&crate::claude::Claude, &crate::codex::Codex, &crate::opencode::OpenCode, &crate::pi::Pi, &crate::mock::Mock];
+pub static ALL: &[&dyn Agent] = &[
+    &crate::claude::Claude,
+    &crate::codex::Codex,
+    &crate::opencode::OpenCode,
+    &crate::pi::Pi,
+    &crate::amp::Amp,
+    &crate::cursor::Cursor,
+    &crate::mock::Mock,
+];
 
 /// Finds an agent by its name; what begins with `acp:` is a known name or a command line.
 pub fn find(name: &str) -> Option<&'static dyn Agent> {

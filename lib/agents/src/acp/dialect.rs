@@ -22,13 +22,9 @@ use crate::jsonrpc::{self, Calls};
 const QUIET: Timer = Timer(1);
 const SILENCE: Duration = Duration::from_secs(3);
 
-/// What an agent adds to the protocol: its own methods. Returns whether this was one.
-pub(crate) type Extension = fn(&mut Conversation, &str, Option<&Value>, &Value, &mut Vec<Effect>) -> bool;
-
 /// One conversation.
 pub(crate) struct Conversation {
     pub(super) job: Job,
-    extension: Extension,
     calls: Calls<Call>,
     session: Option<String>,
     /// What the agent said of itself when it was asked first.
@@ -91,14 +87,14 @@ enum Call {
 }
 
 impl Conversation {
-    pub(crate) fn new(job: &Job, extension: Extension) -> Conversation {
-        let spent_before = job.resume.as_ref().and_then(|resume| resume.totals.as_ref()?["usd"].as_f64()).unwrap_or(0.0);
+    pub(crate) fn new(job: &Job) -> Conversation {
+        let spent_before =
+            job.resume.as_ref().and_then(|resume| resume.totals.as_ref()?["usd"].as_f64()).unwrap_or(0.0);
         let model = job.model.clone().map(Setting::Model);
         let mode = job.mode.clone().map(Setting::Mode);
         let effort = job.effort.clone().map(Setting::Effort);
         Conversation {
             job: job.clone(),
-            extension,
             calls: Calls::new(),
             session: None,
             agent: Value::Null,
@@ -119,7 +115,7 @@ impl Conversation {
         }
     }
 
-    pub(super) fn key(&mut self) -> Key {
+    pub(crate) fn key(&mut self) -> Key {
         self.keys += 1;
         Key(self.keys)
     }
@@ -130,7 +126,7 @@ impl Conversation {
     }
 
     /// Says a line of JSON-RPC with its version in it.
-    pub(super) fn say(&self, line: &str, effects: &mut Vec<Effect>) {
+    pub(crate) fn say(&self, line: &str, effects: &mut Vec<Effect>) {
         effects.push(Effect::Say(format!("{{\"jsonrpc\":\"2.0\",{}", &line[1..])));
     }
 
@@ -258,7 +254,9 @@ impl Conversation {
         effects.push(Effect::Native(id.clone()));
         self.session = Some(id);
         self.offered = json!({ "modes": session["modes"], "models": session["models"], "configOptions": session["configOptions"] });
-        let current = |category: &str| wire::option(&session["configOptions"], category).map(|option| option["currentValue"].clone());
+        let current = |category: &str| {
+            wire::option(&session["configOptions"], category).map(|option| option["currentValue"].clone())
+        };
         let model = current("model").or_else(|| session["models"].get("currentModelId").cloned());
         let mode = session["modes"].get("currentModeId").cloned().or_else(|| current("mode"));
         for (key, value) in [("model", model), ("mode", mode), ("effort", current("thought_level"))] {
@@ -352,7 +350,8 @@ impl Conversation {
 
     fn prompt(&mut self, order: OrderId, prompt: &Prompt, effects: &mut Vec<Effect>) {
         if prompt.steer {
-            let fault = Fault::new(ErrorCode::BadRequest, "the protocol has no way to put a prompt into a running turn");
+            let fault =
+                Fault::new(ErrorCode::BadRequest, "the protocol has no way to put a prompt into a running turn");
             effects.push(Effect::Refused(order, fault));
             return;
         }
@@ -471,8 +470,15 @@ impl Conversation {
         }
         match kind {
             // What is told again of an earlier conversation sets baselines and is not told by us.
-            "user_message_chunk" | "agent_message_chunk" | "agent_thought_chunk" | "tool_call" | "tool_call_update"
-            | "plan" | "notice" | "compaction_update" | "compaction_summary_chunk"
+            "user_message_chunk"
+            | "agent_message_chunk"
+            | "agent_thought_chunk"
+            | "tool_call"
+            | "tool_call_update"
+            | "plan"
+            | "notice"
+            | "compaction_update"
+            | "compaction_summary_chunk"
                 if replayed => {}
             "agent_message_chunk" => self.chunk(Chunk::Answer, update, effects),
             "agent_thought_chunk" => self.chunk(Chunk::Thought, update, effects),
@@ -526,7 +532,9 @@ impl Conversation {
                 let said = text(update, "message").or(text(update, "text")).or(text(&update["content"], "text"));
                 self.injected(said.unwrap_or_default(), effects);
             }
-            "compaction_update" => self.status(StatusLabel::Compaction, None, json!({ "status": update["status"] }), effects),
+            "compaction_update" => {
+                self.status(StatusLabel::Compaction, None, json!({ "status": update["status"] }), effects)
+            }
             _ => return Err(format!("an unknown kind of update, {kind}")),
         }
         Ok(())
@@ -558,7 +566,8 @@ impl Conversation {
         if kind != Chunk::Injected {
             self.ensure_turn(effects);
         }
-        let Some(more) = text(content, "text").filter(|_| content["type"] == "text" || content["type"].is_null()) else {
+        let Some(more) = text(content, "text").filter(|_| content["type"] == "text" || content["type"].is_null())
+        else {
             if let Some(part) = other_part(content) {
                 self.close_text(ItemStatus::Completed, effects);
                 let key = self.begin_text(kind, message, vec![part], effects);
@@ -569,7 +578,11 @@ impl Conversation {
         if more.is_empty() {
             return;
         }
-        let goes_on = self.open.as_ref().filter(|open| open.kind == kind && open.message == message).map(|open| open.key);
+        if kind != Chunk::Injected {
+            self.close_refused(effects);
+        }
+        let goes_on =
+            self.open.as_ref().filter(|open| open.kind == kind && open.message == message).map(|open| open.key);
         let key = goes_on.unwrap_or_else(|| {
             self.close_text(ItemStatus::Completed, effects);
             let part = match kind {
@@ -596,7 +609,15 @@ impl Conversation {
             Chunk::Injected => (ItemKind::System, Role::System),
         };
         let native = message.clone();
-        effects.push(Effect::Start(Start { key, native, parent: None, group: message, kind, role: Some(role), content }));
+        effects.push(Effect::Start(Start {
+            key,
+            native,
+            parent: None,
+            group: message,
+            kind,
+            role: Some(role),
+            content,
+        }));
         key
     }
 
@@ -639,7 +660,6 @@ impl Conversation {
             }
         };
         match (&message.method, &message.id) {
-            (Some(method), id) if (self.extension)(self, method, id.as_ref(), &message.params, effects) => {}
             (Some(method), Some(id)) => {
                 if !self.requested(method, id, &message.params, effects) {
                     effects.push(unparsed("an unknown request".to_owned(), method));
@@ -700,7 +720,7 @@ fn words_of(setting: &Setting) -> (&'static str, &str) {
 }
 
 /// A plan's entries as a todo list.
-pub(crate) fn entries(plan: &Value) -> Vec<Value> {
+fn entries(plan: &Value) -> Vec<Value> {
     list(plan, "entries")
         .iter()
         .map(|entry| {

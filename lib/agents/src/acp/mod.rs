@@ -2,9 +2,9 @@
 
 pub(crate) mod dialect;
 pub(crate) mod launch;
-mod requests;
+pub(crate) mod requests;
 mod tools;
-mod wire;
+pub(crate) mod wire;
 
 use schema::event::PermissionMode;
 
@@ -95,7 +95,7 @@ pub fn name(command: &str, cwd: &str) -> Option<String> {
 }
 
 /// What an agent does unasked is up to it: no promise that it only reads.
-static ASKING: [PermissionMode; 4] =
+pub(crate) static ASKING: [PermissionMode; 4] =
     [PermissionMode::Ask, PermissionMode::AcceptEdits, PermissionMode::Auto, PermissionMode::Bypass];
 static UNASKED: [PermissionMode; 2] = [PermissionMode::Auto, PermissionMode::Bypass];
 
@@ -129,7 +129,7 @@ impl Agent for Acp {
     }
 
     fn dialect(&self, job: &Job) -> Box<dyn Dialect> {
-        Box::new(dialect::Conversation::new(job, |_, _, _, _, _| false))
+        Box::new(dialect::Conversation::new(job))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What an agent asks of its client: leave for a tool, answers to a form, and what we do not offer.
 
 use schema::item::{ContentPart, ItemKind, ItemStatus, Role, ToolKind};
-use schema::request::{Question, QuestionOption};
+use schema::request::{PermissionOption, Question, QuestionOption};
 use serde_json::{Map, Value, json};
 
 use super::dialect::Conversation;
@@ -9,14 +9,19 @@ use super::wire::{self, list, text};
 use crate::dialect::{Asked, Decision, Effect, Finish, Key, Permit, RequestKey, Start};
 use crate::jsonrpc;
 
+/// What is answered to a request, by what became of it.
+pub(crate) type Answer = Box<dyn Fn(&Reply<'_>) -> Value + Send>;
+
 /// A request of the agent's that waits for us.
 pub(crate) struct Pending {
     /// The agent's id of it.
     pub(super) id: Value,
+    /// The call that it is to be allowed for.
+    pub(super) call: Option<String>,
     /// The call of a question that we made, because the agent named none.
     pub(super) made: Option<(Key, String)>,
     /// What is answered.
-    pub(super) reply: Box<dyn Fn(&Reply<'_>) -> Value + Send>,
+    pub(super) reply: Answer,
 }
 
 /// What became of a request.
@@ -60,13 +65,30 @@ impl Conversation {
         if text(&call, "toolCallId").is_none() {
             call["toolCallId"] = json!(format!("request-{id}"));
         }
+        let offered = options.clone();
+        let reply = move |reply: &Reply<'_>| match reply {
+            Reply::Decided(decision) => wire::outcome(&offered, decision),
+            Reply::Answered(_) | Reply::Refused | Reply::Cancelled => wire::cancelled(),
+        };
+        self.permit(id, &call, options, Box::new(reply), effects);
+    }
+
+    /// Asks for leave to make a call, which this may be the first to tell of.
+    pub(crate) fn permit(
+        &mut self,
+        id: &Value,
+        call: &Value,
+        options: Vec<PermissionOption>,
+        reply: Answer,
+        effects: &mut Vec<Effect>,
+    ) {
         self.close_text(ItemStatus::Completed, effects);
-        let Some(named) = self.tool(&call, true, effects) else { return };
+        let Some(named) = self.tool(call, true, effects) else { return };
         let key = self.request_key();
         let Some(mut tool) = self.tools.remove(&named) else { return };
         tool.tell(effects);
         let command = tool.command();
-        let permit = Permit {
+        effects.push(Effect::Permit(Box::new(Permit {
             key,
             call: Some(tool.call),
             action: wire::action(tool.kind),
@@ -80,16 +102,11 @@ impl Conversation {
             server: wire::server(&tool.name),
             files: self.files(&tool),
             input: (!tool.input.is_null()).then(|| tool.input.clone()),
-            options: options.clone(),
+            options,
             metadata: None,
-        };
-        self.tools.insert(named, tool);
-        effects.push(Effect::Permit(Box::new(permit)));
-        let reply = move |reply: &Reply<'_>| match reply {
-            Reply::Decided(decision) => wire::outcome(&options, decision),
-            Reply::Answered(_) | Reply::Refused | Reply::Cancelled => wire::cancelled(),
-        };
-        self.pending.insert(key, Pending { id: id.clone(), made: None, reply: Box::new(reply) });
+        })));
+        self.tools.insert(named.clone(), tool);
+        self.pending.insert(key, Pending { id: id.clone(), call: Some(named), made: None, reply });
     }
 
     fn form(&mut self, id: &Value, params: &Value, effects: &mut Vec<Effect>) {
@@ -109,7 +126,7 @@ impl Conversation {
         id: &Value,
         call: Option<&str>,
         questions: Vec<Question>,
-        reply: Box<dyn Fn(&Reply<'_>) -> Value + Send>,
+        reply: Answer,
         effects: &mut Vec<Effect>,
     ) {
         self.close_text(ItemStatus::Completed, effects);
@@ -121,7 +138,7 @@ impl Conversation {
         let made = if named.is_none() { Some(self.made_call(call, &questions, effects)) } else { None };
         let key = self.request_key();
         effects.push(Effect::Question(Asked { key, call: named.or(made.as_ref().map(|(key, _)| *key)), questions }));
-        self.pending.insert(key, Pending { id: id.clone(), made, reply });
+        self.pending.insert(key, Pending { id: id.clone(), call: None, made, reply });
     }
 
     fn made_call(&mut self, call: Option<&str>, questions: &[Question], effects: &mut Vec<Effect>) -> (Key, String) {
@@ -152,15 +169,16 @@ impl Conversation {
     pub(super) fn reply(&mut self, key: RequestKey, reply: &Reply<'_>, effects: &mut Vec<Effect>) {
         let Some(pending) = self.pending.remove(&key) else { return };
         let answer = (pending.reply)(reply);
+        if let (Some(tool), Reply::Decided(Decision::Reject { .. })) =
+            (pending.call.and_then(|call| self.tools.get_mut(&call)), reply)
+        {
+            tool.refused = true;
+        }
         if let (Some((call, call_id)), Reply::Answered(answers)) = (pending.made, reply) {
             let output: Vec<String> = answers.iter().map(|answer| answer.join(", ")).collect();
             let result = self.key();
-            let part = ContentPart::ToolResult {
-                call_id,
-                output: output.join("\n"),
-                exit_code: None,
-                duration_ms: None,
-            };
+            let part =
+                ContentPart::ToolResult { call_id, output: output.join("\n"), exit_code: None, duration_ms: None };
             effects.push(Effect::Start(Start {
                 key: result,
                 native: None,
@@ -194,8 +212,7 @@ struct Field {
 fn fields(schema: &Value, message: &str) -> Vec<Field> {
     let none = Map::new();
     let properties = schema["properties"].as_object().unwrap_or(&none);
-    let is_companion =
-        |name: &str| name.strip_suffix("_custom").is_some_and(|other| properties.contains_key(other));
+    let is_companion = |name: &str| name.strip_suffix("_custom").is_some_and(|other| properties.contains_key(other));
     properties
         .iter()
         .filter(|(name, _)| !is_companion(name))

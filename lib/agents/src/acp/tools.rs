@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::dialect::Conversation;
 use super::wire::{self, list, text};
-use crate::diff;
 use crate::dialect::{Effect, Finish, Key, Start};
+use crate::diff;
 use crate::shell::unwrapped;
 
 /// A call that the agent told us of.
@@ -28,6 +28,8 @@ pub(super) struct Tool {
     told: bool,
     /// It said that it runs: what it shows from now on is output.
     running: bool,
+    /// It was not allowed.
+    pub(super) refused: bool,
     /// The result is complete.
     pub(super) over: bool,
     /// The output that was told so far.
@@ -84,6 +86,7 @@ impl Conversation {
             diffs: Vec::new(),
             told: false,
             running: false,
+            refused: false,
             over: false,
             output: String::new(),
             in_pieces: false,
@@ -100,6 +103,15 @@ impl Conversation {
             content: vec![tool.part()],
         }));
         self.tools.insert(id.to_owned(), tool);
+    }
+
+    /// Not every agent says of a call that was refused that it is over: its model goes on, and so do we.
+    pub(super) fn close_refused(&mut self, effects: &mut Vec<Effect>) {
+        for tool in self.tools.values_mut().filter(|tool| tool.refused && !tool.over) {
+            let key = tool.result(effects);
+            effects.push(Effect::Finish(Finish { key, status: ItemStatus::Declined, content: None }));
+            tool.over = true;
+        }
     }
 
     /// The calls of a turn that is over: their arguments are what they are.
@@ -264,14 +276,7 @@ impl Tool {
         ContentPart::ToolResult { call_id: self.id.clone(), output, exit_code, duration_ms: None }
     }
 
-    fn end(
-        &mut self,
-        update: &Value,
-        status: &str,
-        cancelled: bool,
-        cwd: &str,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn end(&mut self, update: &Value, status: &str, cancelled: bool, cwd: &str, effects: &mut Vec<Effect>) {
         let result = self.result(effects);
         let exit_code = wire::exit_code(update);
         let raw = &update["rawOutput"];

@@ -230,14 +230,23 @@ pub(super) fn code_of_words(message: &str) -> ErrorCode {
         ErrorCode::Quota
     } else if says(&["overloaded", "529"]) {
         ErrorCode::Overloaded
-    } else if says(&["api key", "api_key", "unauthorized", "unauthenticated", "authenticat", "401", "log in", "login"]) {
+    } else if says(&["api key", "api_key", "unauthorized", "unauthenticated", "authenticat", "401", "log in", "login"])
+    {
         ErrorCode::Auth
     } else if says(&["model not found", "unknown model", "invalid model", "no such model", "model_not_found"]) {
         ErrorCode::ModelNotFound
-    } else if says(&["internal server error", "bad gateway", "service unavailable", "500", "502", "503", "server error"])
-    {
+    } else if says(&[
+        "internal server error",
+        "bad gateway",
+        "service unavailable",
+        "500",
+        "502",
+        "503",
+        "server error",
+    ]) {
         ErrorCode::Server
-    } else if says(&["econnrefused", "econnreset", "fetch failed", "network", "connection", "connect to", "timed out"]) {
+    } else if says(&["econnrefused", "econnreset", "fetch failed", "network", "connection", "connect to", "timed out"])
+    {
         ErrorCode::Network
     } else {
         ErrorCode::Other
@@ -246,7 +255,8 @@ pub(super) fn code_of_words(message: &str) -> ErrorCode {
 
 /// A retry under way that an agent tells in the `_meta` of an update.
 pub(super) fn retry(update: &Value) -> Option<Fault> {
-    let error = update["_meta"].as_object()?.values().map(|more| &more["error"]).find(|error| error["willRetry"] == true)?;
+    let error =
+        update["_meta"].as_object()?.values().map(|more| &more["error"]).find(|error| error["willRetry"] == true)?;
     let mut message = text(error, "message").unwrap_or("the request failed and is tried again").to_owned();
     if let Some(details) = text(error, "additionalDetails") {
         message = format!("{message}: {details}");
@@ -269,7 +279,8 @@ mod tests {
 
     #[test]
     fn tokens_add_up_whatever_an_agent_counts_in() {
-        let apart = json!({"usage": {"inputTokens": 5, "outputTokens": 3, "cachedReadTokens": 100, "totalTokens": 108}});
+        let apart =
+            json!({"usage": {"inputTokens": 5, "outputTokens": 3, "cachedReadTokens": 100, "totalTokens": 108}});
         let usage = usage(&apart).unwrap();
         assert_eq!((usage.input_tokens, usage.output_tokens, usage.total_tokens), (105, 3, 108));
         let within = json!({"usage": {"inputTokens": 105, "outputTokens": 3, "cachedReadTokens": 100, "thoughtTokens": 2, "totalTokens": 108}});

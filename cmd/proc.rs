@@ -776,7 +776,7 @@ fn run(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
             out::complain_bytes(&text_of(&result.stderr, &result.stderr_base64));
             true
         }
-        Output::None => true,
+        Output::None | Output::Acp => true,
     };
     if let Some(caught) = caught {
         return Ok(Exit::Signal(caught.into()));
@@ -809,7 +809,7 @@ fn show(output: Output, line: &LogLine) -> bool {
             }
         }
         (Output::Text | Output::Last, LogLine::Started { .. } | LogLine::Gap { .. } | LogLine::Exit { .. })
-        | (Output::None, _) => true,
+        | (Output::None | Output::Acp, _) => true,
     }
 }
 

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 
 use super::dialect::Conversation;
 use super::{diff, wire};
-use crate::shell::unwrapped;
 use crate::dialect::{Effect, Finish, Key, Start, Status};
+use crate::shell::unwrapped;
 
 /// What we know of a native item.
 #[derive(Debug, Clone, Default)]

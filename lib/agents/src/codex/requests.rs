@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 
 use super::dialect::Conversation;
 use super::{diff, wire};
-use crate::shell::unwrapped;
 use crate::dialect::{Asked, Decision, Effect, Permit, RequestKey};
 use crate::jsonrpc::{answer, refuse};
+use crate::shell::unwrapped;
 
 /// A request that waits for our answer.
 #[derive(Debug, Clone)]

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::dialect::Conversation;
 use super::wire;
-use crate::diff;
 use crate::dialect::{Effect, Finish, Key, RequestKey, Start};
+use crate::diff;
 
 /// A call of a tool.
 #[derive(Debug)]

@@ -105,7 +105,7 @@ impl Teller {
                 item.content
                     .iter()
                     .filter(|part| !(told && part.stream().is_some()))
-                    .filter_map(|part| block(part))
+                    .filter_map(block)
                     .map(|content| chunk(update, &id, &content))
                     .collect()
             }

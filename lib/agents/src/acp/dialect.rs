@@ -289,7 +289,7 @@ impl Conversation {
                 continue;
             }
             if let Err(fault) = self.set(setting, None, effects) {
-                effects.push(Effect::End(Some(fault)));
+                effects.push(Effect::End(Some(*fault)));
             }
             return;
         }
@@ -298,7 +298,7 @@ impl Conversation {
         }
     }
 
-    fn set(&mut self, setting: Setting, order: Option<OrderId>, effects: &mut Vec<Effect>) -> Result<(), Fault> {
+    fn set(&mut self, setting: Setting, order: Option<OrderId>, effects: &mut Vec<Effect>) -> Result<(), Box<Fault>> {
         let session = self.session.clone().unwrap_or_default();
         let options = &self.offered["configOptions"];
         let (category, (what, value)) = match &setting {
@@ -315,7 +315,7 @@ impl Conversation {
             None if by_model => ("session/set_model", json!({ "sessionId": session, "modelId": value })),
             None => {
                 let message = format!("{} lets no {what} be chosen over this protocol", self.name());
-                return Err(Fault::new(ErrorCode::BadRequest, message));
+                return Err(Box::new(Fault::new(ErrorCode::BadRequest, message)));
             }
         };
         self.call(method, &params, Call::Set(setting, order), effects);
@@ -699,7 +699,7 @@ impl Dialect for Conversation {
                 Order::Refuse(key, _) => self.reply(*key, &Reply::Refused, effects),
                 Order::Set(setting) => {
                     if let Err(fault) = self.set(setting.clone(), Some(id), effects) {
-                        effects.push(Effect::Refused(id, fault));
+                        effects.push(Effect::Refused(id, *fault));
                     }
                 }
                 Order::Cancel => self.cancel(effects),

@@ -1,8 +1,10 @@
 //! Real agents over the Agent Client Protocol through `sandbox-agent run`, against the scripted model.
 
+use super::codex::{PIXEL, from_base64};
 use crate::env::{Program, TestEnv};
-use crate::events::{completed, course, end, judged, of_type};
-use crate::model::{Model, Reply};
+use crate::events::{completed, course, end, judged, judged_whole, of_type};
+use crate::model::{Gate, Model, Reply};
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::fs;
 use std::time::Duration;
@@ -138,21 +140,84 @@ fn makes_a_file(tool: &str, key: &str) -> [Reply; 2] {
     [Reply::new().call(tool, input), done()]
 }
 
-/// A command that is denied; whether the model is then asked again is the agent's own way.
-fn denied(peer: Option<Peer>, goes_on: bool) {
+/// A command that is denied; both agents end their turn then, and do not ask the model again.
+fn denied(peer: Option<Peer>) {
     let Some(peer) = peer else { return };
     let events = peer.run(&["--on-ask", "deny"], "Make a file", 5);
-    let rest = if goes_on { " M" } else { "" };
-    assert_eq!(course_of(&events), format!("U T+ C P? P!(reject) O{rest} T-(denied,5)"));
+    assert_eq!(course_of(&events), "U T+ C P? P!(reject) O T-(denied,5)");
     assert_eq!(completed(&events, "tool_result")[0]["status"], "declined");
     assert_eq!(end(&events)["denied"], json!([of_type(&events, "permission.requested")[0]["permission_id"]]));
     assert!(!peer.env.work().join("made.txt").exists());
 }
 
 #[test]
+fn codex_command_denied() {
+    let [call, _] = makes_a_file("exec_command", "cmd");
+    denied(Peer::codex([call]));
+}
+
+#[test]
 fn opencode_command_denied() {
     let [call, _] = makes_a_file("bash", "command");
-    denied(Peer::opencode([call]), false);
+    denied(Peer::opencode([call]));
+}
+
+/// A session goes on in a new process, and what it was told is not told again.
+fn resumed(peer: Option<Peer>) {
+    let Some(peer) = peer else { return };
+    let first = peer.run(&[], "Remember 41", 0);
+    // The agent is found by the session.
+    let again = peer.env.command(&["run", "--session", "s"]).args(peer.always).args(&["--", "Which number?"]);
+    let events = judged(&peer.env, &again.patience(Duration::from_secs(120)).run().expect(0));
+    assert_eq!(course_of(&events), "U T+ M T-(ok,0)");
+    assert_eq!(of_type(&events, "session.started")[0]["resumed"], true);
+    assert_eq!(first.last().unwrap()["native_session_id"], events.last().unwrap()["native_session_id"]);
+    let requests = peer.model.requests();
+    assert!(requests.last().unwrap().says("Remember 41"), "the model sees what was said before");
+    assert_eq!(of_type(&judged_whole(&peer.env, "s"), "turn.ended").len(), 2);
+}
+
+fn two_answers() -> [Reply; 2] {
+    [Reply::new().text("I will."), Reply::new().text("It was 41.")]
+}
+
+#[test]
+fn codex_resumed() {
+    resumed(Peer::codex(two_answers()));
+}
+
+#[test]
+fn opencode_resumed() {
+    resumed(Peer::opencode(two_answers()));
+}
+
+/// Ctrl-C within a text.
+fn interrupted(gate: &Gate, peer: Option<Peer>) {
+    let Some(peer) = peer else { return };
+    let mut running = peer.command(&[], "Talk").spawn();
+    gate.wait_until_reached();
+    running.wait_for("a delta", |event| {
+        event["type"] == "item.delta" && event["data"]["delta"].as_str().is_some_and(|text| text.contains("Beg"))
+    });
+    running.ctrl_c();
+    let output = running.wait();
+    assert_eq!(output.signal(), Some(Signal::SIGINT), "{}", output.stderr);
+    let events = judged(&peer.env, &output);
+    gate.open();
+    assert_eq!(course_of(&events), "U T+ M T-(cancelled,130)");
+    assert_eq!(completed(&events, "message").last().unwrap()["status"], "cancelled");
+}
+
+#[test]
+fn codex_interrupted() {
+    let gate = Gate::new();
+    interrupted(&gate, Peer::codex([Reply::new().open_text("Begun and ").hold(&gate)]));
+}
+
+#[test]
+fn opencode_interrupted() {
+    let gate = Gate::new();
+    interrupted(&gate, Peer::opencode([Reply::new().open_text("Begun and ").hold(&gate)]));
 }
 
 #[test]
@@ -161,6 +226,15 @@ fn a_wrong_key_is_an_auth_failure() {
     let Some(peer) = Peer::codex([refusal.repeated()]) else { return };
     let events = peer.run(&[], "Say hello", 4);
     assert_eq!(end(&events)["error"]["code"], "auth");
+}
+
+#[test]
+fn a_picture_reaches_the_model() {
+    let Some(peer) = Peer::codex([Reply::new().text("A dot.")]) else { return };
+    fs::write(peer.env.work().join("dot.png"), from_base64(PIXEL)).unwrap();
+    let events = peer.run(&["--attach", "dot.png"], "What is it?", 0);
+    assert_eq!(course_of(&events), "U T+ M T-(ok,0)");
+    assert!(peer.model.requests()[0].says("data:image/png;base64,"));
 }
 
 #[test]

@@ -204,7 +204,7 @@ fn verify(context: &Context, places: &Places, agents: &[String]) -> Result<Exit,
             wrong,
         };
         match context.output {
-            Output::Ndjson => {
+            Output::Ndjson | Output::Acp => {
                 out::print_record(&record);
             }
             Output::Text => {
@@ -234,7 +234,7 @@ fn missing(install: &Install, version: Option<&str>) -> Failure {
 
 fn show(context: &Context, record: &AgentRecord) {
     match context.output {
-        Output::Ndjson => {
+        Output::Ndjson | Output::Acp => {
             out::print_record(record);
         }
         Output::Text => {

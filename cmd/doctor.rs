@@ -57,7 +57,7 @@ pub(crate) fn main(context: &Context, args: &DoctorArgs) -> Result<Exit, Failure
         failed |= counts && matches!(record.status, DoctorStatus::Failed | DoctorStatus::Missing);
         match context.output_for_people() {
             Output::Text => print_for_people(&record),
-            Output::Ndjson => {
+            Output::Ndjson | Output::Acp => {
                 out::print_record(&record);
             }
             Output::Last | Output::None => {}

@@ -264,7 +264,7 @@ fn complain(install: &Install, failure: &Failure) {
 
 fn show(context: &Context, record: &InstallRecord) {
     match context.output {
-        Output::Ndjson => {
+        Output::Ndjson | Output::Acp => {
             out::print_record(record);
         }
         Output::Text => {

@@ -465,7 +465,7 @@ fn export(context: &Context, args: &ExportArgs) -> Result<Exit, Failure> {
                 out::tell_acp(&mut tongues, line, &mut text);
             }
             let text = String::from_utf8(text).expect("JSON is UTF-8");
-            out::print_text(&if args.redact { redact(&text) } else { text });
+            out::print_text(&if args.redact { redact(&text, true) } else { text });
             true
         })?;
         return Ok(Exit::Code(0));

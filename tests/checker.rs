@@ -532,7 +532,7 @@ impl Checker {
         {
             if kind == "tool_result" {
                 // One that we close at the turn's end is not what the agent went on from.
-                if !(ours && item["status"] == "cancelled") {
+                if !ours {
                     turn.texts.clear();
                 }
             } else if kind == "message" && item["role"] == "assistant" {

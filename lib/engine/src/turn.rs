@@ -507,9 +507,15 @@ impl Course {
     /// Ends the open turn: by the agent's verdict, or without one. `staying`: the owner goes on, so what the agent
     /// keeps running may go on too. Does nothing without an open turn.
     pub fn end_turn(&mut self, verdict: Option<Verdict>, staying: bool, now: i64) -> Option<Ended> {
-        let turn = self.turn.take()?;
+        let mut turn = self.turn.take()?;
         let verdict = verdict.unwrap_or_else(|| Verdict::new(Stop::Interrupted));
+        // A text whose end the agent did not tell was said all the same.
+        let open: Vec<(Key, String)> = self.items.iter().filter_map(|open| open_text(open, &turn.id)).collect();
+        turn.answered |= !open.is_empty();
         let judged = judge(&turn, &verdict, self.denied_ok);
+        if judged.item_status == ItemStatus::Completed {
+            turn.texts.extend(open);
+        }
         let well = judged.outcome == Outcome::Ok;
         let pending = self.close_requests();
         self.close_items(judged.item_status, staying && well);
@@ -649,6 +655,10 @@ impl Course {
         if start.kind == ItemKind::ToolResult && start.parent.is_some_and(|call| !self.answered.insert(call)) {
             return;
         }
+        if let (ItemKind::ToolResult, Some(call)) = (start.kind, start.parent) {
+            // Its arguments are what they are by now.
+            self.finish(Finish { key: call, status: ItemStatus::Completed, content: None }, true);
+        }
         let turn_id = match start.parent.and_then(|parent| self.families.get(&parent)) {
             Some(family) => family.turn_id.clone(),
             None => self.turn_id(),
@@ -738,6 +748,7 @@ impl Course {
         }
         if let Some(turn) = &mut self.turn
             && !nested
+            && item.turn_id.as_ref() == Some(&turn.id)
         {
             match item.kind {
                 ItemKind::ToolResult => turn.texts.clear(),
@@ -1213,6 +1224,16 @@ fn call_id(part: &ContentPart) -> Option<&str> {
         | ContentPart::Reasoning { .. }
         | ContentPart::Status { .. } => None,
     }
+}
+
+/// What an open message of the turn's main agent says so far.
+fn open_text(open: &Open, turn: &str) -> Option<(Key, String)> {
+    let is_text = open.parent.is_none()
+        && open.item.turn_id.as_deref() == Some(turn)
+        && open.item.kind == ItemKind::Message
+        && open.item.role == Some(Role::Assistant)
+        && open.item.content.iter().any(|part| plain_text(part).is_some());
+    open.growth.whole().filter(|text| is_text && !text.is_empty()).map(|text| (open.key, text.to_owned()))
 }
 
 fn plain_text(part: &ContentPart) -> Option<&str> {

@@ -181,7 +181,9 @@ impl Conversation {
         match (&line.error, parent) {
             (Some(error), None) => self.failed_with(error, text),
             (None, None) if text == "No response requested." => {}
-            (Some(_) | None, _) => self.system(text, parent, effects),
+            // As of a command that it carries out by itself.
+            (None, None) => self.message(text, effects),
+            (Some(_) | None, Some(_)) => self.system(text, parent, effects),
         }
     }
 

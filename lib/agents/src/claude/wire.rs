@@ -421,8 +421,6 @@ pub(super) fn code_of(status: Option<u64>, word: Option<&str>, prose: &str) -> E
         ErrorCode::MaxTokens
     } else if has(&["rate limit", "rate_limit"]) {
         ErrorCode::RateLimit
-    } else if word == Some("server_error") || has(&["Internal server error", "api_error"]) {
-        ErrorCode::Server
     } else if has(&[
         "Connection",
         "connection",
@@ -438,6 +436,8 @@ pub(super) fn code_of(status: Option<u64>, word: Option<&str>, prose: &str) -> E
         "stream ended",
     ]) {
         ErrorCode::Network
+    } else if word == Some("server_error") || has(&["Internal server error", "api_error"]) {
+        ErrorCode::Server
     } else if status.is_some_and(|status| (400..500).contains(&status)) || word == Some("invalid_request") {
         ErrorCode::BadRequest
     } else {

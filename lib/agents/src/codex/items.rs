@@ -367,6 +367,10 @@ impl Conversation {
         if let Some(result) = self.items.get(id).and_then(|known| known.result) {
             return result;
         }
+        if self.items.get(id).is_none_or(|known| known.call.is_none()) {
+            // Its beginning was not heard.
+            self.call_item(id, "unknown", ToolKind::Other, None, &json!({}), None, effects);
+        }
         let key = self.key();
         let known = self.items.entry(id.to_owned()).or_default();
         known.result = Some(key);

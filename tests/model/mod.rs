@@ -2,6 +2,7 @@
 
 mod chat;
 mod http;
+mod messages;
 mod responses;
 
 use crate::env::PATIENCE;
@@ -98,6 +99,10 @@ impl Shared {
                 answer.whole(426, &[], &json!({"error": {"message": "no WebSocket here, use HTTP"}}))
             }
             ("POST", "/v1/responses") => self.reply(call, answer, responses::play),
+            ("POST", "/v1/messages") => self.reply(call, answer, messages::play),
+            ("POST", "/v1/messages/count_tokens") => answer.whole(200, &[], &json!({"input_tokens": 100})),
+            // Whether the service is there.
+            ("HEAD", _) => answer.whole(200, &[], &json!({})),
             ("POST", "/v1/chat/completions") => self.reply(call, answer, chat::play),
             // The list of models is asked for on the side; without one, agents use what they know.
             ("GET", "/v1/models") => answer.whole(200, &[], &json!({"object": "list", "data": [], "models": []})),
@@ -164,20 +169,20 @@ impl Request {
 
     /// What the agent tells the model that a tool call came to: the text of all its parts.
     pub(crate) fn tool_output(&self, call_id: &str) -> Option<String> {
-        if self.is_chat() {
-            chat::tool_output(&self.body, call_id)
-        } else {
-            responses::tool_output(&self.body, call_id)
+        match self.path.split('?').next() {
+            Some("/v1/messages") => messages::tool_output(&self.body, call_id),
+            Some("/v1/chat/completions") => chat::tool_output(&self.body, call_id),
+            _ => responses::tool_output(&self.body, call_id),
         }
     }
 
     /// The names of the tools that the agent offers, those of a namespace as `namespace.name`.
     pub(crate) fn tools(&self) -> Vec<String> {
-        if self.is_chat() { chat::tools(&self.body) } else { responses::tools(&self.body) }
-    }
-
-    fn is_chat(&self) -> bool {
-        self.path.starts_with("/v1/chat/")
+        match self.path.split('?').next() {
+            Some("/v1/messages") => messages::tools(&self.body),
+            Some("/v1/chat/completions") => chat::tools(&self.body),
+            _ => responses::tools(&self.body),
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod acp;
 mod app_server;
+mod claude;
 pub(crate) mod codex;
 mod installs;
 mod opencode;

@@ -504,7 +504,7 @@ fn a_session_goes_on_after_kill_9() {
     let mut running = claude.command(&["--permission-mode", "bypass"], "First question").spawn();
     running.wait_for("half of the text", |event| event["data"]["delta"] == "Half");
     running.signal(Signal::SIGKILL);
-    running.wait();
+    assert_eq!(running.wait().signal(), Some(Signal::SIGKILL));
     let events = claude.run(&["--permission-mode", "bypass"], "Second question", 0);
     assert!(course(&events).ends_with("U T+ M T-(ok,0)"), "{}", course(&events));
     let request = &claude.model.requests()[2];

@@ -169,7 +169,11 @@ impl Conversation {
 
     /// Permission rules of the session: they stand above those of its agents.
     fn rules(&self) -> Value {
-        let rules = launch::permissions(&self.job);
+        let mut rules = launch::permissions(&self.job);
+        if !rules.is_empty() && self.mode.as_deref() == Some("plan") {
+            // The mode's own rule, which ours would overrule.
+            rules.push(("edit", "deny"));
+        }
         rules.iter().map(|(name, action)| json!({ "permission": name, "pattern": "*", "action": action })).collect()
     }
 
@@ -187,6 +191,15 @@ impl Conversation {
     fn open_again(&mut self, id: &str, effects: &mut Vec<Effect>) {
         let rules = json!({ "permission": self.rules() });
         self.ask(Method::Patch, format!("/session/{id}"), &rules, Call::Open, effects);
+    }
+
+    /// The rules of another mode.
+    fn rule_again(&mut self, effects: &mut Vec<Effect>) {
+        if let Some(session) = &self.session {
+            let path = format!("/session/{session}");
+            let rules = json!({ "permission": self.rules() });
+            self.ask(Method::Patch, path, &rules, Call::Told, effects);
+        }
     }
 
     fn replied(&mut self, tag: Tag, status: u16, body: &str, effects: &mut Vec<Effect>) {
@@ -414,6 +427,7 @@ impl Conversation {
             Setting::Mode(mode) => {
                 self.job.mode = Some(mode.clone());
                 self.mode = Some(mode.clone());
+                self.rule_again(effects);
                 (StatusLabel::ModeChanged, json!({ "mode": mode }))
             }
             Setting::Effort(effort) => {
@@ -532,11 +546,10 @@ impl Conversation {
         if is_new {
             self.speaks_as(model, info.agent, effects);
         }
-        let Some(turn) = &mut self.turn else { return };
-        if is_new && let Some(setback) = turn.error.take() {
-            // It goes on after all, as after a compaction.
-            effects.push(Effect::Setback(setback));
+        if is_new {
+            self.goes_on(effects);
         }
+        let Some(turn) = &mut self.turn else { return };
         if let Some(finish) = info.finish {
             turn.finish = Some(finish);
         }
@@ -563,6 +576,7 @@ impl Conversation {
             let told = self.mode.is_some();
             self.mode = mode;
             if told {
+                self.rule_again(effects);
                 effects.push(status(StatusLabel::ModeChanged, json!({ "mode": self.mode }), None));
             }
         }
@@ -689,6 +703,13 @@ impl Conversation {
                 known.usd = known.usd.map_or(usd, |before| Some(before + step.cost));
             }
             None => turn.models.push(ModelUsage { model, usage, usd }),
+        }
+    }
+
+    /// After an error it goes on all the same, as when a full context is compacted.
+    pub(super) fn goes_on(&mut self, effects: &mut Vec<Effect>) {
+        if let Some(setback) = self.turn.as_mut().and_then(|turn| turn.error.take()) {
+            effects.push(Effect::Setback(setback));
         }
     }
 

@@ -88,6 +88,9 @@ impl Conversation {
             }
             "compaction" => {
                 if self.parts.insert(head.id, done(&head.session, &head.message)).is_none() {
+                    if parent.is_none() {
+                        self.goes_on(effects);
+                    }
                     effects.push(status(StatusLabel::Compaction, json!({ "auto": part["auto"] }), parent));
                 }
             }

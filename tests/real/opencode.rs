@@ -2,7 +2,8 @@
 
 use crate::env::{Program, TestEnv, wait_until};
 use crate::events::{completed, course, end, judged, judged_whole, of_type, part};
-use crate::model::{Gate, Model, Reply};
+use crate::model::{Gate, Model, Reply, Usage};
+use crate::real::codex::{PIXEL, from_base64};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -432,4 +433,37 @@ fn a_picture_that_is_none() {
     // What is injected for the model comes first.
     assert_eq!(course(&events), "U T+ Y Y E T-(failed,1)");
     assert!(end(&events)["error"]["message"].as_str().unwrap().contains("Image"), "{}", end(&events));
+}
+
+#[test]
+fn reasoning() {
+    let usage = Usage { input: 200, cached: 150, output: 30, reasoning: 20 };
+    let reply = Reply::new().thoughts("Be kind.").text("Hello.").usage(usage);
+    let Some(opencode) = OpenCode::start([reply]) else { return };
+    let events = run(&opencode, &["--model", "scripted/two", "--effort", "high"], "Say hello", 0);
+    assert_eq!(course(&events), "U T+ R M T-(ok,0)");
+    let thought = part(completed(&events, "message")[1], "reasoning");
+    assert_eq!(*thought, json!({"type": "reasoning", "text": "Be kind.", "visibility": "public"}));
+    let end = end(&events);
+    assert_eq!(end["final_text"], "Hello.");
+    assert_eq!(
+        end["usage"],
+        json!({"input_tokens": 200, "cached_input_tokens": 150, "cache_write_tokens": 0, "output_tokens": 30,
+            "reasoning_tokens": 20, "total_tokens": 230})
+    );
+    let request = &opencode.model.requests()[0];
+    assert_eq!((&request.body["model"], &request.body["reasoning_effort"]), (&json!("two"), &json!("high")));
+}
+
+#[test]
+fn pictures_files_and_the_mode_to_plan() {
+    let Some(opencode) = OpenCode::start([Reply::new().text("A dot.")]) else { return };
+    opencode.env.write("dot.png", from_base64(PIXEL));
+    opencode.env.write("note.txt", "remember the milk");
+    let events = run(&opencode, &["--attach", "dot.png", "--attach", "note.txt", "--mode", "plan"], "What is it?", 0);
+    assert_eq!(end(&events)["final_text"], "A dot.");
+    assert_eq!(part(completed(&events, "message")[0], "image")["mime"], "image/png");
+    let request = &opencode.model.requests()[0];
+    assert!(request.says("data:image/png;base64,") && request.says("remember the milk"));
+    assert!(request.says("Plan mode"), "it is told to plan only");
 }

@@ -141,6 +141,8 @@ impl Conversation {
             self.call("prompt", fields, Call::Steer(order), effects);
             return;
         }
+        // Calls of before are another turn's.
+        self.tools.clear();
         self.turn = Some(Turn::default());
         let mut words = prompt.text.trim().splitn(2, char::is_whitespace);
         if words.next() == Some("/compact") && images.is_empty() {
@@ -352,19 +354,19 @@ impl Conversation {
     }
 
     fn run_began(&mut self, effects: &mut Vec<Effect>) {
-        let turn = match &mut self.turn {
-            Some(turn) => turn,
-            None => {
-                // Nobody asked: an extension goes on by itself.
-                effects.push(Effect::TurnBegan(Cause::Background));
-                self.turn.insert(Turn::default())
-            }
-        };
-        turn.running = true;
-        if turn.cancelled {
+        self.in_turn(effects).running = true;
+        if self.is_cancelled() {
             // It was aborted before it had begun.
             self.abort(effects);
         }
+    }
+
+    /// The running turn. What the model does is in a turn: where nobody asked, an extension goes on by itself.
+    pub(super) fn in_turn(&mut self, effects: &mut Vec<Effect>) -> &mut Turn {
+        if self.turn.is_none() {
+            effects.push(Effect::TurnBegan(Cause::Background));
+        }
+        self.turn.get_or_insert_default()
     }
 
     fn run_ended(&mut self, end: &wire::AgentEnd, effects: &mut Vec<Effect>) {

@@ -173,6 +173,7 @@ impl Conversation {
         if let Some(block) = self.streamed.as_ref().and_then(|streamed| streamed.blocks.get(&at)) {
             return *block;
         }
+        self.in_turn(effects);
         let key = self.key();
         let streamed = self.streamed.get_or_insert_with(|| Streamed { group: None, blocks: HashMap::new() });
         let block = Block { key, form, open: true };

@@ -72,7 +72,8 @@ impl Conversation {
     }
 
     fn permission(&mut self, id: String, asked: wire::PermissionAsked, effects: &mut Vec<Effect>) {
-        let call = self.call_item(&asked.tool_call_id, &asked.tool_name, &asked.input, effects);
+        self.call_item(&asked.tool_call_id, &asked.tool_name, &asked.input, effects);
+        let call = self.waiting(&asked.tool_call_id);
         let key = self.pend(id, Form::Permission(asked.tool_call_id.clone()));
         let cwd = asked.cwd.unwrap_or_else(|| self.cwd().to_owned());
         let mut paths = asked.paths;
@@ -103,7 +104,7 @@ impl Conversation {
         let is_command = action == Action::Command;
         effects.push(Effect::Permit(Box::new(Permit {
             key,
-            call: Some(call),
+            call,
             action,
             tool: asked.tool_name,
             title: text("description").filter(|_| is_command),

@@ -34,6 +34,7 @@ impl Conversation {
         if let Some(tool) = self.tools.get(id) {
             return tool.call;
         }
+        self.in_turn(effects);
         let key = self.key();
         let title = input["description"].as_str().map(str::to_owned);
         effects.push(Effect::Start(Start {
@@ -48,7 +49,7 @@ impl Conversation {
                 title: title.filter(|_| kind_of(name) == ToolKind::Command),
                 kind: kind_of(name),
                 server: None,
-                arguments: input.to_string(),
+                arguments: if input.is_null() { "{}".to_owned() } else { input.to_string() },
                 call_id: id.to_owned(),
             }],
         }));
@@ -136,6 +137,11 @@ impl Conversation {
             content.extend(tool.file(&cwd, &execution.result.details));
         }
         effects.push(Effect::Finish(Finish { key, status, content: Some(content) }));
+    }
+
+    /// The call that a request is about, while it can still wait for one.
+    pub(super) fn waiting(&self, id: &str) -> Option<Key> {
+        self.tools.get(id).filter(|tool| tool.result.is_none()).map(|tool| tool.call)
     }
 
     /// The result's item, begun where it is not there yet.

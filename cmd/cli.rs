@@ -13,7 +13,10 @@ use host::detach::Ready;
 use crate::context::Context;
 use crate::exit::{Exit, TABLE};
 use crate::out::{self, Output};
-use crate::{agents, answer, cancel, completions, credentials, doctor, events, fs, install_agent, logger, man, proc, run, schema_command, send, sessions, stream, wait};
+use crate::{
+    agents, answer, cancel, completions, credentials, doctor, events, fs, install_agent, logger, man, proc, run,
+    schema_command, send, sessions, stream, wait,
+};
 
 const EXAMPLES: &str = "\
 Examples:

@@ -1,8 +1,8 @@
 //! The front door: parse, dispatch, and turn the result into an exit.
 
+mod agents;
 mod answer;
 mod cancel;
-mod agents;
 mod cli;
 mod completions;
 mod context;
@@ -11,8 +11,8 @@ mod doctor;
 mod events;
 mod exit;
 mod fs;
-mod keep;
 mod install_agent;
+mod keep;
 mod logger;
 mod man;
 mod markdown;
@@ -51,9 +51,7 @@ fn main() -> ExitCode {
             let args: Vec<OsString> = args.collect();
             match args.first().and_then(|what| what.to_str()) {
                 Some("process") => Exit::Code(keep::process(args.into_iter().skip(1), ready).unwrap_or(2)),
-                Some(_) | None => {
-                    guarded(std::iter::once("sandbox-agent".into()).chain(args).collect(), Some(ready))
-                }
+                Some(_) | None => guarded(std::iter::once("sandbox-agent".into()).chain(args).collect(), Some(ready)),
             }
         }
         Some(_) | None => guarded(std::env::args_os().collect(), None),

@@ -49,7 +49,8 @@ static KNOWN: &[(&str, Known)] = &[
 ];
 
 /// What we do not install.
-static THEIRS: Install = Install { name: "", program: "", versions: "", tested: "", recipe: Recipe::BuiltIn, only: &[] };
+static THEIRS: Install =
+    Install { name: "", program: "", versions: "", tested: "", recipe: Recipe::BuiltIn, only: &[] };
 
 const fn known(title: &'static str, command: &'static str, install: &'static Install) -> Known {
     Known { title, command, install, asks: true }

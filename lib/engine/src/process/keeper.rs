@@ -172,10 +172,10 @@ impl Keeper {
                     Ok(process) => (process, lock),
                     Err(error) => {
                         places.remove(&uid);
-                        return Err(match error {
-                            store::Error::Exists(name) => super::Error::NameTaken(name).into(),
-                            error => error.into(),
-                        });
+                        if let store::Error::Exists(name) = error {
+                            return Err(super::Error::NameTaken(name).into());
+                        }
+                        return Err(error.into());
                     }
                 }
             }
@@ -387,10 +387,8 @@ impl Keeper {
                                 Err(_) => said.refused = Some("there is no such signal".to_owned()),
                             },
                             Request::Stop { grace_ms } | Request::Restart { grace_ms } => {
-                                wish = match request {
-                                    Request::Restart { .. } if wish == Wish::None => Wish::Restart,
-                                    _ => Wish::Stop,
-                                };
+                                let again = matches!(request, Request::Restart { .. }) && wish == Wish::None;
+                                wish = if again { Wish::Restart } else { Wish::Stop };
                                 let at = self.ask_to_end(&raw, grace_ms);
                                 kill_at = Some(kill_at.map_or(at, |earlier: Instant| earlier.min(at)));
                             }
@@ -696,7 +694,11 @@ async fn serve(connection: tokio::net::UnixStream, ask: mpsc::Sender<Asked>) {
                         Some(show) => What::Attach(cols, rows, show),
                         None => break,
                     },
-                    request => What::Request(request),
+                    request @ (Request::Eof
+                    | Request::Resize(..)
+                    | Request::Signal { .. }
+                    | Request::Stop { .. }
+                    | Request::Restart { .. }) => What::Request(request),
                 },
                 Letter::Answer | Letter::Output | Letter::End => break,
             };

@@ -16,6 +16,9 @@ _sandbox__agent() {
             ",$1")
                 cmd="sandbox__agent"
                 ;;
+            sandbox__agent,agents)
+                cmd="sandbox__agent__subcmd__agents"
+                ;;
             sandbox__agent,answer)
                 cmd="sandbox__agent__subcmd__answer"
                 ;;
@@ -28,11 +31,23 @@ _sandbox__agent() {
             sandbox__agent,credentials)
                 cmd="sandbox__agent__subcmd__credentials"
                 ;;
+            sandbox__agent,doctor)
+                cmd="sandbox__agent__subcmd__doctor"
+                ;;
             sandbox__agent,events)
                 cmd="sandbox__agent__subcmd__events"
                 ;;
+            sandbox__agent,fs)
+                cmd="sandbox__agent__subcmd__fs"
+                ;;
+            sandbox__agent,install-agent)
+                cmd="sandbox__agent__subcmd__install__subcmd__agent"
+                ;;
             sandbox__agent,man)
                 cmd="sandbox__agent__subcmd__man"
+                ;;
+            sandbox__agent,proc)
+                cmd="sandbox__agent__subcmd__proc"
                 ;;
             sandbox__agent,run)
                 cmd="sandbox__agent__subcmd__run"
@@ -52,6 +67,21 @@ _sandbox__agent() {
             sandbox__agent,wait)
                 cmd="sandbox__agent__subcmd__wait"
                 ;;
+            sandbox__agent__subcmd__agents,list)
+                cmd="sandbox__agent__subcmd__agents__subcmd__list"
+                ;;
+            sandbox__agent__subcmd__agents,show)
+                cmd="sandbox__agent__subcmd__agents__subcmd__show"
+                ;;
+            sandbox__agent__subcmd__agents,uninstall)
+                cmd="sandbox__agent__subcmd__agents__subcmd__uninstall"
+                ;;
+            sandbox__agent__subcmd__agents,use)
+                cmd="sandbox__agent__subcmd__agents__subcmd__use"
+                ;;
+            sandbox__agent__subcmd__agents,verify)
+                cmd="sandbox__agent__subcmd__agents__subcmd__verify"
+                ;;
             sandbox__agent__subcmd__credentials,check)
                 cmd="sandbox__agent__subcmd__credentials__subcmd__check"
                 ;;
@@ -60,6 +90,87 @@ _sandbox__agent() {
                 ;;
             sandbox__agent__subcmd__credentials,extract-env)
                 cmd="sandbox__agent__subcmd__credentials__subcmd__extract__subcmd__env"
+                ;;
+            sandbox__agent__subcmd__fs,chmod)
+                cmd="sandbox__agent__subcmd__fs__subcmd__chmod"
+                ;;
+            sandbox__agent__subcmd__fs,cp)
+                cmd="sandbox__agent__subcmd__fs__subcmd__cp"
+                ;;
+            sandbox__agent__subcmd__fs,find)
+                cmd="sandbox__agent__subcmd__fs__subcmd__find"
+                ;;
+            sandbox__agent__subcmd__fs,hash)
+                cmd="sandbox__agent__subcmd__fs__subcmd__hash"
+                ;;
+            sandbox__agent__subcmd__fs,ln)
+                cmd="sandbox__agent__subcmd__fs__subcmd__ln"
+                ;;
+            sandbox__agent__subcmd__fs,ls)
+                cmd="sandbox__agent__subcmd__fs__subcmd__ls"
+                ;;
+            sandbox__agent__subcmd__fs,mkdir)
+                cmd="sandbox__agent__subcmd__fs__subcmd__mkdir"
+                ;;
+            sandbox__agent__subcmd__fs,mv)
+                cmd="sandbox__agent__subcmd__fs__subcmd__mv"
+                ;;
+            sandbox__agent__subcmd__fs,read)
+                cmd="sandbox__agent__subcmd__fs__subcmd__read"
+                ;;
+            sandbox__agent__subcmd__fs,rm)
+                cmd="sandbox__agent__subcmd__fs__subcmd__rm"
+                ;;
+            sandbox__agent__subcmd__fs,stat)
+                cmd="sandbox__agent__subcmd__fs__subcmd__stat"
+                ;;
+            sandbox__agent__subcmd__fs,touch)
+                cmd="sandbox__agent__subcmd__fs__subcmd__touch"
+                ;;
+            sandbox__agent__subcmd__fs,write)
+                cmd="sandbox__agent__subcmd__fs__subcmd__write"
+                ;;
+            sandbox__agent__subcmd__proc,attach)
+                cmd="sandbox__agent__subcmd__proc__subcmd__attach"
+                ;;
+            sandbox__agent__subcmd__proc,input)
+                cmd="sandbox__agent__subcmd__proc__subcmd__input"
+                ;;
+            sandbox__agent__subcmd__proc,kill)
+                cmd="sandbox__agent__subcmd__proc__subcmd__kill"
+                ;;
+            sandbox__agent__subcmd__proc,list)
+                cmd="sandbox__agent__subcmd__proc__subcmd__list"
+                ;;
+            sandbox__agent__subcmd__proc,logs)
+                cmd="sandbox__agent__subcmd__proc__subcmd__logs"
+                ;;
+            sandbox__agent__subcmd__proc,prune)
+                cmd="sandbox__agent__subcmd__proc__subcmd__prune"
+                ;;
+            sandbox__agent__subcmd__proc,resize)
+                cmd="sandbox__agent__subcmd__proc__subcmd__resize"
+                ;;
+            sandbox__agent__subcmd__proc,restart)
+                cmd="sandbox__agent__subcmd__proc__subcmd__restart"
+                ;;
+            sandbox__agent__subcmd__proc,rm)
+                cmd="sandbox__agent__subcmd__proc__subcmd__rm"
+                ;;
+            sandbox__agent__subcmd__proc,run)
+                cmd="sandbox__agent__subcmd__proc__subcmd__run"
+                ;;
+            sandbox__agent__subcmd__proc,show)
+                cmd="sandbox__agent__subcmd__proc__subcmd__show"
+                ;;
+            sandbox__agent__subcmd__proc,start)
+                cmd="sandbox__agent__subcmd__proc__subcmd__start"
+                ;;
+            sandbox__agent__subcmd__proc,stop)
+                cmd="sandbox__agent__subcmd__proc__subcmd__stop"
+                ;;
+            sandbox__agent__subcmd__proc,wait)
+                cmd="sandbox__agent__subcmd__proc__subcmd__wait"
                 ;;
             sandbox__agent__subcmd__sessions,delete)
                 cmd="sandbox__agent__subcmd__sessions__subcmd__delete"
@@ -104,7 +215,7 @@ _sandbox__agent() {
 
     case "${cmd}" in
         sandbox__agent)
-            opts="-o -v -h -V --store --output --json --verbose --help --version run send answer cancel wait stream events sessions credentials schema completions man"
+            opts="-o -v -h -V --store --output --json --verbose --help --version run send answer cancel wait stream events sessions credentials proc fs install-agent agents doctor schema completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -115,11 +226,167 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__agents)
+            opts="-o -v -h --store --output --json --verbose --help list show use uninstall verify"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__agents__subcmd__list)
+            opts="-o -v -h --outdated --installed --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__agents__subcmd__show)
+            opts="-o -v -h --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__agents__subcmd__uninstall)
+            opts="-o -v -h --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__agents__subcmd__use)
+            opts="-o -v -h --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__agents__subcmd__verify)
+            opts="-o -v -h --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -165,11 +432,11 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -191,11 +458,11 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -217,11 +484,11 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -243,11 +510,11 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -285,11 +552,11 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -335,11 +602,11 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -385,11 +652,45 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__doctor)
+            opts="-a -o -v -h --agent --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --agent)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -a)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -439,11 +740,645 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__fs)
+            opts="-C -o -v -h --root --cd --bytes --store --output --json --verbose --help ls find stat read write rm mkdir mv cp ln chmod touch hash"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__fs__subcmd__chmod)
+            opts="-C -o -v -h --root --cd --bytes --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__fs__subcmd__cp)
+            opts="-r -C -o -v -h --overwrite --dry-run --recursive --root --cd --bytes --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__fs__subcmd__find)
+            opts="-r -C -o -v -h --recursive --depth --glob --type --hidden --gitignore --unsorted --root --cd --bytes --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --depth)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --glob)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --type)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__fs__subcmd__hash)
+            opts="-C -o -v -h --algorithm --root --cd --bytes --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --algorithm)
+                    COMPREPLY=($(compgen -W "sha256 blake3" -- "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__fs__subcmd__ln)
+            opts="-C -o -v -h --hard --root --cd --bytes --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__fs__subcmd__ls)
+            opts="-r -C -o -v -h --recursive --depth --glob --type --hidden --gitignore --unsorted --root --cd --bytes --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --depth)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --glob)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --type)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__fs__subcmd__mkdir)
+            opts="-C -o -v -h --mode --root --cd --bytes --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --mode)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__fs__subcmd__mv)
+            opts="-C -o -v -h --overwrite --dry-run --root --cd --bytes --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__fs__subcmd__read)
+            opts="-C -o -v -h --offset --length --tail --base64 --root --cd --bytes --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --offset)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --length)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tail)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__fs__subcmd__rm)
+            opts="-r -C -o -v -h --recursive --dry-run --root --cd --bytes --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__fs__subcmd__stat)
+            opts="-C -o -v -h --root --cd --bytes --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__fs__subcmd__touch)
+            opts="-C -o -v -h --time --root --cd --bytes --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --time)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__fs__subcmd__write)
+            opts="-C -o -v -h --from-file --append --mode --if-absent --if-hash --root --cd --bytes --store --output --json --verbose --help -"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --from-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mode)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --if-hash)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__install__subcmd__agent)
+            opts="-f -o -v -h --all --from --lock --locked --registry --force --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --lock)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --locked)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --registry)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -469,11 +1404,593 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__proc)
+            opts="-o -v -h --store --output --json --verbose --help run start list show logs input resize attach stop kill restart wait rm prune"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__proc__subcmd__attach)
+            opts="-o -v -h --detach-key --scrollback --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --detach-key)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --scrollback)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__proc__subcmd__input)
+            opts="-o -v -h --enter --base64 --stdin --eof --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --base64)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__proc__subcmd__kill)
+            opts="-s -o -v -h --signal --all --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --signal)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -s)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__proc__subcmd__list)
+            opts="-o -v -h --status --label --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --status)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__proc__subcmd__logs)
+            opts="-f -o -v -h --offset --tail --since --stream --follow --raw --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --offset)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --tail)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --since)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --stream)
+                    COMPREPLY=($(compgen -W "stdout stderr pty combined" -- "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__proc__subcmd__prune)
+            opts="-o -v -h --older-than --keep --dry-run --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --older-than)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__proc__subcmd__resize)
+            opts="-o -v -h --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__proc__subcmd__restart)
+            opts="-o -v -h --grace --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --grace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__proc__subcmd__rm)
+            opts="-o -v -h --force --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__proc__subcmd__run)
+            opts="-C -o -v -h --cwd --env --env-file --clean-env --run-as --memory --cpu-time --files --processes --timeout --grace --max-output --stdin --stream --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --cwd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --env)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --env-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --run-as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --memory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpu-time)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --files)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --processes)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --grace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-output)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__proc__subcmd__show)
+            opts="-o -v -h --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__proc__subcmd__start)
+            opts="-C -q -o -v -h --cwd --env --env-file --clean-env --run-as --memory --cpu-time --files --processes --name --label --tty --size --no-stdin --restart --restart-limit --max-log --grace --quiet --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --cwd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --env)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --env-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --run-as)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --memory)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cpu-time)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --files)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --processes)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --restart)
+                    COMPREPLY=($(compgen -W "no on-failure always" -- "${cur}"))
+                    return 0
+                    ;;
+                --restart-limit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --grace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__proc__subcmd__stop)
+            opts="-o -v -h --grace --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --grace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__proc__subcmd__wait)
+            opts="-o -v -h --port --log --file --command --timeout --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --log)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --command)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -484,7 +2001,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__run)
-            opts="-a -s -c -m -C -q -o -v -h --prompt --prompt-file --stdin --agent --session --continue --new --resume --fork --model --mode --effort --cwd --permission-mode --allow --deny --policy --on-ask --no-input --denied-ok --timeout --idle-timeout --max-turns --max-cost --attach --env --env-file --clean-env --agent-arg --detach --linger --input --queue --from-inbox --quiet --id-file --label --user --raw --type --no-deltas --trace --ephemeral --no-nested --dry-run --store --output --json --verbose --help"
+            opts="-a -s -c -m -C -q -o -v -h --prompt --prompt-file --stdin --agent --acp-command --session --continue --new --resume --fork --model --mode --effort --cwd --permission-mode --allow --deny --policy --on-ask --no-input --denied-ok --timeout --idle-timeout --max-turns --max-cost --attach --env --env-file --credentials-from --clean-env --agent-arg --detach --linger --input --queue --from-inbox --quiet --id-file --label --user --raw --type --no-deltas --trace --ephemeral --no-nested --no-install --dry-run --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -503,6 +2020,10 @@ _sandbox__agent() {
                     return 0
                     ;;
                 -a)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --acp-command)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -590,6 +2111,10 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --credentials-from)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --agent-arg)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -627,11 +2152,11 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -653,11 +2178,11 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -695,11 +2220,11 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -721,11 +2246,11 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -747,11 +2272,11 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -773,11 +2298,11 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -795,7 +2320,7 @@ _sandbox__agent() {
             fi
             case "${prev}" in
                 --format)
-                    COMPREPLY=($(compgen -W "ndjson markdown" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson markdown acp" -- "${cur}"))
                     return 0
                     ;;
                 --store)
@@ -803,11 +2328,11 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -829,11 +2354,11 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -883,11 +2408,11 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -909,11 +2434,11 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -935,11 +2460,11 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -973,11 +2498,11 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -999,11 +2524,11 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1029,11 +2554,11 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1055,11 +2580,11 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1093,11 +2618,11 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1147,11 +2672,11 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1185,11 +2710,11 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --output)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 -o)
-                    COMPREPLY=($(compgen -W "ndjson text last none" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 *)

@@ -28,7 +28,8 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -l store -d 'T
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
-none\t'Nothing'"
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -43,12 +44,17 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "events"
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "sessions" -d 'List, show, search, export, rename, end and delete sessions'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "credentials" -d 'What agents can log in with: show it, export it, check it'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "proc" -d 'Processes that outlive the command that started them: logs, input, terminals, limits'
+complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "fs" -d 'Files of a sandbox: list, find, read, write, move, copy, remove, hash'
+complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "install-agent" -d 'Install agents: fetched, checked by hash, without Node'
+complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "agents" -d 'List, show, choose, verify and uninstall agents'
+complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "doctor" -d 'What is here, and what is wrong with it'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "schema" -d 'Print the JSON Schema of events and records'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "man" -d 'Print a man page, or write all of them'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l prompt -d 'The prompt, as an option' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l prompt-file -d 'Read the prompt from a file' -r -F
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -s a -l agent -d 'Which agent; see `--help` of the program for the names [env: SANDBOX_AGENT_AGENT]' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -s a -l agent -d 'Which agent, and which version of it; `agents list` names them [env: SANDBOX_AGENT_AGENT]' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l acp-command -d 'The command line of an agent that speaks the Agent Client Protocol on stdio' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -s s -l session -d 'Continue this session, or create it under this name' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l fork -d 'Begin a new session with a copy of this one\'s conversation' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -s m -l model -d 'The model, in the agent\'s words' -r
@@ -71,6 +77,7 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l max-
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l attach -d 'Attach a file or a picture; repeatable' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l env -d 'A variable for the agent: K copies ours, K=V is for what is no secret; repeatable' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l env-file -d 'Variables for the agent, K=V a line; repeatable' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l credentials-from -d 'Log the agent in with what this other agent has, where it has no login of its own' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l agent-arg -d 'An argument for the agent\'s own program; repeatable' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l linger -d 'With --detach: keep the agent warm for so long after its last turn [default: 0s]' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l input -d 'Keep the agent warm and read prompts, answers, cancels and settings from stdin, a JSON object a line' -r -f -a "ndjson\t''"
@@ -83,7 +90,8 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l stor
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
-none\t'Nothing'"
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l stdin -d 'Append all of stdin to the prompt'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -s c -l continue -d 'Continue the latest session of this directory'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l new -d 'The session must not exist yet'
@@ -99,6 +107,7 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l raw 
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l no-deltas -d 'Print no item.delta'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l ephemeral -d 'Use a store of its own that is removed at the end'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l no-nested -d 'Refuse to run inside another agent\'s session'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l no-install -d 'Do not install a missing agent: exit 127 with the command that does [env: SANDBOX_AGENT_OFFLINE]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l dry-run -d 'Print what would be started, and start nothing'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
@@ -111,7 +120,8 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand send" -l sto
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand send" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
-none\t'Nothing'"
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand send" -l stdin -d 'Append all of stdin to the prompt'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand send" -l steer -d 'Put it into the running turn instead of the queue'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand send" -l json -d 'The same as --output ndjson'
@@ -127,7 +137,8 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -l s
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
-none\t'Nothing'"
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -l accept -d 'Go on'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -l accept-for-session -d 'Go on, and do not ask for the same again while this run lives'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -l reject -d 'Do not; a question is declined'
@@ -138,7 +149,8 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand cancel" -l s
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand cancel" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
-none\t'Nothing'"
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand cancel" -l kill -d 'End the agent\'s process instead of asking it'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand cancel" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand cancel" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
@@ -152,7 +164,8 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand wait" -l sto
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand wait" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
-none\t'Nothing'"
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand wait" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand wait" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand wait" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -169,7 +182,8 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand stream" -l s
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand stream" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
-none\t'Nothing'"
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand stream" -l all -d 'Every session, in order of writing; each line begins with its cursor'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand stream" -l exit-status -d 'Exit with the run\'s code; 6 when the session asks'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand stream" -l no-deltas -d 'No item.delta'
@@ -188,7 +202,8 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand events" -l s
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand events" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
-none\t'Nothing'"
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand events" -l all -d 'Every session, in order of writing; each line begins with its cursor'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand events" -l reverse -d 'The newest first'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand events" -l no-deltas -d 'No item.delta'
@@ -200,7 +215,8 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; an
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and not __fish_seen_subcommand_from list show rename end delete prune export import search usage log path" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
-none\t'Nothing'"
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and not __fish_seen_subcommand_from list show rename end delete prune export import search usage log path" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and not __fish_seen_subcommand_from list show rename end delete prune export import search usage log path" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and not __fish_seen_subcommand_from list show rename end delete prune export import search usage log path" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -230,7 +246,8 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; an
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from list" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
-none\t'Nothing'"
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from list" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -238,7 +255,8 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; an
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from show" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
-none\t'Nothing'"
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from show" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -246,7 +264,8 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; an
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from rename" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
-none\t'Nothing'"
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from rename" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from rename" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from rename" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -254,7 +273,8 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; an
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from end" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
-none\t'Nothing'"
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from end" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from end" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from end" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -262,7 +282,8 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; an
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from delete" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
-none\t'Nothing'"
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from delete" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from delete" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from delete" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -273,18 +294,21 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; an
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from prune" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
-none\t'Nothing'"
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from prune" -l dry-run -d 'Only say which'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from prune" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from prune" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from export" -l format -d 'NDJSON, or Markdown for people' -r -f -a "ndjson\t''
-markdown\t''"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from export" -l format -d 'NDJSON, Markdown for people, or notifications of the Agent Client Protocol' -r -f -a "ndjson\t''
+markdown\t''
+acp\t''"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from export" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from export" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
-none\t'Nothing'"
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from export" -l redact -d 'Mask what looks like a key or a token'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from export" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from export" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
@@ -293,7 +317,8 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; an
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from import" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
-none\t'Nothing'"
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from import" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from import" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from import" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -302,7 +327,8 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; an
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from search" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
-none\t'Nothing'"
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from search" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from search" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from search" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -317,7 +343,8 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; an
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from usage" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
-none\t'Nothing'"
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from usage" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from usage" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from usage" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -325,7 +352,8 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; an
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from log" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
-none\t'Nothing'"
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from log" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from log" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from log" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -333,7 +361,8 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; an
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from path" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
-none\t'Nothing'"
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from path" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from path" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and __fish_seen_subcommand_from path" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -341,7 +370,8 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials;
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and not __fish_seen_subcommand_from extract extract-env check" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
-none\t'Nothing'"
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and not __fish_seen_subcommand_from extract extract-env check" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and not __fish_seen_subcommand_from extract extract-env check" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and not __fish_seen_subcommand_from extract extract-env check" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -355,7 +385,8 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials;
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from extract" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
-none\t'Nothing'"
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from extract" -l no-oauth -d 'Keys only, no tokens of a person\'s login'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from extract" -s r -l reveal -d 'Print the whole secret'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from extract" -l json -d 'The same as --output ndjson'
@@ -368,7 +399,8 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials;
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from extract-env" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
-none\t'Nothing'"
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from extract-env" -l no-oauth -d 'Keys only, no tokens of a person\'s login'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from extract-env" -s e -l export -d 'Begin each line with `export`'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from extract-env" -l json -d 'The same as --output ndjson'
@@ -380,19 +412,34 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials;
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from check" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
-none\t'Nothing'"
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from check" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from check" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand credentials; and __fish_seen_subcommand_from check" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and not __fish_seen_subcommand_from run" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and not __fish_seen_subcommand_from run" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and not __fish_seen_subcommand_from run start list show logs input resize attach stop kill restart wait rm prune" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and not __fish_seen_subcommand_from run start list show logs input resize attach stop kill restart wait rm prune" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
-none\t'Nothing'"
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and not __fish_seen_subcommand_from run" -l json -d 'The same as --output ndjson'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and not __fish_seen_subcommand_from run" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and not __fish_seen_subcommand_from run" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and not __fish_seen_subcommand_from run" -f -a "run" -d 'Run a program to its end and print one result; exits with its code, 128 + n for a signal, 124 for a timeout'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and not __fish_seen_subcommand_from run start list show logs input resize attach stop kill restart wait rm prune" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and not __fish_seen_subcommand_from run start list show logs input resize attach stop kill restart wait rm prune" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and not __fish_seen_subcommand_from run start list show logs input resize attach stop kill restart wait rm prune" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and not __fish_seen_subcommand_from run start list show logs input resize attach stop kill restart wait rm prune" -f -a "run" -d 'Run a program to its end and print one result; exits with its code, 128 + n for a signal, 124 for a timeout'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and not __fish_seen_subcommand_from run start list show logs input resize attach stop kill restart wait rm prune" -f -a "start" -d 'Start a program in the background; prints its record once it runs'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and not __fish_seen_subcommand_from run start list show logs input resize attach stop kill restart wait rm prune" -f -a "list" -d 'One record a process, the oldest first'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and not __fish_seen_subcommand_from run start list show logs input resize attach stop kill restart wait rm prune" -f -a "show" -d 'The record of a process'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and not __fish_seen_subcommand_from run start list show logs input resize attach stop kill restart wait rm prune" -f -a "logs" -d 'Its log: numbered output, starts and ends'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and not __fish_seen_subcommand_from run start list show logs input resize attach stop kill restart wait rm prune" -f -a "input" -d 'Write to its input'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and not __fish_seen_subcommand_from run start list show logs input resize attach stop kill restart wait rm prune" -f -a "resize" -d 'Set the size of its terminal'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and not __fish_seen_subcommand_from run start list show logs input resize attach stop kill restart wait rm prune" -f -a "attach" -d 'Its terminal in this one; a key leaves it running'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and not __fish_seen_subcommand_from run start list show logs input resize attach stop kill restart wait rm prune" -f -a "stop" -d 'End it, with everything below it: SIGTERM, and after a grace SIGKILL'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and not __fish_seen_subcommand_from run start list show logs input resize attach stop kill restart wait rm prune" -f -a "kill" -d 'Send a signal'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and not __fish_seen_subcommand_from run start list show logs input resize attach stop kill restart wait rm prune" -f -a "restart" -d 'End it and start it again; or start one that has ended'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and not __fish_seen_subcommand_from run start list show logs input resize attach stop kill restart wait rm prune" -f -a "wait" -d 'Wait until it has ended or is ready; exits with its code, 124 when the time is over'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and not __fish_seen_subcommand_from run start list show logs input resize attach stop kill restart wait rm prune" -f -a "rm" -d 'Forget processes that have ended, with their logs'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and not __fish_seen_subcommand_from run start list show logs input resize attach stop kill restart wait rm prune" -f -a "prune" -d 'Forget ended processes by age or number'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from run" -s C -l cwd -d 'The directory it works in [default: this one]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from run" -l env -d 'A variable for it; without =VALUE copied from here' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from run" -l env-file -d 'Variables from a file, one NAME=VALUE a line' -r -F
@@ -408,18 +455,490 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from run" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
-none\t'Nothing'"
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from run" -l clean-env -d 'Give it no variables but PATH, HOME, locale, and those of --env'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from run" -l stdin -d 'Let it read our stdin; else its input is empty'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from run" -l stream -d 'Print output as it comes; the result then has none'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from run" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from run" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from run" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from start" -s C -l cwd -d 'The directory it works in [default: this one]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from start" -l env -d 'A variable for it; without =VALUE copied from here' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from start" -l env-file -d 'Variables from a file, one NAME=VALUE a line' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from start" -l run-as -d 'Run it as this user; for root only' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from start" -l memory -d 'Memory, as in 512M: of all of it in a cgroup where we may make one, else the address space of each process' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from start" -l cpu-time -d 'Processor time of each process, in whole seconds' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from start" -l files -d 'Open files of each process' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from start" -l processes -d 'Processes: of all of it in a cgroup where we may make one, else all of its user (root has no such limit)' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from start" -l name -d 'A name, to be used in place of its id' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from start" -l label -d 'Something to know it by, repeatable' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from start" -l size -d 'The size of its terminal' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from start" -l restart -d 'When to start it again' -r -f -a "no\t''
+on-failure\t''
+always\t''"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from start" -l restart-limit -d 'After how many ends within 10 s of the start, one after another, to give up' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from start" -l max-log -d 'How much of its output to keep; the oldest is dropped, and the log says so' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from start" -l grace -d 'How long it may take to end after SIGTERM before it is killed' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from start" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from start" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from start" -l clean-env -d 'Give it no variables but PATH, HOME, locale, and those of --env'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from start" -l tty -d 'Give it a terminal'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from start" -l no-stdin -d 'Its input is empty, and `proc input` is refused'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from start" -s q -l quiet -d 'Print its id only'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from start" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from start" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from start" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from list" -l status -d 'Only those with this status: starting, running, restarting, exited, lost' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from list" -l label -d 'Only those with this label' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from list" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from list" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from list" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from show" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from show" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from show" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from logs" -l offset -d 'Only what comes after this record: a sequence, `end`, or -N for the last N [default: 0]' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from logs" -l tail -d 'The last N records, as --offset -N' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from logs" -l since -d 'From this time on: RFC 3339, a date, today, or 2h (= ago)' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from logs" -l stream -d 'Which output; combined is all of it in the order of writing' -r -f -a "stdout\t''
+stderr\t''
+pty\t''
+combined\t''"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from logs" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from logs" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from logs" -s f -l follow -d 'Wait for more, until the process has ended for good'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from logs" -l raw -d 'The bytes as they were written, on stdout, and nothing else; -o text is the same'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from logs" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from logs" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from logs" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from input" -l base64 -d 'Bytes in base64' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from input" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from input" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from input" -l enter -d 'With a newline after the text'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from input" -l stdin -d 'What our stdin gives'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from input" -l eof -d 'Close its input afterwards; on a terminal, Ctrl-D'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from input" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from input" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from input" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from resize" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from resize" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from resize" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from resize" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from resize" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from attach" -l detach-key -d 'The key that leaves it running: ctrl-A to ctrl-Z, or one of ctrl-\\\\ ctrl-] ctrl-^ ctrl-_' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from attach" -l scrollback -d 'How much of what it has shown to show again' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from attach" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from attach" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from attach" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from attach" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from attach" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from stop" -l grace -d 'How long it may take to end after SIGTERM [default: as it was started]' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from stop" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from stop" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from stop" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from stop" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from stop" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from kill" -s s -l signal -d 'Which: a name or a number. KILL goes to everything below it, others to the program' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from kill" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from kill" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from kill" -l all -d 'To everything below it'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from kill" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from kill" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from kill" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from restart" -l grace -d 'How long it may take to end after SIGTERM [default: as it was started]' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from restart" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from restart" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from restart" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from restart" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from restart" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from wait" -l port -d 'Until something listens on this port of this machine' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from wait" -l log -d 'Until it prints this text within a line' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from wait" -l file -d 'Until this file is there' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from wait" -l command -d 'Until this shell command succeeds' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from wait" -l timeout -d 'No longer than this; exit 124' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from wait" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from wait" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from wait" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from wait" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from wait" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from rm" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from rm" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from rm" -l force -d 'Kill it first if it runs'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from rm" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from rm" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from prune" -l older-than -d 'Those that ended longer ago than this' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from prune" -l keep -d 'All but this many of those that ended last' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from prune" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from prune" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from prune" -l dry-run -d 'Only say which'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from prune" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from prune" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -f -a "ls" -d 'What lies in a directory, one line each, sorted'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -f -a "find" -d 'The same, all below a directory, with hidden names: by name and type'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -f -a "stat" -d 'What lies at a path; a link is a link'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -f -a "read" -d 'The bytes of a file on stdout'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -f -a "write" -d 'Write a file at once: whoever reads sees the old content or the new one'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -f -a "rm" -d 'Remove files, links, and (--recursive) directories'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -f -a "mkdir" -d 'Make directories, and those above them'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -f -a "mv" -d 'Give a file or directory another name, at once'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -f -a "cp" -d 'Copy a file, a link, or (--recursive) a directory'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -f -a "ln" -d 'Make a symbolic link, or (--hard) a second name'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -f -a "chmod" -d 'Set permissions'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -f -a "touch" -d 'Set when files changed; make empty ones where none are'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -f -a "hash" -d 'Hashes of files'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ls" -l depth -d 'At most so deep below it' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ls" -l glob -d 'Only what matches: with a slash the path below the directory, without one the name (repeatable)' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ls" -l type -d 'Only these types (repeatable)' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ls" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ls" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ls" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ls" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ls" -s r -l recursive -d 'All below it; links are not entered'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ls" -l hidden -d 'Names that begin with a dot too'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ls" -l gitignore -d 'Leave out what .gitignore files say'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ls" -l unsorted -d 'As the directory has them: constant memory, whatever its size'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ls" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ls" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ls" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from find" -l depth -d 'At most so deep below it' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from find" -l glob -d 'Only what matches: with a slash the path below the directory, without one the name (repeatable)' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from find" -l type -d 'Only these types (repeatable)' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from find" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from find" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from find" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from find" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from find" -s r -l recursive -d 'All below it; links are not entered'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from find" -l hidden -d 'Names that begin with a dot too'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from find" -l gitignore -d 'Leave out what .gitignore files say'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from find" -l unsorted -d 'As the directory has them: constant memory, whatever its size'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from find" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from find" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from find" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from find" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from stat" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from stat" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from stat" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from stat" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from stat" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from stat" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from stat" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from stat" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from read" -l offset -d 'From this byte' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from read" -l length -d 'At most so many bytes' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from read" -l tail -d 'Only the last so many bytes' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from read" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from read" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from read" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from read" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from read" -l base64 -d 'In base64'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from read" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from read" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from read" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from read" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from write" -l from-file -d 'The content of this file' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from write" -l mode -d 'Permissions, octal [default: those of the old file, else by the umask]' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from write" -l if-hash -d 'Only where the present content has this SHA-256' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from write" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from write" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from write" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from write" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from write" -l append -d 'Behind what is there (not atomic)'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from write" -l if-absent -d 'Only where nothing is'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from write" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from write" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from write" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from write" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from rm" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from rm" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from rm" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from rm" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from rm" -s r -l recursive -d 'Directories with all that is below them'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from rm" -l dry-run -d 'Only say what would go'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from rm" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from rm" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from rm" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mkdir" -l mode -d 'Permissions, octal' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mkdir" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mkdir" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mkdir" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mkdir" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mkdir" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mkdir" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mkdir" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mkdir" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mv" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mv" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mv" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mv" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mv" -l overwrite -d 'What is there may be replaced'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mv" -l dry-run -d 'Only say whether it could be done'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mv" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mv" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mv" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mv" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from cp" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from cp" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from cp" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from cp" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from cp" -l overwrite -d 'What is there may be replaced'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from cp" -l dry-run -d 'Only say whether it could be done'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from cp" -s r -l recursive -d 'Directories with all that is below them'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from cp" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from cp" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from cp" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from cp" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ln" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ln" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ln" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ln" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ln" -l hard -d 'A second name for the same file'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ln" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ln" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ln" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ln" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from chmod" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from chmod" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from chmod" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from chmod" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from chmod" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from chmod" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from chmod" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from chmod" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from touch" -l time -d 'RFC 3339 [default: now]' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from touch" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from touch" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from touch" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from touch" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from touch" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from touch" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from touch" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from touch" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from hash" -l algorithm -d 'How' -r -f -a "sha256\t''
+blake3\t''"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from hash" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from hash" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from hash" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from hash" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from hash" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from hash" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from hash" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from hash" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install-agent" -l from -d 'An archive, a program or a directory to install from, in place of the network' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install-agent" -l lock -d 'Write the exact versions and hashes into this file; entries of other agents stay' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install-agent" -l locked -d 'Install exactly what this file says, by default every agent in it' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install-agent" -l registry -d 'The npm registry [env: SANDBOX_AGENT_MIRROR] [default: npm\'s configuration]' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install-agent" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install-agent" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install-agent" -l all -d 'Every agent that can be installed without being told a version'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install-agent" -s f -l force -d 'Install again what is installed'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install-agent" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install-agent" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install-agent" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and not __fish_seen_subcommand_from list show use uninstall verify" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and not __fish_seen_subcommand_from list show use uninstall verify" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and not __fish_seen_subcommand_from list show use uninstall verify" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and not __fish_seen_subcommand_from list show use uninstall verify" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and not __fish_seen_subcommand_from list show use uninstall verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and not __fish_seen_subcommand_from list show use uninstall verify" -f -a "list" -d 'One line an agent'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and not __fish_seen_subcommand_from list show use uninstall verify" -f -a "show" -d 'One agent'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and not __fish_seen_subcommand_from list show use uninstall verify" -f -a "use" -d 'Choose the version that is used when none is named'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and not __fish_seen_subcommand_from list show use uninstall verify" -f -a "uninstall" -d 'Remove a version, or all of them'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and not __fish_seen_subcommand_from list show use uninstall verify" -f -a "verify" -d 'Compare every installed file with its hash; exit code 1 when one is not as it was installed'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and __fish_seen_subcommand_from list" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and __fish_seen_subcommand_from list" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and __fish_seen_subcommand_from list" -l outdated -d 'Only what the registry has a newer version of; asks the network'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and __fish_seen_subcommand_from list" -l installed -d 'Only what is installed'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and __fish_seen_subcommand_from list" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and __fish_seen_subcommand_from list" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and __fish_seen_subcommand_from list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and __fish_seen_subcommand_from show" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and __fish_seen_subcommand_from show" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and __fish_seen_subcommand_from show" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and __fish_seen_subcommand_from show" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and __fish_seen_subcommand_from show" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and __fish_seen_subcommand_from use" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and __fish_seen_subcommand_from use" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and __fish_seen_subcommand_from use" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and __fish_seen_subcommand_from use" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and __fish_seen_subcommand_from use" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and __fish_seen_subcommand_from uninstall" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and __fish_seen_subcommand_from uninstall" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and __fish_seen_subcommand_from uninstall" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and __fish_seen_subcommand_from uninstall" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and __fish_seen_subcommand_from uninstall" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and __fish_seen_subcommand_from verify" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and __fish_seen_subcommand_from verify" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and __fish_seen_subcommand_from verify" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and __fish_seen_subcommand_from verify" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand doctor" -s a -l agent -d 'This agent must be usable; repeatable' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand doctor" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand doctor" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand doctor" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand doctor" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand schema" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand schema" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
-none\t'Nothing'"
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand schema" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand schema" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand schema" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -427,7 +946,8 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand completions"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand completions" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
-none\t'Nothing'"
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand completions" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand completions" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -436,7 +956,8 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand man" -l stor
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand man" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
-none\t'Nothing'"
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand man" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand man" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -397,7 +397,7 @@ fn join(context: &Context, args: &RunArgs, busy: Busy, ask: Ask) -> Result<Exit,
     let store = context.store_to_read()?.ok_or_else(|| crate::context::no_session(&busy.name))?;
     let status = engine::follow::status_of(&store, &session)?;
     drop(store);
-    if !args.queue && status != SessionStatus::Idle {
+    if !args.queue && !(status == SessionStatus::Idle && engine::owner::owner_is_idle(&session)) {
         let hint = format!("--queue waits for its turn; `sandbox-agent stream {} --follow` watches it", busy.name);
         return Err(busy.failure.hint(hint));
     }

@@ -46,7 +46,15 @@ impl TestEnv {
         env.set("PATH", SYSTEM_PATH);
         env.set("TMPDIR", env.root().join("tmp"));
         env.set("SANDBOX_AGENT_STORE", env.store());
+        // Nothing is installed in passing, least of all where all of the machine would find it.
+        env.set("SANDBOX_AGENT_OFFLINE", "1");
         env
+    }
+
+    /// For tests that install: lets commands use the network.
+    pub(crate) fn online(mut self) -> TestEnv {
+        self.variables.remove(OsStr::new("SANDBOX_AGENT_OFFLINE"));
+        self
     }
 
     /// The folder of everything below; its path is like no other, which is how processes of this test are known.
@@ -416,7 +424,7 @@ mod tests {
         env.set("SPECIAL", "one");
         let output = env.program(Path::new("/usr/bin/env")).var("ONCE", "1").without("TMPDIR").run().expect(0);
         let names: Vec<_> = output.text().lines().map(|line| line.split('=').next().unwrap()).collect();
-        assert_eq!(names, ["HOME", "ONCE", "PATH", "SANDBOX_AGENT_STORE", "SPECIAL"]);
+        assert_eq!(names, ["HOME", "ONCE", "PATH", "SANDBOX_AGENT_OFFLINE", "SANDBOX_AGENT_STORE", "SPECIAL"]);
         assert!(output.text().contains(&format!("SANDBOX_AGENT_STORE={}", env.store().display())));
     }
 

@@ -48,7 +48,7 @@ fn what_cannot_be_understood_starts_nothing() {
         (&["run", "-a", "mock", "--env", "NOT_SET_HERE", "hi"], 2, "usage", "NOT_SET_HERE"),
         (&["run", "-a", "mock", "-C", "nowhere", "hi"], 3, "not_found", "nowhere"),
         (&["run", "-a", "mock", "--on-ask", "prompt", "hi"], 2, "usage", "terminal"),
-        (&["run", "-a", "codex", "hi"], 127, "not_installed", "codex"),
+        (&["run", "-a", "codex", "--no-install", "hi"], 127, "not_installed", "codex"),
         (&["stream", "nobody"], 3, "not_found", "nobody"),
         (&["stream", "s", "--offset", "x"], 2, "usage", "x"),
         (&["stream", "s", "--offset", "1000"], 3, "offset_beyond_end", "1000"),

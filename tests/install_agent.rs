@@ -17,7 +17,7 @@ use registry::{Archive, Manner, Registry, package, program_path, script};
 /// An environment whose agents come from a registry of its own.
 fn start() -> (TestEnv, Registry) {
     let registry = Registry::start();
-    let mut env = TestEnv::new();
+    let mut env = TestEnv::new().online();
     env.set("SANDBOX_AGENT_AGENTS_DIR", agents(&env));
     env.set("SANDBOX_AGENT_MIRROR", registry.address());
     (env, registry)

@@ -568,3 +568,24 @@ fn every_follower_sees_the_same_of_many_senders() {
     delivered.sort_by_key(ToString::to_string);
     assert_eq!(delivered, ids, "each once");
 }
+
+/// The block of code in the README that begins with this.
+fn block(beginning: &str) -> String {
+    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
+    let at = readme.find(beginning).expect("the README has it");
+    readme[at..].split("```").next().unwrap().to_owned()
+}
+
+#[test]
+fn the_programs_in_the_readme_work() {
+    let mut env = TestEnv::new();
+    env.add_to_path(std::path::Path::new(env!("CARGO_BIN_EXE_sandbox-agent")).parent().unwrap());
+    let python = env.write("client.py", block("import json, subprocess"));
+    let output = env.program("/usr/bin/python3".as_ref()).args(&[python.to_str().unwrap()]).run().expect(0);
+    let lines: Vec<&str> = output.text().lines().collect();
+    assert_eq!((lines[0].split(' ').next(), lines.last()), (Some("ok"), Some(&"ok mock: goodbye")), "{lines:?}");
+    let shell = env.write("client.sh", block("session=$(sandbox-agent"));
+    let output = env.program("/bin/sh".as_ref()).args(&[shell.to_str().unwrap()]).run().expect(0);
+    assert!(output.text().contains("rm x"), "{}", output.text());
+    env.wait_until_none_is_alive();
+}

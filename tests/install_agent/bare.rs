@@ -61,7 +61,7 @@ fn the_dockerfile_of_the_readme_installs_agents_that_anybody_can_run() {
     if std::env::var_os("SANDBOX_AGENT_TEST_OFFLINE").is_some_and(|value| value == "1") {
         return;
     }
-    let env = TestEnv::new();
+    let env = TestEnv::new().online();
     let root = env.root().join("image");
     for folder in ["proc", "dev", "tmp", "root", "etc", "usr/local/bin"] {
         fs::create_dir_all(root.join(folder)).unwrap();

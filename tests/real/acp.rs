@@ -21,9 +21,9 @@ struct Peer {
 
 impl Peer {
     fn new(program: &str, agent: &str, script: impl IntoIterator<Item = Reply>) -> Option<Peer> {
-        let program = super::agent(program)?;
+        super::agent(program)?;
         let mut env = TestEnv::new();
-        env.add_to_path(program.parent().unwrap());
+        env.set("SANDBOX_AGENT_AGENTS_DIR", super::agents());
         env.set("SCRIPTED_API_KEY", "sk-scripted-key");
         let model = Model::start(script);
         Some(Peer { env, model, agent: agent.to_owned(), always: &[] })

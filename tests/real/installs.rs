@@ -6,7 +6,7 @@ use crate::env::TestEnv;
 
 fn says(name: &str, expected: &str) {
     let Some(program) = super::agent(name) else { return };
-    let env = TestEnv::new();
+    let env = TestEnv::new().online();
     let output = env.program(&program).args(&["--version"]).run().expect(0);
     assert!(output.text().contains(expected), "{name}: {}", output.text());
 }

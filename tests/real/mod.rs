@@ -25,14 +25,18 @@ pub(crate) fn agent(name: &str) -> Option<PathBuf> {
         });
         return None;
     }
-    let agents = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("agents");
     let mut install = Command::new(env!("CARGO_BIN_EXE_sandbox-agent"));
-    install.args(["install-agent", name]).env("SANDBOX_AGENT_AGENTS_DIR", agents).env_remove("SANDBOX_AGENT_OFFLINE");
+    install.args(["install-agent", name]).env("SANDBOX_AGENT_AGENTS_DIR", agents()).env_remove("SANDBOX_AGENT_OFFLINE");
     let output = install.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{name} cannot be installed: {said}");
     let record: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     Some(PathBuf::from(record["program"].as_str().unwrap()))
+}
+
+/// Where real agents are installed.
+pub(crate) fn agents() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap().join("agents")
 }
 
 /// The program of the pinned Codex.

@@ -16,6 +16,7 @@ use store::{Batch, Cache, RequestState, Row, Session, Settled, Store, Sync};
 
 use crate::error::Error;
 use crate::mask::Mask;
+use crate::owner::{CLOSING, IDLE};
 
 /// Committed lines on their way to a screen: a run of events of one session, as bytes.
 #[derive(Debug, Clone, Default)]
@@ -279,10 +280,24 @@ impl Journal {
         Ok(())
     }
 
-    /// Ends the owner's life in the row: nobody runs it now. Returns how many prompts wait; with `unless_waiting` the owner
-    /// stays when some do.
-    pub(crate) fn leave(&mut self, unless_waiting: bool) -> Result<i64, Error> {
-        let waiting = self.store.leave(self.session.no, unless_waiting, clock::now_ms())?;
+    /// Writes down whether the owner waits for work: then somebody else's prompt is taken at once.
+    pub(crate) fn set_idle(&mut self, idle: bool) -> Result<(), Error> {
+        let owner = format!("{}{}", std::process::id(), if idle { IDLE } else { "" });
+        Ok(self.store.set_owner(self.session.no, Some(&owner))?)
+    }
+
+    /// Says in the row that the owner takes nothing any more, while it still has an agent to end. Returns how many prompts
+    /// wait; with `unless_waiting` the owner stays when some do.
+    pub(crate) fn close(&mut self, unless_waiting: bool) -> Result<i64, Error> {
+        let owner = format!("{}{CLOSING}", std::process::id());
+        let waiting = self.store.leave(self.session.no, Some(&owner), unless_waiting, clock::now_ms())?;
+        self.ring();
+        Ok(waiting)
+    }
+
+    /// Ends the owner's life in the row: nobody runs it now. Returns how many prompts wait.
+    pub(crate) fn leave(&mut self) -> Result<i64, Error> {
+        let waiting = self.store.leave(self.session.no, None, false, clock::now_ms())?;
         self.ring();
         Ok(waiting)
     }

@@ -48,8 +48,8 @@ pub struct Birth {
 /// The session's name would not do: another store may hold a session of the same name.
 pub const MARK: &str = "SANDBOX_AGENT_SESSION_UID";
 
-/// How long the guard of a dead owner may take to end what it guards.
-const LAST_BREATH: Duration = Duration::from_secs(5);
+/// How long an owner that is closing, or the guard of a dead one, may take to end what is left.
+const LAST_BREATH: Duration = Duration::from_secs(15);
 
 /// Between two looks at who holds a lock.
 const LOOK: Duration = Duration::from_millis(50);
@@ -177,7 +177,7 @@ impl Owned {
 
     /// Gives the session up: nobody runs it now.
     pub fn leave(mut self) -> Result<(), Error> {
-        self.journal.leave(false).map(|_| ())
+        self.journal.leave().map(|_| ())
     }
 
     /// Deletes the session with all its events.
@@ -199,8 +199,24 @@ pub fn is_owned(store: &Path, session: &Session) -> Result<bool, Error> {
 
 /// The process that wrote itself down as owner.
 pub fn owner_pid(session: &Session) -> Option<u32> {
-    session.owner.as_deref().and_then(|owner| owner.parse().ok())
+    session.owner.as_deref().and_then(|owner| owner.split(' ').next()?.parse().ok())
 }
+
+/// Whether the owner has written down that it waits for work.
+pub fn owner_is_idle(session: &Session) -> bool {
+    session.owner.as_deref().is_some_and(|owner| owner.ends_with(IDLE))
+}
+
+/// Whether the owner has written down that it is about to leave.
+pub(crate) fn owner_is_closing(session: &Session) -> bool {
+    session.owner.as_deref().is_some_and(|owner| owner.ends_with(CLOSING))
+}
+
+/// What stands behind the process in the row of an owner that takes nothing any more.
+pub(crate) const CLOSING: &str = " closing";
+
+/// What stands behind the process in the row of an owner without work.
+pub(crate) const IDLE: &str = " idle";
 
 /// Writes the end that a dead owner could not write, where that is needed and possible. Gives the session as it is after it.
 pub fn mend(path: &Path, session: Session) -> Result<Session, Error> {
@@ -243,7 +259,8 @@ fn take(store: &Store, places: &Places, session: &Session) -> Result<Lock, Error
         if let Some(lock) = Lock::take_within(&path, patience)? {
             return Ok(lock);
         }
-        let owner = store.session_by_no(session.no)?.as_ref().and_then(owner_pid);
+        let now = store.session_by_no(session.no)?.filter(|now| !owner_is_closing(now));
+        let owner = now.as_ref().and_then(owner_pid);
         let owner = owner.filter(|pid| host::tree::is_alive(*pid));
         if owner.is_some() || left.is_zero() {
             return Err(Error::Busy { session: session.session_id.clone(), owner });

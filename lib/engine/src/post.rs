@@ -12,7 +12,7 @@ use store::{Access, RequestState, Session, Store};
 use crate::error::Error;
 use crate::failure::Failure;
 use crate::keeper;
-use crate::owner::{is_owned, mend, owner_pid};
+use crate::owner::{is_owned, mend, owner_is_closing, owner_pid};
 use crate::places::Places;
 
 /// A request that was posted.
@@ -175,7 +175,7 @@ impl Post {
         let session = self.store.session_by_no(self.session.no)?.ok_or_else(|| Error::NoSession(name.clone()))?;
         let held = is_owned(&self.path, &session)?;
         let owner = match (held, owner_pid(&session)) {
-            (true, Some(pid)) if host::tree::is_alive(pid) => Owner::Lives,
+            (true, Some(pid)) if host::tree::is_alive(pid) && !owner_is_closing(&session) => Owner::Lives,
             (true, _) => Owner::Closing,
             (false, Some(_)) => Owner::Dead,
             (false, None) => Owner::None,

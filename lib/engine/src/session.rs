@@ -187,6 +187,7 @@ pub fn run(owned: Owned, run: Run, screen: &mut dyn Screen) -> Result<RunEnd, Er
         finishing: false,
         leaving: false,
         left: false,
+        idle: false,
         kill: false,
         run,
         job,
@@ -215,7 +216,7 @@ pub fn run(owned: Owned, run: Run, screen: &mut dyn Screen) -> Result<RunEnd, Er
     };
     let outcome = runtime.block_on(conductor.conduct(&lock));
     // What is below the guard is dead by now, whatever happened; the row says so before the lock is free.
-    let waiting = conductor.journal.leave(false);
+    let waiting = conductor.journal.leave();
     drop(lock);
     outcome?;
     let waiting = waiting? > 0;
@@ -270,6 +271,8 @@ struct Conductor<'a> {
     leaving: bool,
     /// The row says that nobody owns the session any more.
     left: bool,
+    /// The row says that we wait for work.
+    idle: bool,
     /// The agent's process is to be killed, not asked.
     kill: bool,
     /// What the agent is to be told once what led to it is stored.
@@ -385,6 +388,10 @@ impl Conductor<'_> {
                 let mut peer = Peer::new(unit, wire);
                 self.step(Input::Opened, None);
                 let result = self.follow(&mut peer, signals, sources).await;
+                if self.run.stay == Stay::Turn && result.is_ok() && !self.course.in_turn() {
+                    // From here on we are closing: whoever wants the session waits for us.
+                    self.journal.close(false)?;
+                }
                 self.finish(peer.unit, signals, result.is_err()).await;
                 result
             }
@@ -421,6 +428,7 @@ impl Conductor<'_> {
             if self.may_leave() && self.leave()? {
                 return Ok(false);
             }
+            self.say_whether_idle()?;
             let stdout = self.stdout()?;
             tokio::select! {
                 biased;
@@ -564,6 +572,7 @@ impl Conductor<'_> {
                     return Ok(());
                 }
             }
+            self.say_whether_idle()?;
             let wake = self.next_wake();
             let asking = self.terminal.is_some() && !self.asks.is_empty();
             tokio::select! {
@@ -617,11 +626,20 @@ impl Conductor<'_> {
 
     /// Gives the session up, unless somebody has posted a prompt. Returns whether it did.
     fn leave(&mut self) -> Result<bool, Error> {
-        self.left = self.journal.leave(true)? == 0;
+        self.left = self.journal.close(true)? == 0;
         if !self.left {
             self.look()?;
         }
         Ok(self.left)
+    }
+
+    fn say_whether_idle(&mut self) -> Result<(), Error> {
+        let idle = self.run.stay != Stay::Turn && !self.course.in_turn() && self.queue.is_empty();
+        if idle != self.idle {
+            self.journal.set_idle(idle)?;
+            self.idle = idle;
+        }
+        Ok(())
     }
 
     /// Whether this owner goes on after the turn that ends now.

@@ -405,7 +405,9 @@ fn perform(agent: &dyn Agent, name: &str, talk: &str, spoilt: bool) -> (String, 
         assert!(violations.is_empty(), "{name}: {violations:#?}\n{events}");
     }
     let unparsed = values.iter().filter(|event| event["type"] == "agent.unparsed").count();
-    assert!(unparsed >= player.garbage, "{name}: {} lines are no JSON, {unparsed} are told", player.garbage);
+    // (Amp says in plain words why it cannot begin, and its translator reads them.)
+    let garbage = if name.starts_with("amp/") { 0 } else { player.garbage };
+    assert!(unparsed >= garbage, "{name}: {} lines are no JSON, {unparsed} are told", player.garbage);
     (written, events)
 }
 

@@ -113,8 +113,11 @@ impl Settings {
                 told.push((format!("npm_config_{scope}:registry"), format!("{registry}/")));
             }
         }
-        if let Some(path) = env::var(Name::SslCertFile).filter(|_| !self.values.contains_key("cafile")) {
-            told.push(("npm_config_cafile".to_owned(), path.to_string_lossy().into_owned()));
+        if !self.values.contains_key("cafile") {
+            // Node believes a list of its own; here the system's counts, which may hold an authority of the house.
+            let path = env::var(Name::SslCertFile).map(|path| path.to_string_lossy().into_owned());
+            let system = BUNDLES.iter().find(|path| Path::new(path).is_file()).map(|path| (*path).to_owned());
+            told.extend(path.or(system).map(|path| ("npm_config_cafile".to_owned(), path)));
         }
         told
     }

@@ -120,13 +120,13 @@ impl Store {
         })
     }
 
-    /// Ends the owner's life in the row and returns how many prompts wait. With `unless_waiting` nothing is changed when
-    /// some do: so none is posted between the last look and the end.
-    pub fn leave(&mut self, no: i64, unless_waiting: bool, now: i64) -> Result<i64, Error> {
+    /// Ends the owner's life in the row, or says there how it is ending, and returns how many prompts wait. With
+    /// `unless_waiting` nothing is changed when some do: so none is posted between the last look and the end.
+    pub fn leave(&mut self, no: i64, owner: Option<&str>, unless_waiting: bool, now: i64) -> Result<i64, Error> {
         self.write(Sync::Deltas, |connection| {
             let waiting = prompts(connection, no)?;
             if waiting == 0 || !unless_waiting {
-                one(connection.execute("UPDATE session SET owner = NULL WHERE no = ?1", [no])?)?;
+                one(connection.execute("UPDATE session SET owner = ?1 WHERE no = ?2", params![owner, no])?)?;
                 connection.execute(
                     "DELETE FROM request WHERE session_no = ?1 AND state <> 'open' AND posted < ?2",
                     [no, now - MEMORY],

@@ -728,7 +728,7 @@ fn entries(plan: &Value) -> Vec<Value> {
                 Some(status @ ("in_progress" | "completed")) => status,
                 Some(_) | None => "pending",
             };
-            let mut todo = json!({ "content": entry["content"], "status": status });
+            let mut todo = json!({ "content": entry["content"].as_str().unwrap_or_default(), "status": status });
             if let Some(priority) = text(entry, "priority") {
                 todo["priority"] = json!(priority);
             }

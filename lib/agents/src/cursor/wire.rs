@@ -54,7 +54,7 @@ pub(super) fn todos(before: &[Value], params: &Value) -> Vec<Value> {
             Some("in_progress" | "inProgress") => "in_progress",
             Some(_) | None => "pending",
         };
-        json!({ "id": todo["id"], "content": todo["content"], "status": status })
+        json!({ "id": todo["id"], "content": todo["content"].as_str().unwrap_or_default(), "status": status })
     };
     let mut all = if params["merge"] == true { before.to_vec() } else { Vec::new() };
     for todo in list(params, "todos") {

@@ -39,8 +39,7 @@ impl Cutter {
         for Piece { source, bytes } in pieces {
             let held = &mut self.held[source as usize];
             let mut bytes = if held.is_empty() { bytes } else { [std::mem::take(held), bytes].concat() };
-            let torn = torn(&bytes);
-            *held = bytes.split_off(bytes.len() - torn);
+            *held = bytes.split_off(bytes.len() - torn(&bytes));
             let mut rest = &bytes[..];
             while !rest.is_empty() {
                 let room = match cut.last() {
@@ -49,6 +48,10 @@ impl Cutter {
                 };
                 let room = if room == 0 { LONGEST } else { room };
                 let mut length = rest.len().min(room);
+                // Where not even one character fits, another piece begins.
+                if length < rest.len() && torn(&rest[..length]) == length {
+                    length = rest.len().min(LONGEST);
+                }
                 if length < rest.len() {
                     length -= torn_within(&rest[..length]);
                 }

@@ -39,17 +39,17 @@ fn nothing_is_posted_between_the_last_look_and_the_end() {
     let (mut store, session) = store(&path);
     store.set_owner(session.no, Some("1")).unwrap();
     let id = store.post(session.no, "prompt", "{}", 1).unwrap();
-    assert_eq!(store.leave(session.no, true, 2).unwrap(), 1);
+    assert_eq!(store.leave(session.no, None, true, 2).unwrap(), 1);
     let owner = |store: &Store| store.session_by_no(session.no).unwrap().unwrap().owner;
     assert_eq!(owner(&store).as_deref(), Some("1"), "an owner whose prompts wait stays");
     assert!(!store.withdraw(id).unwrap(), "an owner may be giving it to its agent just now");
-    assert_eq!(store.leave(session.no, false, 2).unwrap(), 1);
+    assert_eq!(store.leave(session.no, None, false, 2).unwrap(), 1);
     assert_eq!(owner(&store), None);
     assert!(store.withdraw(id).unwrap());
     assert!(!store.withdraw(id).unwrap());
     assert_eq!(store.settlement(id).unwrap().unwrap().state, RequestState::Withdrawn);
     store.set_owner(session.no, Some("2")).unwrap();
     // An hour later nobody asks any more what became of it.
-    assert_eq!(store.leave(session.no, true, 4_000_000).unwrap(), 0);
+    assert_eq!(store.leave(session.no, None, true, 4_000_000).unwrap(), 0);
     assert!(store.settlement(id).unwrap().is_none());
 }

@@ -167,7 +167,9 @@ pub(crate) fn lock_of(folder: &Path) -> Option<Value> {
 /// The two lines that start a script with its Node.
 pub(crate) fn write_launcher(node: &Path, script: &Path, run: &Path) -> Result<(), Error> {
     let quoted = |path: &Path| format!("'{}'", path.display().to_string().replace('\'', "'\\''"));
-    let text = format!("#!/bin/sh\nexec {} {} \"$@\"\n", quoted(node), quoted(script));
+    // Node asks for the user's home, which a user without an entry, as in a container, has only by the variable.
+    let home = "export HOME=\"${HOME:-${SANDBOX_AGENT_HOME:-/tmp}}\"";
+    let text = format!("#!/bin/sh\n{home}\nexec {} {} \"$@\"\n", quoted(node), quoted(script));
     fs::write(run, text)
         .and_then(|()| fs::set_permissions(run, fs::Permissions::from_mode(0o755)))
         .map_err(file("write", run))

@@ -62,7 +62,7 @@ pub(super) fn todos(before: &[Value], params: &Value) -> Vec<Value> {
             Some(known) => {
                 let new = entry(todo);
                 known["status"] = new["status"].clone();
-                if new["content"].is_string() {
+                if todo["content"].is_string() {
                     known["content"] = new["content"].clone();
                 }
             }

@@ -19,7 +19,6 @@ mod fs_root;
 mod generated;
 mod house;
 mod install_agent;
-mod kills;
 mod model;
 mod proc;
 mod readers;

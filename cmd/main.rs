@@ -8,6 +8,7 @@ mod completions;
 mod context;
 mod credentials;
 mod doctor;
+mod equipment;
 mod events;
 mod exit;
 mod fs;

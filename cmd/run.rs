@@ -26,6 +26,7 @@ use schema::time::parse_duration;
 use store::{Session, Settings, Store};
 
 use crate::context::{Context, open_to_write};
+use crate::equipment::{self, EquipmentArgs};
 use crate::exit::Exit;
 use crate::names;
 use crate::out::{self, Output, Printer, Writer};
@@ -134,6 +135,8 @@ pub(crate) struct RunArgs {
     /// Variables for the agent, K=V a line; repeatable
     #[arg(long, value_name = "FILE")]
     env_file: Vec<PathBuf>,
+    #[command(flatten)]
+    equipment: EquipmentArgs,
     /// Log the agent in with what this other agent has, where it has no login of its own
     #[arg(long, value_name = "AGENT")]
     credentials_from: Option<String>,
@@ -240,7 +243,16 @@ pub(crate) fn main(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
     job.permission_mode = policy.mode;
     job.must_ask = policy.must_ask();
     let limits = limits(context, &args, card)?;
-    let (mut environment, named_secrets) = environment(&args)?;
+    let equipment = equipment::equipment(&args.equipment, existing, fork.as_deref(), card)?;
+    let (mut environment, mut named_secrets) = environment(&args)?;
+    if equipment.isolated {
+        // One that does not exist yet has nothing in it.
+        let uid = existing.map_or("new", |session| session.uid.as_str());
+        let home = engine::Places::beside(&store_path).home(uid);
+        equipment::isolate(&mut environment, &home, &environment_names(&args)?);
+    }
+    named_secrets.extend(equipment::equip(&mut job, &equipment, &environment)?);
+    equipment::collide(agent, &job, &environment)?;
     let from = args.credentials_from.as_deref();
     let handed = crate::credentials::hand_over(card.name, from, &mut environment, &mut job)?;
     let asked = args.agent.as_deref().and_then(|word| agent_and_version(word).1);
@@ -308,6 +320,7 @@ pub(crate) fn main(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
         metadata,
         prompt: opening,
         stay,
+        equipment,
         flags,
         recorded,
         policy,
@@ -397,7 +410,8 @@ fn join(context: &Context, args: &RunArgs, busy: Busy, ask: Ask) -> Result<Exit,
     let store = context.store_to_read()?.ok_or_else(|| crate::context::no_session(&busy.name))?;
     let status = engine::follow::status_of(&store, &session)?;
     drop(store);
-    if !args.queue && !(status == SessionStatus::Idle && engine::owner::owner_is_idle(&session)) {
+    let is_free = status == SessionStatus::Idle && engine::owner::owner_is_idle(&session);
+    if !args.queue && !is_free {
         let hint = format!("--queue waits for its turn; `sandbox-agent stream {} --follow` watches it", busy.name);
         return Err(busy.failure.hint(hint));
     }
@@ -445,6 +459,9 @@ fn settings_flag(args: &RunArgs) -> Option<&'static str> {
         (args.mode.is_some(), "--mode"),
         (args.effort.is_some(), "--effort"),
         (!args.agent_arg.is_empty(), "--agent-arg"),
+        (!args.equipment.mcp.is_empty(), "--mcp"),
+        (!args.equipment.skill.is_empty(), "--skill"),
+        (args.equipment.isolated, "--isolated"),
         (args.trace.is_some(), "--trace"),
         (args.linger.is_some(), "--linger"),
     ];
@@ -568,7 +585,7 @@ fn read_text(path: &Path) -> Result<String, Failure> {
     utf8_text(bytes, &path.display().to_string())
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
+pub(crate) fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
     let code = if error.kind() == std::io::ErrorKind::NotFound { ErrorCode::NotFound } else { ErrorCode::Usage };
     Failure::new(code, format!("failed to read {}: {error}", path.display()))
 }
@@ -729,6 +746,8 @@ fn job(context: &Context, args: &RunArgs, session: Option<&Session>, agent: &dyn
         resume: None,
         secret: String::new(),
         api_key: None,
+        mcp: Vec::new(),
+        skills: Vec::new(),
         agent_args: args.agent_arg.clone(),
         // The engine says where, once it knows the session.
         folder: "FOLDER".to_owned(),

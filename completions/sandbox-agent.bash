@@ -2001,7 +2001,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__run)
-            opts="-a -s -c -m -C -q -o -v -h --prompt --prompt-file --stdin --agent --acp-command --session --continue --new --resume --fork --model --mode --effort --cwd --permission-mode --allow --deny --policy --on-ask --no-input --denied-ok --timeout --idle-timeout --max-turns --max-cost --attach --env --env-file --credentials-from --clean-env --agent-arg --detach --linger --input --queue --from-inbox --quiet --id-file --label --user --raw --type --no-deltas --trace --ephemeral --no-nested --no-install --dry-run --store --output --json --verbose --help"
+            opts="-a -s -c -m -C -q -o -v -h --prompt --prompt-file --stdin --agent --acp-command --session --continue --new --resume --fork --model --mode --effort --cwd --permission-mode --allow --deny --policy --on-ask --no-input --denied-ok --timeout --idle-timeout --max-turns --max-cost --attach --env --env-file --mcp --skill --isolated --credentials-from --clean-env --agent-arg --detach --linger --input --queue --from-inbox --quiet --id-file --label --user --raw --type --no-deltas --trace --ephemeral --no-nested --no-install --dry-run --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2108,6 +2108,14 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --env-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mcp)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --skill)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

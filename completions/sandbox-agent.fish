@@ -77,6 +77,8 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l max-
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l attach -d 'Attach a file or a picture; repeatable' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l env -d 'A variable for the agent: K copies ours, K=V is for what is no secret; repeatable' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l env-file -d 'Variables for the agent, K=V a line; repeatable' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l mcp -d 'MCP servers for this session: a JSON file with mcpServers, ${NAME} in it is a variable of the agent\'s; repeatable' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l skill -d 'A skill for this session: a folder with a SKILL.md; repeatable' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l credentials-from -d 'Log the agent in with what this other agent has, where it has no login of its own' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l agent-arg -d 'An argument for the agent\'s own program; repeatable' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l linger -d 'With --detach: keep the agent warm for so long after its last turn [default: 0s]' -r
@@ -98,6 +100,7 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l new 
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l resume -d 'The session must exist'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l no-input -d 'Never ask on the terminal [env: SANDBOX_AGENT_NO_INPUT]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l denied-ok -d 'What our own deny rules deny is no reason for exit code 5'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l isolated -d 'Give the agent a private home instead of the user\'s own configuration and login, for the life of the session'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l clean-env -d 'Give the agent no variables but PATH, HOME, locale, and those of --env'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l detach -d 'Print the session\'s id once the prompt is recorded, and go on in the background'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l queue -d 'Where the session is busy: wait for its turn instead of exit 8'

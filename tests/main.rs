@@ -12,6 +12,7 @@ mod credentials;
 mod doctor;
 mod endings;
 mod env;
+mod equipment;
 mod events;
 mod faults;
 mod fs;

@@ -1,6 +1,7 @@
 //! Real agents over the Agent Client Protocol through `sandbox-agent run`, against the scripted model.
 
 use super::codex::{PIXEL, from_base64};
+use super::equipment;
 use crate::env::{Program, TestEnv};
 use crate::events::{completed, course, end, judged, judged_whole, of_type};
 use crate::model::{Gate, Model, Reply};
@@ -265,4 +266,20 @@ fn an_agent_by_its_command_line() {
     assert_eq!(peer.env.run(&["sessions", "export", "s", "--format", "acp"]).expect(0).text(), output.text());
     let row = peer.env.run(&["sessions", "show", "s"]).expect(0).object();
     assert_eq!(row["agent"], format!("acp:{} acp", program.display()));
+}
+
+#[test]
+fn opencode_takes_a_server_of_the_session() {
+    let Some(peer) = Peer::opencode([Reply::new().call("test_shout", json!({"text": "hello"})), done()]) else {
+        return;
+    };
+    let flags = equipment::server(&peer.env);
+    let events = peer.run(&[&flags[0], &flags[1], "--permission-mode", "bypass"], "Shout", 0);
+    assert_eq!(completed(&events, "tool_result").len(), 1, "{}", course_of(&events));
+    assert!(peer.model.requests()[1].tool_output("call_1_1").unwrap().contains("HELLO"));
+    equipment::nothing_is_left(&peer.env);
+    let flags = equipment::skill(&peer.env);
+    let run = peer.env.command(&["run", "--agent", &peer.agent]).args(&[&flags[0], &flags[1], "--", "Go"]);
+    let output = run.run().expect(2);
+    assert!(output.stderr.contains("--skill") && output.stderr.contains("acp:opencode"), "{}", output.stderr);
 }

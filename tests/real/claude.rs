@@ -1,6 +1,7 @@
 //! The real Claude Code through `sandbox-agent run`, against the scripted model.
 
 use super::codex::{PIXEL, from_base64};
+use super::equipment::{self, SKILL};
 use crate::env::{Program, TestEnv, wait_until};
 use crate::events::{completed, course, end, judged, judged_whole, of_type, part};
 use crate::model::{Gate, Model, Reply, Usage};
@@ -529,4 +530,51 @@ fn compaction() {
     let events = claude.run(&[], "/compact", 0);
     assert_eq!(of_type(&events, "turn.started")[0]["cause"], "command");
     assert_eq!(course(&events), "U T+ S:compaction Y T-(ok,0)");
+}
+
+/// What a session is given by `--mcp` and `--skill` is there, also when it goes on without the flags, and nowhere else.
+#[test]
+fn a_server_and_a_skill_of_the_session() {
+    let script = [
+        Reply::new().call("mcp__test__shout", json!({"text": "hello"})),
+        done(),
+        Reply::new().call("mcp__test__shout", json!({"text": "hello"})),
+        done(),
+    ];
+    let Some(claude) = Claude::start(script) else { return };
+    let flags = [equipment::server(&claude.env), equipment::skill(&claude.env)].concat();
+    let flags: Vec<&str> = flags.iter().map(String::as_str).chain(["--allow", "mcp:test/shout"]).collect();
+    for flags in [&flags[..], &["--allow", "mcp:test/shout"]] {
+        let events = claude.run(flags, "Shout", 0);
+        assert_eq!(course(&events), "U T+ C P? P!(accept) O M T-(ok,0)");
+        let call = part(completed(&events, "tool_call")[0], "tool_call");
+        assert_eq!((&call["kind"], &call["server"], &call["name"]), (&json!("mcp"), &json!("test"), &json!("shout")));
+        assert_eq!(part(completed(&events, "tool_result")[0], "tool_result")["output"], "HELLO");
+    }
+    for request in claude.model.requests() {
+        assert!(request.says(SKILL), "the skill is told of: {:#}", request.body);
+    }
+    equipment::nothing_is_left(&claude.env);
+}
+
+#[test]
+fn a_private_home_hides_the_users_own() {
+    let script = [done(), Reply::new().text("First answer."), Reply::new().text("Second answer.")];
+    let Some(claude) = Claude::start(script) else { return };
+    fs::create_dir_all(claude.env.root().join("claude")).unwrap();
+    fs::write(claude.env.root().join("claude/CLAUDE.md"), "The word of the user is plugh.").unwrap();
+    claude.run(&[], "Go", 0);
+    let isolated = |arguments: &[&str], prompt: &str| {
+        let run = claude.env.command(&["run", "--agent", "claude", "--session", "alone"]);
+        judged(&claude.env, &run.args(arguments).args(&["--", prompt]).run().expect(0))
+    };
+    isolated(&["--isolated"], "First question");
+    isolated(&[], "Second question");
+    let requests = claude.model.requests();
+    assert!(requests[0].says("plugh"), "the user's own is there without the flag");
+    assert!(!requests[1].says("plugh") && !requests[2].says("plugh"));
+    assert!(requests[2].says("First answer."), "its conversation lies in its home");
+    claude.env.run(&["run", "--session", "s", "--isolated", "--", "Go"]).expect(2);
+    claude.env.run(&["sessions", "delete", "alone"]).expect(0);
+    equipment::nothing_is_left(&claude.env);
 }

@@ -1,5 +1,6 @@
 //! The real Codex through `sandbox-agent run`, against the scripted model.
 
+use super::equipment::{self, SKILL};
 use crate::env::{Program, TestEnv, wait_until};
 use crate::events::{completed, course, end, judged, judged_whole, of_type, part};
 use crate::model::{Gate, Model, Reply, Usage};
@@ -19,8 +20,7 @@ pub(crate) const MCP_NAMESPACE: &str = "mcp__test";
 
 /// Configuration that gives Codex a small MCP server, run by the Node that npm needs anyway.
 pub(crate) fn mcp_server() -> String {
-    let path = std::env::var_os("PATH").unwrap();
-    let node = std::env::split_paths(&path).map(|folder| folder.join("node")).find(|node| node.is_file()).unwrap();
+    let node = equipment::node();
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/real/mcp.mjs");
     format!("[mcp_servers.test]\ncommand = {node:?}\nargs = [{script:?}]")
 }
@@ -518,4 +518,56 @@ fn a_key_is_handed_over() {
     let events = judged(&codex.env, &output);
     assert_eq!(events[0]["data"]["metadata"], json!(null));
     assert_eq!(codex.model.requests().last().unwrap().header("authorization"), Some("Bearer sk-its-own-login"));
+}
+
+/// What a session is given by `--mcp` and `--skill` is there, also when it goes on without the flags, and nowhere else.
+#[test]
+fn a_server_and_a_skill_of_the_session() {
+    let script = [
+        Reply::new().call_in(MCP_NAMESPACE, "shout", json!({"text": "hello"})),
+        done(),
+        Reply::new().call_in(MCP_NAMESPACE, "shout", json!({"text": "hello"})),
+        done(),
+    ];
+    let Some(codex) = Codex::start(script) else { return };
+    let flags = [equipment::server(&codex.env), equipment::skill(&codex.env)].concat();
+    let flags: Vec<&str> = flags.iter().map(String::as_str).chain(["--allow", "mcp:test/shout"]).collect();
+    for flags in [&flags[..], &["--allow", "mcp:test/shout"]] {
+        let events = run(&codex, flags, "Shout", 0);
+        assert_eq!(course(&events), "U T+ C P? P!(accept) O M T-(ok,0)");
+        let call = part(completed(&events, "tool_call")[0], "tool_call");
+        assert_eq!((&call["kind"], &call["server"], &call["name"]), (&json!("mcp"), &json!("test"), &json!("shout")));
+        assert_eq!(part(completed(&events, "tool_result")[0], "tool_result")["output"], "HELLO");
+    }
+    for request in codex.model.requests() {
+        assert!(request.says(SKILL), "the skill is told of: {:#}", request.body);
+    }
+    equipment::nothing_is_left(&codex.env);
+}
+
+#[test]
+fn a_private_home_hides_the_users_own() {
+    let Some(codex) = Codex::start([done(), Reply::new().text("First answer."), Reply::new().text("Second answer.")])
+    else {
+        return;
+    };
+    fs::write(codex.env.root().join("codex/AGENTS.md"), "The word of the user is plugh.").unwrap();
+    run(&codex, &[], "Go", 0);
+    let provider = format!(
+        "model_providers.other={{name=\"Other\",base_url=\"{}/v1\",wire_api=\"responses\",env_key=\"SCRIPTED_API_KEY\"}}",
+        codex.model.url()
+    );
+    let own = ["model_provider=\"other\"", &provider, "features.plugins=false", "analytics.enabled=false"];
+    let isolated = |arguments: &[&str], prompt: &str| {
+        let own: Vec<&str> = own.iter().flat_map(|value| ["--agent-arg", "-c", "--agent-arg", value]).collect();
+        let run = codex.env.command(&["run", "--agent", "codex", "--session", "alone", "--model", "gpt-5.5"]);
+        judged(&codex.env, &run.args(&own).args(arguments).args(&["--", prompt]).run().expect(0))
+    };
+    isolated(&["--isolated"], "First question");
+    isolated(&[], "Second question");
+    let requests = codex.model.requests();
+    assert!(requests[0].says("plugh"), "the user's own is there without the flag");
+    assert!(!requests[1].says("plugh") && !requests[2].says("plugh"));
+    assert!(requests[2].says("First answer."), "its conversation lies in its home");
+    equipment::nothing_is_left(&codex.env);
 }

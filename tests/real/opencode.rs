@@ -4,6 +4,7 @@ use crate::env::{Program, TestEnv, wait_until};
 use crate::events::{completed, course, end, judged, judged_whole, of_type, part};
 use crate::model::{Gate, Model, Reply, Usage};
 use crate::real::codex::{PIXEL, from_base64};
+use crate::real::equipment::{self, SKILL};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::time::{Duration, Instant};
@@ -460,4 +461,62 @@ fn pictures_files_and_the_mode_to_plan() {
     let request = &opencode.model.requests()[0];
     assert!(request.says("data:image/png;base64,") && request.says("remember the milk"));
     assert!(request.says("Plan mode"), "it is told to plan only");
+}
+
+/// What a session is given by `--mcp` and `--skill` is there, also when it goes on without the flags, and nowhere else.
+#[test]
+fn a_server_and_a_skill_of_the_session() {
+    let script = [
+        Reply::new().call("test_shout", json!({"text": "hello"})),
+        done(),
+        Reply::new().call("test_shout", json!({"text": "hello"})),
+        done(),
+    ];
+    let Some(opencode) = OpenCode::start(script) else { return };
+    let flags = [equipment::server(&opencode.env), equipment::skill(&opencode.env)].concat();
+    let flags: Vec<&str> = flags.iter().map(String::as_str).chain(["--allow", "mcp:test/shout"]).collect();
+    for flags in [&flags[..], &["--allow", "mcp:test/shout"]] {
+        let events = run(&opencode, flags, "Shout", 0);
+        assert_eq!(course(&events), "U T+ C P? P!(accept) O M T-(ok,0)");
+        let call = part(completed(&events, "tool_call")[0], "tool_call");
+        assert_eq!((&call["kind"], &call["server"], &call["name"]), (&json!("mcp"), &json!("test"), &json!("shout")));
+        assert_eq!(part(completed(&events, "tool_result")[0], "tool_result")["output"], "HELLO");
+    }
+    for request in opencode.model.requests() {
+        assert!(request.says(SKILL), "the skill is told of: {:#}", request.body);
+    }
+    equipment::nothing_is_left(&opencode.env);
+}
+
+#[test]
+fn a_private_home_hides_the_users_own() {
+    let script = [done(), Reply::new().text("First answer."), Reply::new().text("Second answer.")];
+    let Some(opencode) = OpenCode::start(script) else { return };
+    let folder = opencode.env.home().join(".config/opencode");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("AGENTS.md"), "The word of the user is plugh.").unwrap();
+    run(&opencode, &[], "Go", 0);
+    let isolated = |arguments: &[&str], prompt: &str| {
+        // Where its model is stands in a variable that would be hidden too.
+        let run = opencode.env.command(&["run", "--agent", "opencode", "--session", "alone"]);
+        let run = run.args(&["--env", "OPENCODE_CONFIG_CONTENT"]).args(arguments).args(&["--", prompt]);
+        judged(&opencode.env, &run.patience(Duration::from_secs(120)).run().expect(0))
+    };
+    isolated(&["--isolated"], "First question");
+    isolated(&[], "Second question");
+    let requests = opencode.model.requests();
+    assert!(requests[0].says("plugh"), "the user's own is there without the flag");
+    assert!(!requests[1].says("plugh") && !requests[2].says("plugh"));
+    assert!(requests[2].says("First answer."), "its conversation lies in its home");
+    equipment::nothing_is_left(&opencode.env);
+}
+
+/// OpenCode is told by a variable; the user's own must not be lost over it.
+#[test]
+fn a_variable_of_the_users_is_not_overwritten() {
+    let Some(opencode) = OpenCode::start([]) else { return };
+    let flags = equipment::skill(&opencode.env);
+    let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    let output = opencode.command(&flags, "Go").var("OPENCODE_CONFIG", "/elsewhere/opencode.json").run().expect(2);
+    assert!(output.stderr.contains("OPENCODE_CONFIG"), "{}", output.stderr);
 }

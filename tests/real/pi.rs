@@ -4,6 +4,7 @@ use crate::env::{Program, TestEnv, wait_until};
 use crate::events::{completed, course, end, judged, judged_whole, of_type, part};
 use crate::model::{Gate, Model, Reply, Usage};
 use crate::real::codex::{PIXEL, from_base64};
+use crate::real::equipment::{self, SKILL};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::fs;
@@ -579,4 +580,19 @@ fn dialogs_and_commands_of_the_users_own_extensions() {
     let events = pi.run(&["--on-ask", "deny"], "/greet me", 5);
     assert_eq!(course(&events), "U T+ C Q? Q!(rejected) O C Q? Q!(rejected) O Y T-(denied,5)");
     assert_eq!(part(completed(&events, "system")[0], "text")["text"], "sure: false, name: undefined");
+}
+
+#[test]
+fn a_skill_of_the_session() {
+    let Some(pi) = Pi::start([Reply::new().text("Hello."), Reply::new().text("Hello again.")]) else { return };
+    let flags = equipment::skill(&pi.env);
+    pi.run(&[&flags[0], &flags[1]], "Greet me", 0);
+    pi.run(&[], "Greet me again", 0);
+    for request in pi.model.requests() {
+        assert!(request.says(SKILL), "the skill is told of: {:#}", request.body);
+    }
+    equipment::nothing_is_left(&pi.env);
+    let server = equipment::server(&pi.env);
+    let output = pi.command(&[&server[0], &server[1]], "Go").run().expect(2);
+    assert!(output.stderr.contains("--mcp") && output.stderr.contains("pi"), "{}", output.stderr);
 }

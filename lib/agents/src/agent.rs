@@ -6,6 +6,7 @@ use serde_json::Value;
 use crate::card::Card;
 use crate::credentials::Secret;
 use crate::dialect::Dialect;
+use crate::mcp;
 
 /// One agent. A value without state; there is one static per agent.
 pub trait Agent: Sync {
@@ -56,11 +57,46 @@ pub struct Job {
     pub secret: String,
     /// A key to log in with, for an agent that has no login and takes none from its environment.
     pub api_key: Option<Secret>,
+    /// Servers of the Model Context Protocol for this session, beside the user's own; none where the card says that it has none.
+    pub mcp: Vec<mcp::Server>,
+    /// Skills for this session, likewise.
+    pub skills: Vec<Skill>,
     /// Arguments of the user's for the agent's program.
     pub agent_args: Vec<String>,
     /// The version of this program, for agents that want to know their client.
     pub client_version: String,
 }
+
+/// A folder with a `SKILL.md` and what belongs to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Skill {
+    /// The folder's own name.
+    pub name: String,
+    /// The folder, absolute.
+    pub path: String,
+}
+
+/// Variables that lead some agent to a configuration or a login elsewhere than in its home, so that a private home would not hide it.
+pub const ELSEWHERE: &[&str] = &[
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "XDG_STATE_HOME",
+    "AMP_SETTINGS_FILE",
+    "CLAUDE_CONFIG_DIR",
+    "CODEX_HOME",
+    "CODEX_SQLITE_HOME",
+    "COPILOT_HOME",
+    "CURSOR_CONFIG_DIR",
+    "GEMINI_CLI_HOME",
+    "OPENCODE_AUTH_CONTENT",
+    "OPENCODE_CONFIG",
+    "OPENCODE_CONFIG_CONTENT",
+    "OPENCODE_CONFIG_DIR",
+    "OPENCODE_TEST_HOME",
+    "PI_CODING_AGENT_DIR",
+    "PI_CODING_AGENT_SESSION_DIR",
+];
 
 /// An earlier conversation.
 #[derive(Debug, Clone)]
@@ -84,6 +120,8 @@ pub struct Launch {
     pub unset: Vec<String>,
     /// Files that it needs, laid out in [`Job::folder`] before it starts, for this user's eyes only.
     pub files: Vec<File>,
+    /// Links laid out beside them: the name below [`Job::folder`], and where it leads, absolute.
+    pub links: Vec<(String, String)>,
     /// How it is spoken to.
     pub wire: Wire,
     /// How long it may take to leave after its stdin was closed, in milliseconds.

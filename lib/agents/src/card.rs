@@ -56,6 +56,10 @@ pub struct Capabilities {
     pub max_turns: bool,
     /// It reports money.
     pub cost: bool,
+    /// Servers of the Model Context Protocol can be given to a session.
+    pub mcp: bool,
+    /// Skills can be given to a session.
+    pub skills: bool,
 }
 
 /// The oldest version of an agent that works.
@@ -85,6 +89,8 @@ impl Capabilities {
             (self.deny_message, "deny_message"),
             (self.max_turns, "max_turns"),
             (self.cost, "cost"),
+            (self.mcp, "mcp"),
+            (self.skills, "skills"),
         ]
         .into_iter()
         .filter_map(|(can, name)| can.then_some(name))

@@ -6,6 +6,7 @@ pub mod credentials;
 pub mod dialect;
 mod diff;
 mod jsonrpc;
+pub mod mcp;
 pub mod recipe;
 pub mod registry;
 mod shell;

@@ -13,10 +13,23 @@ pub struct Kept {
     pub effort: Option<String>,
     /// The flags of the last run that a background owner is to have too: permissions, names of variables, limits.
     pub flags: Vec<String>,
+    /// What it was given beside the user's own configuration, or in place of it.
+    pub equipment: Equipment,
     /// The agent's own running totals.
     pub totals: Option<Value>,
     /// What a newer version keeps and this one does not know.
     other: Map<String, Value>,
+}
+
+/// What a session was given by `--mcp`, `--skill` and `--isolated`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Equipment {
+    /// Files of servers, absolute: their content is read at each start, because there may be secrets in it.
+    pub mcp: Vec<String>,
+    /// Folders of skills, absolute.
+    pub skills: Vec<String>,
+    /// It has a private home.
+    pub isolated: bool,
 }
 
 impl Kept {
@@ -29,11 +42,13 @@ impl Kept {
         };
         let (model, mode, effort) = (word("model"), word("mode"), word("effort"));
         let totals = other.remove("totals");
-        let flags = match other.remove("flags") {
-            Some(Value::Array(flags)) => flags.iter().filter_map(|flag| flag.as_str().map(str::to_owned)).collect(),
+        let mut words = |key: &str| match other.remove(key) {
+            Some(Value::Array(words)) => words.iter().filter_map(|word| word.as_str().map(str::to_owned)).collect(),
             Some(_) | None => Vec::new(),
         };
-        Kept { model, mode, effort, flags, totals, other }
+        let (flags, mcp, skills) = (words("flags"), words("mcp"), words("skills"));
+        let isolated = other.remove("isolated") == Some(Value::Bool(true));
+        Kept { model, mode, effort, flags, equipment: Equipment { mcp, skills, isolated }, totals, other }
     }
 
     /// Writes it.
@@ -44,8 +59,14 @@ impl Kept {
                 object.insert(key.to_owned(), json!(value));
             }
         }
-        if !self.flags.is_empty() {
-            object.insert("flags".to_owned(), json!(self.flags));
+        let equipment = &self.equipment;
+        for (key, words) in [("flags", &self.flags), ("mcp", &equipment.mcp), ("skills", &equipment.skills)] {
+            if !words.is_empty() {
+                object.insert(key.to_owned(), json!(words));
+            }
+        }
+        if equipment.isolated {
+            object.insert("isolated".to_owned(), json!(true));
         }
         if let Some(totals) = &self.totals {
             object.insert("totals".to_owned(), totals.clone());
@@ -60,7 +81,11 @@ mod tests {
 
     #[test]
     fn unknown_keys_survive() {
-        let kept = Kept::read(r#"{"model":"m","totals":{"n":1},"flags":["--allow=a:b"],"newer":[1]}"#);
+        let kept = Kept::read(
+            r#"{"model":"m","totals":{"n":1},"flags":["--allow=a:b"],"mcp":["/m"],"skills":["/s"],"isolated":true,"newer":[1]}"#,
+        );
+        let equipment = Equipment { mcp: vec!["/m".to_owned()], skills: vec!["/s".to_owned()], isolated: true };
+        assert_eq!(kept.equipment, equipment);
         assert_eq!(kept.model.as_deref(), Some("m"));
         assert_eq!(Kept::read(&kept.write()), kept);
         assert!(kept.write().contains("newer"));

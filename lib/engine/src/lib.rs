@@ -26,5 +26,5 @@ pub mod turn;
 pub use error::Error;
 pub use failure::Failure;
 pub use journal::Lines;
-pub use kept::Kept;
+pub use kept::{Equipment, Kept};
 pub use places::Places;

@@ -2,8 +2,10 @@
 
 use std::fs::DirBuilder;
 use std::io::{self, Write};
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
+
+use agents::agent::File;
 
 use crate::error::Error;
 
@@ -67,8 +69,14 @@ impl Places {
         self.directory.join("all.bell")
     }
 
-    /// Lays files out for an agent, for this user only; what an earlier one left is removed.
-    pub fn lay_out(&self, uid: &str, files: &[agents::agent::File]) -> Result<(), Error> {
+    /// The private home of a session that has nothing of the user's; it lives as long as the session.
+    pub fn home(&self, uid: &str) -> PathBuf {
+        let home = self.directory.join(format!("{uid}.home"));
+        std::path::absolute(&home).unwrap_or(home)
+    }
+
+    /// Lays files and links out for an agent, for this user only; what an earlier one left is removed.
+    pub fn lay_out(&self, uid: &str, files: &[File], links: &[(String, String)]) -> Result<(), Error> {
         let folder = self.folder(uid);
         self.clear(uid);
         for file in files {
@@ -79,22 +87,25 @@ impl Places {
             let failed = |source| Error::File { doing: "write", path: path.clone(), source };
             host::private::file(&path)?.write_all(&file.bytes).map_err(failed)?;
         }
+        for (name, target) in links {
+            let path = folder.join(name);
+            if let Some(parent) = path.parent() {
+                host::private::directory(parent)?;
+            }
+            symlink(target, &path).map_err(|source| Error::File { doing: "link", path: path.clone(), source })?;
+        }
         Ok(())
     }
 
     /// Removes what was laid out for an agent that has ended.
     pub fn clear(&self, uid: &str) {
-        let folder = self.folder(uid);
-        if let Err(error) = std::fs::remove_dir_all(&folder)
-            && error.kind() != io::ErrorKind::NotFound
-        {
-            log::warn!("{} stays behind: {error}", folder.display());
-        }
+        remove_all(&self.folder(uid));
     }
 
     /// Removes a deleted session's files.
     pub fn remove(&self, uid: &str) {
         self.clear(uid);
+        remove_all(&self.home(uid));
         for path in [self.bell(uid), self.post(uid), self.lock(uid)] {
             if let Err(error) = std::fs::remove_file(&path)
                 && error.kind() != io::ErrorKind::NotFound
@@ -105,11 +116,17 @@ impl Places {
     }
 }
 
+fn remove_all(folder: &Path) {
+    if let Err(error) = std::fs::remove_dir_all(folder)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        log::warn!("{} stays behind: {error}", folder.display());
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
-
-    use agents::agent::File;
 
     use super::*;
 
@@ -119,8 +136,12 @@ mod tests {
         let places = Places::beside(&place.path().join("store.db"));
         places.make().unwrap();
         let file = |path: &str| File { path: path.to_owned(), bytes: b"secret".into() };
-        places.lay_out("u", &[file("old")]).unwrap();
-        places.lay_out("u", &[file("a"), file("deep/er/b")]).unwrap();
+        places.lay_out("u", &[file("old")], &[]).unwrap();
+        let skill = place.path().join("skill");
+        std::fs::create_dir(&skill).unwrap();
+        std::fs::write(skill.join("SKILL.md"), "theirs").unwrap();
+        let link = ("links/skill".to_owned(), skill.to_string_lossy().into_owned());
+        places.lay_out("u", &[file("a"), file("deep/er/b")], &[link]).unwrap();
         let folder = places.folder("u");
         assert!(!folder.join("old").exists(), "what an earlier agent had stayed");
         for (name, mode) in [("", 0o700), ("a", 0o600), ("deep", 0o700), ("deep/er/b", 0o600)] {
@@ -128,8 +149,10 @@ mod tests {
             assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, mode, "{name}");
         }
         assert_eq!(std::fs::read(folder.join("deep/er/b")).unwrap(), b"secret");
+        assert_eq!(std::fs::read(folder.join("links/skill/SKILL.md")).unwrap(), b"theirs");
         places.clear("u");
         assert!(!folder.exists());
+        assert!(skill.join("SKILL.md").exists(), "what a link led to went with it");
         places.clear("u");
     }
 }

@@ -33,7 +33,7 @@ use crate::ask;
 use crate::attach::attachments;
 use crate::error::Error;
 use crate::journal::{Journal, Lines};
-use crate::kept::Kept;
+use crate::kept::{Equipment, Kept};
 use crate::owner::{MARK, Owned};
 use crate::peer::{Peer, Word};
 use crate::places::Places;
@@ -58,6 +58,8 @@ pub struct Run {
     pub prompt: Option<Opening>,
     /// For how long the owner stays.
     pub stay: Stay,
+    /// What the session has beside the user's own configuration, or in place of it.
+    pub equipment: Equipment,
     /// Flags that a background owner after this one is to have too.
     pub flags: Vec<String>,
     /// Called once the session is held and its first prompt is stored.
@@ -151,7 +153,7 @@ const BATCH: usize = 1 << 20;
 ///
 /// # Errors
 /// When the store or a file fails; the agent is ended all the same, and recovery writes the missing end later.
-pub fn run(owned: Owned, run: Run, screen: &mut dyn Screen) -> Result<RunEnd, Error> {
+pub fn run(owned: Owned, mut run: Run, screen: &mut dyn Screen) -> Result<RunEnd, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(|source| Error::File {
         doing: "start a runtime for",
         path: run.program.clone(),
@@ -173,6 +175,12 @@ pub fn run(owned: Owned, run: Run, screen: &mut dyn Screen) -> Result<RunEnd, Er
     let places = Places::beside(journal.store_path());
     let uid = journal.session().uid.clone();
     let folder = places.folder(&uid).to_string_lossy().into_owned();
+    if run.equipment.isolated {
+        let home = places.home(&uid);
+        host::private::directory(&home)?;
+        run.env.retain(|(name, _)| name != "HOME");
+        run.env.push(("HOME".into(), home.into()));
+    }
     let job = Job { resume, folder, secret: host::secret::new()?, ..run.job.clone() };
     let mut conductor = Conductor {
         places,
@@ -379,9 +387,9 @@ impl Conductor<'_> {
         self.journal.set_mask(&self.run.secrets.iter().cloned().chain(password).collect::<Vec<_>>());
         let uid = self.journal.session().uid.clone();
         // What is laid out goes with the agent that needs it.
-        let files = (!launch.files.is_empty()).then(|| launch.files.clone());
+        let laid = !launch.files.is_empty() || !launch.links.is_empty();
         let wire = launch.wire.clone();
-        let laid_out = files.as_ref().map_or(Ok(()), |files| self.places.lay_out(&uid, files));
+        let laid_out = if laid { self.places.lay_out(&uid, &launch.files, &launch.links) } else { Ok(()) };
         let spec = spec(&self.run, &self.job, launch, self.journal.session());
         let result = match laid_out.and_then(|()| Ok(Unit::spawn(&spec, lock)?)) {
             Ok(unit) => {
@@ -400,7 +408,7 @@ impl Conductor<'_> {
                 Ok(())
             }
         };
-        if files.is_some() {
+        if laid {
             self.places.clear(&uid);
         }
         result?;
@@ -487,6 +495,7 @@ impl Conductor<'_> {
         self.kept.mode.clone_from(&self.job.mode);
         self.kept.effort.clone_from(&self.job.effort);
         self.kept.flags.clone_from(&self.run.flags);
+        self.kept.equipment.clone_from(&self.run.equipment);
         self.journal.set_settings(self.kept.write());
         self.next_prompt();
     }

@@ -307,6 +307,8 @@ fn job(line: &str) -> Job {
         }),
         secret: "secret".into(),
         api_key: None,
+        mcp: Vec::new(),
+        skills: Vec::new(),
         agent_args: Vec::new(),
         folder: "/files".into(),
         client_version: "0.0.0".into(),

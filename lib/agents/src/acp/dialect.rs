@@ -1,6 +1,6 @@
 //! A conversation in the Agent Client Protocol as a state machine: the session, its turns, its texts, its settings.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use schema::event::{Cause, Cost, CostBasis};
@@ -17,6 +17,7 @@ use crate::dialect::{
     Timer, Verdict,
 };
 use crate::jsonrpc::{self, Calls};
+use crate::mcp::{Reach, Server};
 
 /// When a turn that nobody asked for is over: the protocol has no word for it.
 const QUIET: Timer = Timer(1);
@@ -139,7 +140,11 @@ impl Conversation {
     fn begin(&mut self, effects: &mut Vec<Effect>) {
         let can = &self.agent["agentCapabilities"];
         let sessions = &can["sessionCapabilities"];
-        let mut params = json!({ "cwd": self.job.cwd, "mcpServers": [] });
+        let servers = match self.servers() {
+            Ok(servers) => servers,
+            Err(what) => return self.give_up(&what, effects),
+        };
+        let mut params = json!({ "cwd": self.job.cwd, "mcpServers": servers });
         let (method, purpose) = match &self.job.resume {
             None => ("session/new", Call::New),
             Some(resume) => {
@@ -158,6 +163,27 @@ impl Conversation {
             }
         };
         self.call(method, &params, purpose, effects);
+    }
+
+    /// The session's servers as the protocol wants them; what the agent cannot use.
+    fn servers(&self) -> Result<Vec<Value>, String> {
+        let can = &self.agent["agentCapabilities"]["mcpCapabilities"];
+        let pairs = |map: &BTreeMap<String, String>| -> Vec<Value> {
+            map.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect()
+        };
+        let server = |server: &Server| match &server.reach {
+            Reach::Program { command, args, env } => {
+                Ok(json!({ "name": server.name, "command": command, "args": args, "env": pairs(env) }))
+            }
+            Reach::Address { url, headers, sse } => {
+                let way = if *sse { "sse" } else { "http" };
+                if can[way] != true {
+                    return Err(format!("use the MCP server `{}`: it does not speak {way}", server.name));
+                }
+                Ok(json!({ "type": way, "name": server.name, "url": url, "headers": pairs(headers) }))
+            }
+        };
+        self.job.mcp.iter().map(server).collect()
     }
 
     fn give_up(&self, what: &str, effects: &mut Vec<Effect>) {

@@ -114,6 +114,8 @@ pub(crate) const CAN: Capabilities = Capabilities {
     deny_message: false,
     max_turns: false,
     cost: true,
+    mcp: true,
+    skills: false,
 };
 
 impl Agent for Acp {

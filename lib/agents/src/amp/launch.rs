@@ -3,6 +3,7 @@
 use schema::event::PermissionMode;
 
 use crate::agent::{File, Job, Launch};
+use crate::mcp;
 
 /// Arguments, environment and files.
 pub(super) fn launch(job: &Job) -> Launch {
@@ -17,6 +18,11 @@ pub(super) fn launch(job: &Job) -> Launch {
         args.extend(["--settings-file".to_owned(), format!("{}/amp.json", job.folder)]);
         let settings = br#"{"amp.dangerouslyAllowAll":true}"#.to_vec();
         files.push(File { path: "amp.json".to_owned(), bytes: settings });
+    }
+    if !job.mcp.is_empty() {
+        args.extend(["--mcp-config".to_owned(), format!("{}/mcp.json", job.folder)]);
+        let servers = mcp::file(&job.mcp)["mcpServers"].to_string();
+        files.push(File { path: "mcp.json".to_owned(), bytes: servers.into_bytes() });
     }
     args.extend(job.agent_args.iter().cloned());
     // Without a login it opens a browser, on whatever machine it is.

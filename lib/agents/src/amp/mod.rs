@@ -38,6 +38,8 @@ static CARD: Card = Card {
         deny_message: false,
         max_turns: false,
         cost: false,
+        mcp: true,
+        skills: false,
     },
     install: &recipe::AMP,
 };

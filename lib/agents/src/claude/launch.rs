@@ -2,7 +2,8 @@
 
 use schema::event::PermissionMode;
 
-use crate::agent::{Job, Launch};
+use crate::agent::{File, Job, Launch};
+use crate::mcp;
 
 /// Arguments and environment.
 pub(super) fn launch(job: &Job) -> Launch {
@@ -34,6 +35,19 @@ pub(super) fn launch(job: &Job) -> Launch {
     if job.resume.as_ref().is_some_and(|resume| resume.fork) {
         args.push("--fork-session".to_owned());
     }
+    let (mut files, mut links) = (Vec::new(), Vec::new());
+    if !job.mcp.is_empty() {
+        // Its option takes any number of values: without the `=` it would take what follows, too.
+        args.push(format!("--mcp-config={}/mcp.json", job.folder));
+        files.push(File { path: "mcp.json".to_owned(), bytes: mcp::file(&job.mcp).to_string().into_bytes() });
+    }
+    if !job.skills.is_empty() {
+        // A plugin is what it loads for one session only; a skill of it is called `session:NAME`.
+        args.push(format!("--plugin-dir={}/plugin", job.folder));
+        let manifest = br#"{"name":"session"}"#.to_vec();
+        files.push(File { path: "plugin/.claude-plugin/plugin.json".to_owned(), bytes: manifest });
+        links.extend(job.skills.iter().map(|skill| (format!("plugin/skills/{}", skill.name), skill.path.clone())));
+    }
     args.extend(job.agent_args.iter().cloned());
     let mut env = vec![
         // It would replace itself in the middle of a run.
@@ -48,7 +62,7 @@ pub(super) fn launch(job: &Job) -> Launch {
     // What a Claude Code above us says of itself is not for this one.
     let unset = ["CLAUDECODE", "CLAUDE_CODE_ENTRYPOINT", "CLAUDE_CODE_SESSION_ID"].map(str::to_owned).into();
     // It leaves within 50 ms of the end of its input, once its turn is over.
-    Launch { args, env, unset, eof_ms: 2000, term_ms: 1500, ..Launch::default() }
+    Launch { args, env, unset, files, links, eof_ms: 2000, term_ms: 1500, ..Launch::default() }
 }
 
 /// Its permission mode while it does not plan: one that asks us, and never `dontAsk`, which refuses by itself.

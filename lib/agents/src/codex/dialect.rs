@@ -8,7 +8,7 @@ use schema::item::{ContentPart, ItemKind, ItemStatus, Role, StatusLabel};
 use schema::outcome::ErrorCode;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::items::Known;
 use super::requests::Pending;
@@ -19,6 +19,7 @@ use crate::dialect::{
     Timer, Verdict,
 };
 use crate::jsonrpc::{Calls, notify};
+use crate::mcp::{Reach, Server};
 
 /// When commands that do not end are waited for no longer.
 const CLEANED: Timer = Timer(1);
@@ -72,6 +73,7 @@ struct Counter {
 enum Call {
     Initialize,
     Login,
+    Skills,
     Thread,
     Turn(OrderId),
     Compact(OrderId),
@@ -175,8 +177,17 @@ impl Conversation {
                 let params = json!({ "type": "apiKey", "apiKey": key.0 });
                 self.call("account/login/start", &params, Call::Login, effects);
             }
-            None => self.begin_thread(effects),
+            None => self.begin_session(effects),
         }
+    }
+
+    /// Says where the session's skills lie, and begins the thread.
+    fn begin_session(&mut self, effects: &mut Vec<Effect>) {
+        if self.job.skills.is_empty() {
+            return self.begin_thread(effects);
+        }
+        let params = json!({ "extraRoots": [format!("{}/skills", self.job.folder)] });
+        self.call("skills/extraRoots/set", &params, Call::Skills, effects);
     }
 
     fn begin_thread(&mut self, effects: &mut Vec<Effect>) {
@@ -184,6 +195,11 @@ impl Conversation {
         let mut params = json!({ "cwd": self.job.cwd, "approvalPolicy": policy, "sandbox": sandbox });
         if let Some(model) = &self.job.model {
             params["model"] = json!(model);
+        }
+        match servers(&self.job.mcp) {
+            Ok(servers) if servers.is_empty() => {}
+            Ok(servers) => params["config"] = Value::Object(servers),
+            Err(message) => return effects.push(Effect::End(Some(Fault::new(ErrorCode::BadRequest, message)))),
         }
         let method = match &self.job.resume {
             None => "thread/start",
@@ -200,12 +216,13 @@ impl Conversation {
         let Some(call) = self.calls.answered(id) else { return false };
         match (call, result) {
             (Call::Initialize, Ok(_)) => self.log_in(effects),
-            (Call::Login, Ok(_)) => self.begin_thread(effects),
+            (Call::Login, Ok(_)) => self.begin_session(effects),
+            (Call::Skills, Ok(_)) => self.begin_thread(effects),
             (Call::Login, Err(error)) => {
                 // It may work without, as where the user's own provider has a key.
                 let why = fault_of_answer(error).message;
                 self.system(format!("Codex did not take the key that was handed over: {why}"), None, effects);
-                self.begin_thread(effects);
+                self.begin_session(effects);
             }
             (Call::Thread, Ok(answer)) => match serde_json::from_str::<wire::ThreadAnswer>(answer.get()) {
                 Ok(answer) => self.thread_ready(answer, effects),
@@ -231,7 +248,9 @@ impl Conversation {
                 effects.push(Effect::Refused(order, fault_of_answer(error)));
             }
             (Call::Steer(order), Err(error)) => effects.push(Effect::Refused(order, fault_of_answer(error))),
-            (Call::Initialize | Call::Thread, Err(error)) => effects.push(Effect::End(Some(fault_of_answer(error)))),
+            (Call::Initialize | Call::Skills | Call::Thread, Err(error)) => {
+                effects.push(Effect::End(Some(fault_of_answer(error))))
+            }
             // The turn was over already, or nothing was left to clean.
             (Call::Interrupt | Call::Clean, Err(_)) => {}
         }
@@ -684,4 +703,22 @@ fn fault_of_answer(error: &Value) -> Fault {
     };
     let code = wire::code_of(&turn_error);
     Fault::new(if code == ErrorCode::Other { ErrorCode::BadRequest } else { code }, message)
+}
+
+/// Servers as overrides of its configuration: each key is a path in it, so that the user's own stay.
+fn servers(servers: &[Server]) -> Result<Map<String, Value>, String> {
+    let entry = |server: &Server| {
+        let value = match &server.reach {
+            Reach::Program { command, args, env } => json!({ "command": command, "args": args, "env": env }),
+            Reach::Address { url, headers, sse: false } => json!({ "url": url, "http_headers": headers }),
+            Reach::Address { sse: true, .. } => {
+                return Err(format!(
+                    "Codex cannot use the MCP server `{}`: it knows stdio and http, no sse",
+                    server.name
+                ));
+            }
+        };
+        Ok((format!("mcp_servers.{}", server.name), value))
+    };
+    servers.iter().map(entry).collect()
 }

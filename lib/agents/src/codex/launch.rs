@@ -11,6 +11,8 @@ pub(super) fn launch(job: &Job) -> Launch {
         args.extend(["-c", "cli_auth_credentials_store=\"ephemeral\""].map(str::to_owned));
     }
     args.extend(job.agent_args.iter().cloned());
+    // Where it looks for skills is told in `begin_thread`.
+    let links = job.skills.iter().map(|skill| (format!("skills/{}", skill.name), skill.path.clone())).collect();
     // It leaves within 100 ms of the end of its input, and takes its commands along.
-    Launch { args, eof_ms: 2000, term_ms: 1500, ..Launch::default() }
+    Launch { args, links, eof_ms: 2000, term_ms: 1500, ..Launch::default() }
 }

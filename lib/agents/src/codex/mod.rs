@@ -39,6 +39,8 @@ static CARD: Card = Card {
         deny_message: false,
         max_turns: false,
         cost: false,
+        mcp: true,
+        skills: true,
     },
     install: &recipe::CODEX,
 };

@@ -119,6 +119,8 @@ mod tests {
             }),
             secret: String::new(),
             api_key: None,
+            mcp: Vec::new(),
+            skills: Vec::new(),
             agent_args: Vec::new(),
             folder: "/files".to_owned(),
             client_version: "0".to_owned(),

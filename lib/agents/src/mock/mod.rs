@@ -40,6 +40,8 @@ static CARD: Card = Card {
         deny_message: true,
         max_turns: true,
         cost: true,
+        mcp: false,
+        skills: false,
     },
     install: &recipe::MOCK,
 };

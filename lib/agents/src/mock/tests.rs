@@ -48,6 +48,8 @@ impl Rehearsal {
             resume: None,
             secret: String::new(),
             api_key: None,
+            mcp: Vec::new(),
+            skills: Vec::new(),
             agent_args: Vec::new(),
             folder: "/files".to_owned(),
             client_version: "0".to_owned(),

@@ -3,7 +3,8 @@
 use schema::event::PermissionMode;
 use serde_json::{Map, Value, json};
 
-use crate::agent::{Job, Launch, Wire};
+use crate::agent::{File, Job, Launch, Wire};
+use crate::mcp::Reach;
 
 /// Its default name for Basic authentication.
 const USER: &str = "opencode";
@@ -26,6 +27,12 @@ pub(super) fn launch(job: &Job) -> Launch {
             rules.iter().map(|(name, action)| ((*name).to_owned(), json!(action))).collect();
         env.push(("OPENCODE_PERMISSION".to_owned(), Value::from(rules).to_string()));
     }
+    let mut files = Vec::new();
+    if !job.mcp.is_empty() || !job.skills.is_empty() {
+        // It is merged into the user's and the project's own.
+        env.push(("OPENCODE_CONFIG".to_owned(), format!("{}/opencode.json", job.folder)));
+        files.push(File { path: "opencode.json".to_owned(), bytes: configuration(job).to_string().into_bytes() });
+    }
     let wire = Wire::Http {
         ready: "opencode server listening on ".to_owned(),
         events: "/event".to_owned(),
@@ -33,7 +40,22 @@ pub(super) fn launch(job: &Job) -> Launch {
         password: job.secret.clone(),
     };
     // The end of its input says nothing to it; SIGTERM ends it at once.
-    Launch { args, env, wire, eof_ms: 0, term_ms: 3000, ..Launch::default() }
+    Launch { args, env, files, wire, eof_ms: 0, term_ms: 3000, ..Launch::default() }
+}
+
+/// The session's servers and skills in its own words.
+fn configuration(job: &Job) -> Value {
+    let server = |reach: &Reach| match reach {
+        Reach::Program { command, args, env } => {
+            let command: Vec<&String> = std::iter::once(command).chain(args).collect();
+            json!({ "type": "local", "command": command, "environment": env })
+        }
+        // It finds out by itself which of the two ways an address speaks.
+        Reach::Address { url, headers, sse: _ } => json!({ "type": "remote", "url": url, "headers": headers }),
+    };
+    let servers: Map<String, Value> = job.mcp.iter().map(|one| (one.name.clone(), server(&one.reach))).collect();
+    let skills: Vec<&String> = job.skills.iter().map(|skill| &skill.path).collect();
+    json!({ "mcp": servers, "skills": { "paths": skills } })
 }
 
 /// What is allowed, asked or denied, by name of the permission; the last that fits decides. Nothing where OpenCode's own

@@ -39,6 +39,8 @@ static CARD: Card = Card {
         deny_message: true,
         max_turns: false,
         cost: true,
+        mcp: true,
+        skills: true,
     },
     install: &recipe::OPENCODE,
 };

@@ -23,6 +23,7 @@ pub(super) fn launch(job: &Job) -> Launch {
         let flag = if resume.fork { "--fork" } else { "--session-id" };
         args.extend([flag.to_owned(), resume.native_session_id.clone()]);
     }
+    args.extend(job.skills.iter().flat_map(|skill| ["--skill".to_owned(), skill.path.clone()]));
     args.extend(job.agent_args.iter().cloned());
     let asks = match job.permission_mode {
         PermissionMode::ReadOnly | PermissionMode::Ask | PermissionMode::AcceptEdits => true,

@@ -43,6 +43,8 @@ static CARD: Card = Card {
         deny_message: true,
         max_turns: false,
         cost: true,
+        mcp: false,
+        skills: true,
     },
     install: &recipe::PI,
 };

@@ -76,7 +76,7 @@ enum Command {
     Credentials(credentials::CredentialsArgs),
     /// Processes that outlive the command that started them: logs, input, terminals, limits
     Proc(proc::ProcArgs),
-    /// Files of a sandbox: list, find, read, write, move, copy, remove, hash
+    /// Files of a sandbox: list, search, read, write, move, copy, remove, watch, patch, as archives
     Fs(fs::FsArgs),
     /// Install agents: fetched, checked by hash, without Node
     InstallAgent(install_agent::InstallAgentArgs),

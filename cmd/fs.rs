@@ -11,10 +11,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand, ValueEnum};
 use engine::Failure;
-use files::{Algorithm, Error, Made, Range, Root, Walk, WriteOptions};
+use files::{Algorithm, Error, Grep, Made, Packing, Range, Root, UploadOptions, Walk, WriteOptions};
 use host::env::{Name, var};
 use schema::Timestamp;
-use schema::file::{FileError, FileErrorCode, FileType};
+use schema::file::{FileError, FileErrorCode, FileMatch, FileMatchKind, FileType};
 use schema::record::ErrorKind;
 
 use crate::context::Context;
@@ -63,6 +63,27 @@ enum Verb {
     /// The bytes of a file on stdout
     #[command(before_help = "Examples:\n  sandbox-agent fs read app.log --tail 4096")]
     Read(ReadArgs),
+    /// Lines that match a pattern, one JSON line each
+    #[command(
+        before_help = "Examples:\n  sandbox-agent fs grep 'TODO' --glob '*.rs' | jq -r '\"\\(.path):\\(.line)\"'\n  sandbox-agent fs grep -F 'a.b(' src --context 2"
+    )]
+    Grep(GrepArgs),
+    /// A directory or file on stdout as an archive, streamed
+    #[command(
+        before_help = "Examples:\n  sandbox-agent fs download src > src.tar.zst\n  sandbox-agent fs download src --format tar | tar tv"
+    )]
+    Download {
+        /// What
+        path: PathBuf,
+        /// How to pack it
+        #[arg(long, value_enum, default_value = "zstd")]
+        format: FormatName,
+    },
+    /// Take in an archive from stdin: tar, plain, gzip or zstd
+    #[command(
+        before_help = "Examples:\n  sandbox-agent fs upload dest < src.tar.zst\n  git archive HEAD | sandbox-agent fs --root /workspace upload src --overwrite"
+    )]
+    Upload(UploadArgs),
     /// Write a file at once: whoever reads sees the old content or the new one
     #[command(before_help = "Examples:\n  date | sandbox-agent fs write --mode 600 state/now.txt -")]
     Write(WriteArgs),
@@ -172,6 +193,82 @@ struct LsArgs {
     /// As the directory has them: constant memory, whatever its size
     #[arg(long)]
     unsorted: bool,
+}
+
+#[derive(Debug, Args)]
+struct GrepArgs {
+    /// A regular expression, for one line at a time
+    pattern: String,
+    /// Files, and directories with all below them
+    #[arg(default_value = ".")]
+    paths: Vec<PathBuf>,
+    /// Only files that match: with a slash the path below the directory, without one the name (repeatable)
+    #[arg(long, value_name = "PATTERN")]
+    glob: Vec<String>,
+    /// The pattern is the text itself
+    #[arg(short = 'F', long)]
+    fixed_strings: bool,
+    /// Upper and lower case are the same
+    #[arg(short, long)]
+    ignore_case: bool,
+    /// Only whole words
+    #[arg(short, long)]
+    word: bool,
+    /// So many lines before and after each match
+    #[arg(long, value_name = "N")]
+    context: Option<usize>,
+    /// So many lines before each match
+    #[arg(long, value_name = "N")]
+    before: Option<usize>,
+    /// So many lines after each match
+    #[arg(long, value_name = "N")]
+    after: Option<usize>,
+    /// Only the files in which something matches
+    #[arg(short = 'l', long)]
+    files: bool,
+    /// At most so many matches (with --files: files) in all
+    #[arg(long, value_name = "N")]
+    limit: Option<u64>,
+    /// Files with zero bytes too
+    #[arg(long)]
+    binary: bool,
+    /// Names that begin with a dot too
+    #[arg(long)]
+    hidden: bool,
+    /// Leave out what .gitignore files say
+    #[arg(long)]
+    gitignore: bool,
+    /// As the directory has them
+    #[arg(long)]
+    unsorted: bool,
+}
+
+#[derive(Debug, Args)]
+struct UploadArgs {
+    /// The directory: made where it is missing; else what the archive holds is moved into it
+    path: PathBuf,
+    /// The archive is this file
+    #[arg(long, value_name = "FILE")]
+    from_file: Option<PathBuf>,
+    /// Files that are there already may be replaced
+    #[arg(long)]
+    overwrite: bool,
+    /// Read and judge it all, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// At most so many bytes, unpacked
+    #[arg(long, value_name = "SIZE", value_parser = crate::proc::size, default_value = "16G")]
+    max_bytes: u64,
+    /// At most so many files, directories and links
+    #[arg(long, value_name = "N", default_value_t = 1_000_000)]
+    max_entries: u64,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum FormatName {
+    Tar,
+    Gzip,
+    Zstd,
 }
 
 #[derive(Debug, Args)]
@@ -285,6 +382,9 @@ impl Clerk {
             Verb::Find(args) => self.list(root, args, true, true),
             Verb::Stat { paths } => self.each(paths, |path| files::stat(root, path)),
             Verb::Read(args) => self.read(root, args),
+            Verb::Grep(args) => self.grep(root, args),
+            Verb::Download { path, format } => self.download(root, path, *format),
+            Verb::Upload(args) => self.upload(root, args),
             Verb::Write(args) => self.write(root, args),
             Verb::Rm { paths, recursive, dry_run } => {
                 let how = Made { recursive: *recursive, dry_run: *dry_run, ..Made::default() };
@@ -382,6 +482,94 @@ impl Clerk {
         }
     }
 
+    fn grep(&mut self, root: &Root, args: &GrepArgs) -> Result<(), Error> {
+        let context = args.context.unwrap_or(0);
+        let what = Grep {
+            pattern: args.pattern.clone(),
+            fixed: args.fixed_strings,
+            ignore_case: args.ignore_case,
+            word: args.word,
+            before: args.before.unwrap_or(context),
+            after: args.after.unwrap_or(context),
+            names_only: args.files,
+            binary: args.binary,
+            files: Walk {
+                hidden: args.hidden,
+                gitignore: args.gitignore,
+                unsorted: args.unsorted,
+                globs: args.glob.clone(),
+                ..Walk::default()
+            },
+        };
+        let mut left = args.limit.unwrap_or(u64::MAX);
+        let mut found = false;
+        for path in &args.paths {
+            let clerk = std::cell::RefCell::new(&mut *self);
+            let path = clerk.borrow().path(path)?;
+            let mut each = |record: FileMatch| {
+                if matches!(record.kind, FileMatchKind::Match | FileMatchKind::File) {
+                    left -= 1;
+                }
+                clerk.borrow_mut().print(&record) && left > 0
+            };
+            match files::grep(root, &path, &what, &mut each, &mut |error| clerk.borrow_mut().fail(&error)) {
+                Ok(matched) => found |= matched,
+                Err(error) => self.fail(&error),
+            }
+        }
+        if !found && self.code == 0 {
+            self.code = 1;
+        }
+        Ok(())
+    }
+
+    fn download(&mut self, root: &Root, path: &Path, format: FormatName) -> Result<(), Error> {
+        let packing = match format {
+            FormatName::Tar => Packing::None,
+            FormatName::Gzip => Packing::Gzip,
+            FormatName::Zstd => Packing::Zstd,
+        };
+        let path = self.path(path)?;
+        let mut progress = Progress::new("packed");
+        let mut troubles = Vec::new();
+        let mut begun = false;
+        let done = out::raw(|stdout| {
+            let mut stdout = Begun { stdout, begun: &mut begun };
+            let trouble = &mut |error| troubles.push(error);
+            Ok(files::download(root, &path, packing, &mut stdout, &mut |bytes| progress.add(bytes), trouble))
+        });
+        drop(progress);
+        for error in troubles
+            .iter()
+            .chain(done.map_err(|source| Error::Kernel { action: "download", path, source })?.as_ref().err())
+        {
+            if !is_left(error) {
+                // Among the bytes of an archive no line must stand.
+                self.fail_to(error, !begun);
+            }
+        }
+        Ok(())
+    }
+
+    fn upload(&mut self, root: &Root, args: &UploadArgs) -> Result<(), Error> {
+        let path = self.path(&args.path)?;
+        let mut input = match &args.from_file {
+            Some(file) => files::open_range(root, &self.path(file)?, Range::default())?.into_inner(),
+            None => stdin()?,
+        };
+        let options = UploadOptions {
+            overwrite: args.overwrite,
+            dry_run: args.dry_run,
+            most_bytes: args.max_bytes,
+            most_entries: args.max_entries,
+        };
+        let mut progress = Progress::new("unpacked");
+        let change = files::upload(root, &path, &mut input, options, &mut |bytes| progress.add(bytes))?;
+        drop(progress);
+        self.print(&change);
+        Ok(())
+    }
+
     fn write(&mut self, root: &Root, args: &WriteArgs) -> Result<(), Error> {
         let path = self.path(&args.path)?;
         let mut content = match &args.from_file {
@@ -407,6 +595,10 @@ impl Clerk {
 
     /// A line for programs, a sentence for people; the first failure is the exit code.
     fn fail(&mut self, error: &Error) {
+        self.fail_to(error, true);
+    }
+
+    fn fail_to(&mut self, error: &Error, for_programs: bool) {
         let code = error.code();
         let mut message = format!("failed to {error}");
         if let Some(source) = std::error::Error::source(error) {
@@ -421,11 +613,35 @@ impl Clerk {
             exit_code: code.exit_code(),
             hint: None,
         };
-        self.print(&line);
+        if for_programs {
+            self.print(&line);
+        }
         out::complain(&format!("error: {}", message.escape_debug()));
         if self.code == 0 {
             self.code = code.exit_code();
         }
+    }
+}
+
+/// Whether the reader of our stdout has left: then nothing failed.
+fn is_left(error: &Error) -> bool {
+    matches!(error, Error::Kernel { source, .. } if source.kind() == io::ErrorKind::BrokenPipe)
+}
+
+/// Remembers whether anything was written.
+struct Begun<'w> {
+    stdout: &'w mut File,
+    begun: &'w mut bool,
+}
+
+impl Write for Begun<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        *self.begun = true;
+        self.stdout.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stdout.flush()
     }
 }
 

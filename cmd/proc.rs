@@ -876,7 +876,7 @@ fn signal(text: &str) -> Result<i32, String> {
 }
 
 /// A size such as `4096`, `64K`, `512M`, `2G`, in bytes; the letters stand for powers of 1024.
-fn size(text: &str) -> Result<u64, String> {
+pub(crate) fn size(text: &str) -> Result<u64, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let factor = match text[digits..].to_ascii_uppercase().trim_end_matches("IB").trim_end_matches('B') {
         "" => 1,

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::env::{Output, TestEnv};
 
 /// The error line, which also stands on stderr.
-fn refused(output: &Output, exit_code: i32, code: &str) {
+pub(crate) fn refused(output: &Output, exit_code: i32, code: &str) {
     assert_eq!(output.code(), exit_code, "{}\n{}", output.text(), output.stderr);
     let line = output.lines().pop().unwrap_or_else(|| panic!("no line: {}", output.stderr));
     assert_eq!((line["type"].as_str(), line["code"].as_str()), (Some("error"), Some(code)), "{line}");
@@ -19,7 +19,7 @@ fn refused(output: &Output, exit_code: i32, code: &str) {
     assert_eq!(output.stderr.lines().count(), 1, "{}", output.stderr);
 }
 
-fn one(output: Output) -> Value {
+pub(crate) fn one(output: Output) -> Value {
     let lines = output.expect(0).lines();
     assert_eq!(lines.len(), 1, "{lines:?}");
     lines.into_iter().next().unwrap()
@@ -92,6 +92,25 @@ fn each_verb_meets_each_kind_of_file() {
         (&["ln", "--hard", "missing", "new"], 3, "not_found"),
         (&["chmod", "600", "missing"], 3, "not_found"),
         (&["touch", "file/x"], 1, "not_a_directory"),
+        (&["grep", "x", "fifo"], 1, "special_file"),
+        (&["grep", "x", "dangling"], 3, "not_found"),
+        (&["grep", "x", "loop"], 1, "loop"),
+        (&["grep", "x", &long], 1, "name_too_long"),
+        (&["grep", "x", &deep], 1, "name_too_long"),
+        (&["download", "missing"], 3, "not_found"),
+        (&["download", "dangling"], 3, "not_found"),
+        (&["download", "socket"], 1, "special_file"),
+        (&["download", "loop"], 1, "loop"),
+        (&["download", &long], 1, "name_too_long"),
+        (&["upload", "file"], 1, "not_a_directory"),
+        (&["upload", "file/x"], 1, "not_a_directory"),
+        (&["upload", "dangling"], 1, "exists"),
+        (&["upload", "loop"], 1, "loop"),
+        (&["upload", "fifo"], 1, "not_a_directory"),
+        (&["upload", "empty", "--from-file", "file"], 1, "bad_input"),
+        (&["upload", "empty", "--from-file", "missing"], 3, "not_found"),
+        (&["upload", "empty", "--from-file", "fifo"], 1, "special_file"),
+        (&["upload", &long], 1, "name_too_long"),
     ];
     // (What is refused late was staged beside its destination: that touches the directory's time.)
     let listing = || {
@@ -240,6 +259,70 @@ fn lists_are_filtered() {
 }
 
 #[test]
+fn lines_are_found() {
+    let env = TestEnv::new();
+    let long = "x".repeat(300_000);
+    env.write("a.txt", "one\ntwo TODO\nthree\nfour\nTODO five TODO\nsix");
+    env.write("b.rs", format!("{long}\nfn todo() {{}}\r\n{long} TODO\n"));
+    env.write("bytes", b"caf\xe9 TODO\n");
+    env.write("binary", b"TODO\0TODO\n");
+    env.write(".hidden", "TODO\n");
+    env.write("many", (1..=200_000).map(|number| format!("line {number}\n")).collect::<String>());
+    let grep = |words: &[&str]| env.run(&[&["fs", "grep"], words].concat()).expect(0).lines();
+    let places = |words: &[&str]| {
+        let place = |line: &Value| format!("{}:{}", line["path"].as_str().unwrap(), line["line"]);
+        grep(words).iter().map(place).collect::<Vec<_>>()
+    };
+    assert_eq!(places(&["TODO"]), ["a.txt:2", "a.txt:5", "b.rs:3", "bytes:1"]);
+    assert_eq!(
+        places(&["todo", "-i", "--hidden", "--glob", "*.rs", "--glob", ".h*"]),
+        [".hidden:1", "b.rs:2", "b.rs:3"]
+    );
+    let five = &grep(&["TODO", "a.txt"])[1];
+    assert_eq!(five["text"], "TODO five TODO");
+    assert_eq!((five["offset"].as_u64(), five["matches"].to_string().as_str()), (Some(24), "[[0,4],[10,14]]"));
+    let around: Vec<String> = grep(&["TODO", "a.txt", "--context", "1"])
+        .iter()
+        .map(|line| format!("{}{}", &line["type"].as_str().unwrap()[..1], line["line"]))
+        .collect();
+    assert_eq!(around, ["c1", "m2", "c3", "c4", "m5", "c6"]);
+    let line = &grep(&["TODO", "bytes"])[0];
+    assert_eq!((line["text"].as_str(), line["text_bytes"].as_str()), (Some("caf\u{fffd} TODO"), Some("Y2Fm6SBUT0RP")));
+    let line = &grep(&["TODO$", "b.rs"])[0];
+    assert_eq!((line["truncated"].as_bool(), line["text"].as_str().unwrap().len()), (Some(true), 16384));
+    // Over the borders of what is read at once: each number, each offset, each line before.
+    let all = grep(&["7$", "many", "--before", "1"]);
+    assert_eq!(all.len(), 40_000);
+    for line in &all {
+        let (number, text) = (line["line"].as_u64().unwrap(), line["text"].as_str().unwrap());
+        assert_eq!(text, format!("line {number}"));
+        assert_eq!(line["type"], if number % 10 == 7 { "match" } else { "context" });
+    }
+    let text = env.read("many");
+    assert!(all.iter().all(|line| {
+        let from = line["offset"].as_u64().unwrap() as usize;
+        text[from..].starts_with(&format!("{}\n", line["text"].as_str().unwrap()))
+    }));
+    // What could only match over the end of a line does not; what can, does, however the pattern goes on.
+    assert_eq!(env.run(&["fs", "grep", r"one\s+two", "a.txt"]).expect(1).lines(), [Value::Null; 0]);
+    assert_eq!(places(&[r"one\s*", "a.txt"]), ["a.txt:1"]);
+    assert_eq!(places(&[r"^\w+$", "a.txt"]), ["a.txt:1", "a.txt:3", "a.txt:4", "a.txt:6"]);
+    assert_eq!(places(&["", "a.txt"]).len(), 6);
+    assert_eq!(places(&["-w", "-F", "TODO five", "a.txt"]), ["a.txt:5"]);
+    assert_eq!(env.run(&["fs", "grep", "-w", "TOD", "a.txt"]).expect(1).stdout, b"");
+    assert_eq!(env.run(&["fs", "grep", "-F", "T.DO", "."]).expect(1).stdout, b"");
+    assert_eq!(places(&["TODO", "--limit", "1"]), ["a.txt:2"]);
+    assert_eq!(
+        grep(&["TODO", "-l"]).iter().map(|line| line["path"].as_str().unwrap().to_owned()).collect::<Vec<_>>(),
+        ["a.txt", "b.rs", "bytes"]
+    );
+    assert_eq!(env.run(&["fs", "grep", "TODO", "binary"]).expect(1).object()["type"], "binary");
+    assert_eq!(places(&["TODO", "binary", "--binary"]), ["binary:1"]);
+    refused(&env.run(&["fs", "grep", "(", "."]), 2, "usage");
+    refused(&env.run(&["fs", "grep", "x", "missing"]), 3, "not_found");
+}
+
+#[test]
 fn denied_read_only_and_full() {
     let env = TestEnv::new();
     let script = format!(
@@ -279,7 +362,7 @@ fn upstream_defects_are_none_of_ours() {
     let large = vec![7; 5 << 20];
     one(env.command(&["fs", "write", "large", "-"]).stdin(large.clone()).run());
     assert_eq!(env.run(&["fs", "read", "large"]).expect(0).stdout, large);
-    // B1-25 is the matrix of codes above. B1-26: links are links.
+    // B1-23, B1-24: `fs_archive`: no entry goes through a link, and what fails leaves nothing. B1-25 is the matrix of codes above. B1-26: links are links.
     assert_eq!(one(env.run(&["fs", "stat", "dangling"]))["target"], "nowhere");
     one(env.run(&["fs", "rm", "dangling"]));
     one(env.run(&["fs", "rm", "directory-link", "--recursive"]));

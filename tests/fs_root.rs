@@ -19,6 +19,8 @@ fn prison() -> TestEnv {
     env.write("outside/tree/leaf", "TOP-SECRET");
     env.write("root/own/file", "own");
     env.write("root/file", "own");
+    let packed = env.run(&["fs", "download", "root/own", "--format", "tar"]).expect(0).stdout;
+    env.write("root/archive", packed);
     let outside = env.work().join("outside");
     for (target, link) in [
         ("../outside", "out"),
@@ -90,6 +92,13 @@ fn no_path_and_no_link_leads_out() {
             &["chmod", "777", &secret],
             &["touch", &secret],
             &["touch", &new],
+            &["grep", "TOP", way],
+            &["grep", "TOP", &secret],
+            &["download", way, "--format", "tar"],
+            &["download", &secret, "--format", "tar"],
+            &["upload", way, "--from-file", "archive"],
+            &["upload", &new, "--from-file", "archive"],
+            &["upload", "own/new", "--from-file", &secret],
         ] {
             let mut all = vec!["fs"];
             all.extend(words);
@@ -118,10 +127,13 @@ fn no_path_and_no_link_leads_out() {
         assert!(!output.text().contains("TOP-SECRET"), "{words:?}");
         attempts += 1;
     }
+    eprintln!("{attempts} attempts, 0 escapes");
     assert!(attempts >= 40);
     // What goes through a tree takes links for links.
     let listed = env.run(&["fs", "ls", "--recursive"]).expect(0);
     assert!(!listed.text().contains("leaf"), "{}", listed.text());
+    assert!(!env.run(&["fs", "download", ".", "--format", "tar"]).expect(0).text().contains("TOP-SECRET"));
+    assert!(!env.run(&["fs", "grep", "TOP", "."]).expect(1).text().contains("TOP-SECRET"));
     let _ = env.run(&["fs", "cp", "sub", "copy", "--recursive"]).expect(0);
     let _ = env.run(&["fs", "rm", "copy", "--recursive"]).expect(0);
     let _ = env.run(&["fs", "rm", "out", "--recursive"]).expect(0);
@@ -163,6 +175,11 @@ fn whoever_swaps_a_directory_for_a_link_wins_nothing() {
                 &["fs", "cp", "file", "d/secret", "--overwrite"],
                 &["fs", "mv", "d/secret", "own/moved", "--overwrite"],
                 &["fs", "ls", ".", "--recursive"],
+                &["fs", "grep", "TOP", "d"],
+                &["fs", "grep", "TOP", "."],
+                &["fs", "download", "d", "--format", "tar"],
+                &["fs", "upload", "d/made-too", "--from-file", "archive"],
+                &["fs", "upload", "d", "--from-file", "archive", "--overwrite"],
             ] {
                 let output = env.run(words);
                 assert!(!output.text().contains("TOP-SECRET") && !output.text().contains("leaf"), "{words:?}");
@@ -171,7 +188,7 @@ fn whoever_swaps_a_directory_for_a_link_wins_nothing() {
         }
         over.store(true, Ordering::Relaxed);
     });
-    eprintln!("{attempts} attempts, {} swaps", swaps.load(Ordering::Relaxed));
+    eprintln!("{attempts} attempts, {} swaps, 0 escapes", swaps.load(Ordering::Relaxed));
     assert!(swaps.load(Ordering::Relaxed) > 1000);
     assert!(!root.join("own/copy/leaf").exists());
     outside_is_untouched(&env);

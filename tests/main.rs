@@ -16,6 +16,7 @@ mod equipment;
 mod events;
 mod faults;
 mod fs;
+mod fs_archive;
 mod fs_root;
 mod generated;
 mod house;

@@ -95,11 +95,11 @@ fn below(parent: &OwnedFd, name: &OsStr, only_count: bool) -> rustix::io::Result
 }
 
 /// Removes what we made ourselves and nobody needs.
-pub(crate) fn discard(place: &Place, name: &OsStr) {
+pub(crate) fn discard(parent: &OwnedFd, name: &OsStr) {
     // What cannot be removed stays under its telling name.
-    if fs::unlinkat(&place.parent, name, AtFlags::empty()) == Err(Errno::ISDIR) {
-        let _ = below(&place.parent, name, false);
-        let _ = fs::unlinkat(&place.parent, name, AtFlags::REMOVEDIR);
+    if fs::unlinkat(parent, name, AtFlags::empty()) == Err(Errno::ISDIR) {
+        let _ = below(parent, name, false);
+        let _ = fs::unlinkat(parent, name, AtFlags::REMOVEDIR);
     }
 }
 
@@ -171,7 +171,7 @@ pub(crate) fn put(from: &Place, name: &OsStr, to: &Place, overwrite: bool) -> st
         Err(Errno::NOTEMPTY | Errno::EXIST) => {
             rename(from, name, to, RenameFlags::EXCHANGE)?;
             host::step::reached("fs.exchanged");
-            discard(from, name);
+            discard(&from.parent, name);
             Ok(())
         }
         other => other,

@@ -12,6 +12,7 @@ use schema::file::{FileAction, FileChange, FileErrorCode, FileType};
 
 use crate::change::{Made, change_to, discard, may_replace, put};
 use crate::root::{Place, Root, kind_of};
+use crate::slot;
 use crate::walk::Names;
 use crate::{Error, Result};
 
@@ -54,22 +55,19 @@ pub(crate) fn copy_as(
     told: &mut dyn FnMut(u64),
 ) -> Result<(u64, u64)> {
     // Into a directory that only we may enter, so that nobody sees or disturbs what is not complete.
-    let (stage, ()) = to.beside(action, |name| fs::mkdirat(&to.parent, name, Mode::from_raw_mode(0o700)))?;
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let result = fs::openat(&to.parent, &stage, flags, Mode::empty())
-        .map_err(|errno| Error::kernel(action, &to.path, errno))
-        .and_then(|parent| {
-            let staged = Place { parent, name: "copy".into(), path: to.path.clone() };
-            let stage_id = fs::fstat(&staged.parent).map_err(|errno| Error::kernel(action, &to.path, errno))?;
-            let mut copied = Copied { action, bytes: 0, entries: 0, told, stage: (stage_id.st_dev, stage_id.st_ino) };
-            copied.entry(&source.parent, &source.name, &source.path, &staged.parent, &staged.name)?;
-            host::step::reached("fs.copied");
-            put(&staged, &staged.name, to, overwrite).map_err(|errno| Error::kernel(action, &to.path, errno))?;
-            host::step::reached("fs.renamed");
-            to.settle(action)?;
-            Ok((copied.bytes, copied.entries))
-        });
-    discard(to, &stage);
+    let kernel = |errno| Error::kernel(action, &to.path, errno);
+    let (stage, parent) = slot::directory(&to.parent).map_err(kernel)?;
+    let staged = Place { parent, name: "copy".into(), path: to.path.clone() };
+    let result = fs::fstat(&staged.parent).map_err(kernel).and_then(|stage_id| {
+        let mut copied = Copied { action, bytes: 0, entries: 0, told, stage: (stage_id.st_dev, stage_id.st_ino) };
+        copied.entry(&source.parent, &source.name, &source.path, &staged.parent, &staged.name)?;
+        host::step::reached("fs.copied");
+        put(&staged, &staged.name, to, overwrite).map_err(kernel)?;
+        host::step::reached("fs.renamed");
+        to.settle(action)?;
+        Ok((copied.bytes, copied.entries))
+    });
+    discard(&to.parent, &stage);
     result
 }
 

@@ -4,26 +4,39 @@
 //! |---|---|
 //! | `root` | the one place that turns a path into a descriptor, and so decides what may be touched |
 //! | `walk`, `look` | lists; one file: what it is, its bytes, its hash |
+//! | `grep` | lines that match |
 //! | `write`, `change`, `copy` | new content, removals and names, copies |
+//! | `download`, `upload`, `tar`, `pack` | trees as archives: out, in, their format, their compression |
+//! | `slot` | where what is not complete lies, and who clears up after the killed |
 //!
 //! Every verb works on names relative to directory descriptors that [`Root`] opened, so nobody who swaps a directory for a
 //! link in between can lead it elsewhere.
 
 mod change;
 mod copy;
+mod download;
 mod error;
+mod grep;
 mod look;
 mod names;
+mod pack;
 mod root;
+mod slot;
+mod tar;
+mod upload;
 mod walk;
 mod write;
 
 pub use change::{Made, chmod, link, mkdir, move_to, remove, touch};
 pub use copy::copy;
+pub use download::download;
 pub use error::Error;
+pub use grep::{Grep, grep};
 pub use look::{Algorithm, Range, hash, open_range, stat};
 pub use names::{exact, readable};
+pub use pack::Packing;
 pub use root::Root;
+pub use upload::{UploadOptions, upload};
 pub use walk::{Walk, walk};
 pub use write::{WriteOptions, write};
 

@@ -268,23 +268,6 @@ impl Place {
         self.look(action)?.ok_or_else(|| Error::kernel(action, &self.path, Errno::NOENT))
     }
 
-    /// A new name beside it, which nobody else uses, and what `make` made under it.
-    pub(crate) fn beside<T>(
-        &self,
-        action: &'static str,
-        make: impl Fn(&OsStr) -> rustix::io::Result<T>,
-    ) -> Result<(OsString, T)> {
-        let mut number = host::clock::now_ms();
-        loop {
-            let name = OsString::from(format!(".sandbox-agent-{}-{number}", std::process::id()));
-            match make(&name) {
-                Ok(made) => return Ok((name, made)),
-                Err(Errno::EXIST) => number += 1,
-                Err(errno) => return Err(Error::kernel(action, &self.path, errno)),
-            }
-        }
-    }
-
     /// Makes what was done to the directory last.
     pub(crate) fn settle(&self, action: &'static str) -> Result<()> {
         match fs::fsync(&self.parent) {

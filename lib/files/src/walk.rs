@@ -130,7 +130,9 @@ impl Walker<'_> {
             self.as_they_come(&directory, path, below, depth)
         } else {
             match Names::read(directory.as_fd()) {
-                Ok(names) => names.sorted().all(|(name, kind)| self.entry(&directory, name, kind, path, below, depth)),
+                Ok(names) => {
+                    names.sorted().iter().all(|(name, kind)| self.entry(&directory, name, kind, path, below, depth))
+                }
                 Err(errno) => {
                     (self.trouble)(Error::kernel(ACTION, path, errno));
                     true
@@ -260,19 +262,11 @@ impl Names {
         self.starts.iter().map(|start| self.at(*start))
     }
 
-    fn sorted(mut self) -> Sorted {
+    pub(crate) fn sorted(mut self) -> Names {
         let mut starts = std::mem::take(&mut self.starts);
         starts.sort_unstable_by(|a, b| self.at(*a).0.cmp(self.at(*b).0));
         self.starts = starts;
-        Sorted(self)
-    }
-}
-
-struct Sorted(Names);
-
-impl Sorted {
-    fn all(&self, each: impl FnMut((&OsStr, FileType)) -> bool) -> bool {
-        self.0.iter().all(each)
+        self
     }
 }
 

@@ -11,6 +11,7 @@ use schema::file::{FileAction, FileChange, FileErrorCode};
 use crate::change::change;
 use crate::look::{Algorithm, hash};
 use crate::root::{Place, Root, regular};
+use crate::slot;
 use crate::{Error, Result};
 
 /// How to write.
@@ -57,9 +58,7 @@ pub fn write(root: &Root, path: &Path, content: &mut File, options: &WriteOption
     }
     // Only for us until it has its mode.
     let first = if options.mode.is_some() || old.is_some() { 0o600 } else { 0o666 };
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let (name, made) =
-        place.beside(ACTION, |name| fs::openat(&place.parent, name, flags, Mode::from_raw_mode(first)))?;
+    let (name, made) = slot::file(&place.parent, first).map_err(|errno| Error::kernel(ACTION, path, errno))?;
     let mut file = File::from(made);
     let written = (|| {
         let bytes = io::copy(content, &mut file)?;

@@ -87,6 +87,10 @@ pub enum FileAction {
     Chmod,
     /// It has another time, or is new and empty.
     Touch,
+    /// What an archive holds is in it.
+    Upload,
+    /// Its content was changed as a patch says.
+    Patch,
 }
 
 /// What a verb that changes something prints: one line for each change.
@@ -131,6 +135,98 @@ pub struct FileHash {
     pub hash: String,
     /// Bytes hashed.
     pub size: u64,
+}
+
+/// What a line of `fs grep` is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum FileMatchKind {
+    /// A line that matches.
+    Match,
+    /// A line before or after one that does.
+    Context,
+    /// With `--files`: a file in which a line matches.
+    File,
+    /// A file that was named and not searched, because it holds zero bytes.
+    Binary,
+}
+
+/// A line of `fs grep`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct FileMatch {
+    /// What it is.
+    #[serde(rename = "type")]
+    pub kind: FileMatchKind,
+    /// The file, readable.
+    pub path: String,
+    /// The exact path in base64, where `path` is not exact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path_bytes: Option<String>,
+    /// The line's number, from 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<u64>,
+    /// Where the line begins in the file, bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offset: Option<u64>,
+    /// The line without its end, readable.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// The exact line in base64, where `text` is not exact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text_bytes: Option<String>,
+    /// Only the first 16 KiB of the line are shown.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
+    /// Where in the line it matches: from and to, bytes; at most 100.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub matches: Vec<(u64, u64)>,
+}
+
+/// What `fs watch` saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum FileEventKind {
+    /// From now on nothing is missed; always the first, with the sequence 0.
+    Ready,
+    /// It is new, or came in from elsewhere.
+    Create,
+    /// Its content, permissions or times changed.
+    Modify,
+    /// It has another name.
+    Move,
+    /// It is gone, or went elsewhere.
+    Delete,
+    /// The kernel could not keep up: look again at everything.
+    Overflow,
+}
+
+/// A line of `fs watch`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct FileEvent {
+    /// 1, 2, 3, … in this watch.
+    pub sequence: u64,
+    /// When we saw it, RFC 3339.
+    pub time: String,
+    /// What happened.
+    pub event: FileEventKind,
+    /// To what, readable; where it is now, for `move`.
+    pub path: String,
+    /// The exact path in base64, where `path` is not exact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path_bytes: Option<String>,
+    /// Where it was, for `move`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// The exact `from` in base64, where `from` is not exact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub from_bytes: Option<String>,
+    /// It is a directory.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub directory: bool,
 }
 
 macro_rules! codes {
@@ -179,6 +275,12 @@ codes! {
     Changed => 1;
     /// It is in use.
     Busy => 1;
+    /// An archive or a patch that is broken, or holds what may not come in.
+    BadInput => 1;
+    /// More than was allowed to come in.
+    TooLarge => 1;
+    /// A part of a patch does not fit the content.
+    Rejected => 1;
     /// The arguments cannot be carried out as written.
     Usage => 2;
     /// A cause that has no word of its own; the message says more.

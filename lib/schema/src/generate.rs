@@ -79,6 +79,8 @@ fn document() -> Value {
     let control = generator.subschema_for::<control::Control>().to_value();
     add("file", generator.subschema_for::<file::FileRecord>().to_value());
     add("file_change", generator.subschema_for::<file::FileChange>().to_value());
+    add("file_match", generator.subschema_for::<file::FileMatch>().to_value());
+    add("file_event", generator.subschema_for::<file::FileEvent>().to_value());
     add("file_hash", generator.subschema_for::<file::FileHash>().to_value());
     add("file_error", generator.subschema_for::<file::FileError>().to_value());
     add("install", generator.subschema_for::<record::InstallRecord>().to_value());

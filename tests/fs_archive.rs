@@ -75,7 +75,7 @@ fn listing(env: &TestEnv, directory: &str) -> Vec<Value> {
     for line in &mut lines {
         let second = line["modified"].as_str().unwrap()[..19].to_owned();
         let is_directory = line["type"] == "directory";
-        line["modified"] = if is_directory && second > "2002".to_owned() { Value::Null } else { second.into() };
+        line["modified"] = if is_directory && *second > *"2002" { Value::Null } else { second.into() };
         if is_directory {
             line["size"] = Value::Null;
         }

@@ -97,8 +97,14 @@ _sandbox__agent() {
             sandbox__agent__subcmd__fs,cp)
                 cmd="sandbox__agent__subcmd__fs__subcmd__cp"
                 ;;
+            sandbox__agent__subcmd__fs,download)
+                cmd="sandbox__agent__subcmd__fs__subcmd__download"
+                ;;
             sandbox__agent__subcmd__fs,find)
                 cmd="sandbox__agent__subcmd__fs__subcmd__find"
+                ;;
+            sandbox__agent__subcmd__fs,grep)
+                cmd="sandbox__agent__subcmd__fs__subcmd__grep"
                 ;;
             sandbox__agent__subcmd__fs,hash)
                 cmd="sandbox__agent__subcmd__fs__subcmd__hash"
@@ -126,6 +132,9 @@ _sandbox__agent() {
                 ;;
             sandbox__agent__subcmd__fs,touch)
                 cmd="sandbox__agent__subcmd__fs__subcmd__touch"
+                ;;
+            sandbox__agent__subcmd__fs,upload)
+                cmd="sandbox__agent__subcmd__fs__subcmd__upload"
                 ;;
             sandbox__agent__subcmd__fs,write)
                 cmd="sandbox__agent__subcmd__fs__subcmd__write"
@@ -755,7 +764,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__fs)
-            opts="-C -o -v -h --root --cd --bytes --store --output --json --verbose --help ls find stat read write rm mkdir mv cp ln chmod touch hash"
+            opts="-C -o -v -h --root --cd --bytes --store --output --json --verbose --help ls find stat read grep download upload write rm mkdir mv cp ln chmod touch hash"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -868,6 +877,48 @@ _sandbox__agent() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        sandbox__subcmd__agent__subcmd__fs__subcmd__download)
+            opts="-C -o -v -h --format --root --cd --bytes --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --format)
+                    COMPREPLY=($(compgen -W "tar gzip zstd" -- "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         sandbox__subcmd__agent__subcmd__fs__subcmd__find)
             opts="-r -C -o -v -h --recursive --depth --glob --type --hidden --gitignore --unsorted --root --cd --bytes --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -884,6 +935,64 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --type)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__fs__subcmd__grep)
+            opts="-F -i -w -l -C -o -v -h --glob --fixed-strings --ignore-case --word --context --before --after --files --limit --binary --hidden --gitignore --unsorted --root --cd --bytes --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --glob)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --context)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --before)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --after)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --limit)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1262,6 +1371,56 @@ _sandbox__agent() {
             fi
             case "${prev}" in
                 --time)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__fs__subcmd__upload)
+            opts="-C -o -v -h --from-file --overwrite --dry-run --max-bytes --max-entries --root --cd --bytes --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --from-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-bytes)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --max-entries)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

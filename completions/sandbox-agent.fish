@@ -44,7 +44,7 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "events"
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "sessions" -d 'List, show, search, export, rename, end and delete sessions'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "credentials" -d 'What agents can log in with: show it, export it, check it'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "proc" -d 'Processes that outlive the command that started them: logs, input, terminals, limits'
-complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "fs" -d 'Files of a sandbox: list, find, read, write, move, copy, remove, hash'
+complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "fs" -d 'Files of a sandbox: list, search, read, write, move, copy, remove, watch, patch, as archives'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "install-agent" -d 'Install agents: fetched, checked by hash, without Node'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "agents" -d 'List, show, choose, verify and uninstall agents'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "doctor" -d 'What is here, and what is wrong with it'
@@ -634,31 +634,34 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from prune" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from prune" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read grep download upload write rm mkdir mv cp ln chmod touch hash" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read grep download upload write rm mkdir mv cp ln chmod touch hash" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read grep download upload write rm mkdir mv cp ln chmod touch hash" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read grep download upload write rm mkdir mv cp ln chmod touch hash" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -l json -d 'The same as --output ndjson'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -f -a "ls" -d 'What lies in a directory, one line each, sorted'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -f -a "find" -d 'The same, all below a directory, with hidden names: by name and type'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -f -a "stat" -d 'What lies at a path; a link is a link'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -f -a "read" -d 'The bytes of a file on stdout'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -f -a "write" -d 'Write a file at once: whoever reads sees the old content or the new one'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -f -a "rm" -d 'Remove files, links, and (--recursive) directories'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -f -a "mkdir" -d 'Make directories, and those above them'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -f -a "mv" -d 'Give a file or directory another name, at once'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -f -a "cp" -d 'Copy a file, a link, or (--recursive) a directory'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -f -a "ln" -d 'Make a symbolic link, or (--hard) a second name'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -f -a "chmod" -d 'Set permissions'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -f -a "touch" -d 'Set when files changed; make empty ones where none are'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read write rm mkdir mv cp ln chmod touch hash" -f -a "hash" -d 'Hashes of files'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read grep download upload write rm mkdir mv cp ln chmod touch hash" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read grep download upload write rm mkdir mv cp ln chmod touch hash" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read grep download upload write rm mkdir mv cp ln chmod touch hash" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read grep download upload write rm mkdir mv cp ln chmod touch hash" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read grep download upload write rm mkdir mv cp ln chmod touch hash" -f -a "ls" -d 'What lies in a directory, one line each, sorted'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read grep download upload write rm mkdir mv cp ln chmod touch hash" -f -a "find" -d 'The same, all below a directory, with hidden names: by name and type'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read grep download upload write rm mkdir mv cp ln chmod touch hash" -f -a "stat" -d 'What lies at a path; a link is a link'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read grep download upload write rm mkdir mv cp ln chmod touch hash" -f -a "read" -d 'The bytes of a file on stdout'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read grep download upload write rm mkdir mv cp ln chmod touch hash" -f -a "grep" -d 'Lines that match a pattern, one JSON line each'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read grep download upload write rm mkdir mv cp ln chmod touch hash" -f -a "download" -d 'A directory or file on stdout as an archive, streamed'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read grep download upload write rm mkdir mv cp ln chmod touch hash" -f -a "upload" -d 'Take in an archive from stdin: tar, plain, gzip or zstd'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read grep download upload write rm mkdir mv cp ln chmod touch hash" -f -a "write" -d 'Write a file at once: whoever reads sees the old content or the new one'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read grep download upload write rm mkdir mv cp ln chmod touch hash" -f -a "rm" -d 'Remove files, links, and (--recursive) directories'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read grep download upload write rm mkdir mv cp ln chmod touch hash" -f -a "mkdir" -d 'Make directories, and those above them'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read grep download upload write rm mkdir mv cp ln chmod touch hash" -f -a "mv" -d 'Give a file or directory another name, at once'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read grep download upload write rm mkdir mv cp ln chmod touch hash" -f -a "cp" -d 'Copy a file, a link, or (--recursive) a directory'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read grep download upload write rm mkdir mv cp ln chmod touch hash" -f -a "ln" -d 'Make a symbolic link, or (--hard) a second name'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read grep download upload write rm mkdir mv cp ln chmod touch hash" -f -a "chmod" -d 'Set permissions'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read grep download upload write rm mkdir mv cp ln chmod touch hash" -f -a "touch" -d 'Set when files changed; make empty ones where none are'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read grep download upload write rm mkdir mv cp ln chmod touch hash" -f -a "hash" -d 'Hashes of files'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ls" -l depth -d 'At most so deep below it' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ls" -l glob -d 'Only what matches: with a slash the path below the directory, without one the name (repeatable)' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ls" -l type -d 'Only these types (repeatable)' -r
@@ -725,6 +728,63 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fi
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from read" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from read" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from read" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -l glob -d 'Only files that match: with a slash the path below the directory, without one the name (repeatable)' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -l context -d 'So many lines before and after each match' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -l before -d 'So many lines before each match' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -l after -d 'So many lines after each match' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -l limit -d 'At most so many matches (with --files: files) in all' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -s F -l fixed-strings -d 'The pattern is the text itself'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -s i -l ignore-case -d 'Upper and lower case are the same'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -s w -l word -d 'Only whole words'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -s l -l files -d 'Only the files in which something matches'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -l binary -d 'Files with zero bytes too'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -l hidden -d 'Names that begin with a dot too'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -l gitignore -d 'Leave out what .gitignore files say'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -l unsorted -d 'As the directory has them'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from download" -l format -d 'How to pack it' -r -f -a "tar\t''
+gzip\t''
+zstd\t''"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from download" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from download" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from download" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from download" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from download" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from download" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from download" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from download" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from upload" -l from-file -d 'The archive is this file' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from upload" -l max-bytes -d 'At most so many bytes, unpacked' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from upload" -l max-entries -d 'At most so many files, directories and links' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from upload" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from upload" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from upload" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from upload" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from upload" -l overwrite -d 'Files that are there already may be replaced'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from upload" -l dry-run -d 'Read and judge it all, and change nothing'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from upload" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from upload" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from upload" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from upload" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from write" -l from-file -d 'The content of this file' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from write" -l mode -d 'Permissions, octal [default: those of the old file, else by the umask]' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from write" -l if-hash -d 'Only where the present content has this SHA-256' -r

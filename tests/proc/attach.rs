@@ -2,7 +2,7 @@
 
 use crate::env::{TestEnv, wait_until};
 
-use super::keep::{start, stop_all};
+use super::keep::start;
 
 struct Tmux<'a> {
     env: &'a TestEnv,
@@ -87,5 +87,5 @@ fn a_terminal_is_left_and_comes_back() {
         tmux.wait_for("three", "left 3");
     }
     assert_eq!(env.read("new"), "hello vim\n");
-    stop_all(&env);
+    env.wait_until_none_is_alive();
 }

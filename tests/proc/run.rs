@@ -99,8 +99,7 @@ fn output_is_bounded_and_says_so() {
     assert_eq!(result["stderr"], "short\n");
 }
 
-/// Also B1-42: what was written first is told first, on whichever of the two. A busy kernel may tell of two writes within
-/// microseconds the other way round: each stream is in order always, and neighbours hardly ever change places.
+/// Also B1-42: what was written first is told first, on whichever of the two, however fast.
 #[test]
 fn both_streams_come_in_the_order_of_writing() {
     let env = TestEnv::new();
@@ -125,8 +124,41 @@ fn both_streams_come_in_the_order_of_writing() {
         let of = |lines: &[String]| lines.iter().filter(|line| line.starts_with(letter)).cloned().collect::<Vec<_>>();
         assert_eq!(of(&all), of(&wanted));
     }
+    // A full pipe may blur a border: see `host::order`.
     let misplaced = all.iter().zip(&wanted).filter(|(got, wanted)| got != wanted).count();
-    assert!(misplaced < wanted.len() / 10, "{misplaced} of {} lines are not in the order of writing", wanted.len());
+    assert!(misplaced <= 8, "{misplaced} of {} lines are not in the order of writing", wanted.len());
+}
+
+/// A reader that is held up for long sees the order of writing all the same.
+#[test]
+fn a_late_reader_sees_the_order_of_writing() {
+    let env = TestEnv::new();
+    let program = env!("CARGO_BIN_EXE_sandbox-agent");
+    let write = "import os, time\nfor i in range(4000): os.write(1 + (i * 7919 >> 4) % 2, b'%d\\n' % i)";
+    let pipe = format!("{program} proc run --stream -- python3 -c \"{write}\" | (sleep 1; cat)");
+    let output = env.program(std::path::Path::new("/bin/bash")).args(&["-c", &pipe]).run().expect(0);
+    let lines = output.lines();
+    let (result, lines) = lines.split_last().unwrap();
+    assert_eq!(result["exit_code"], 0, "{result}");
+    let mut numbers: Vec<u32> = lines
+        .iter()
+        .flat_map(|line| line["text"].as_str().unwrap().lines().map(|line| line.parse().unwrap()).collect::<Vec<_>>())
+        .collect();
+    let misplaced = numbers.windows(2).filter(|pair| pair[1] < pair[0]).count();
+    assert!(misplaced <= 2, "{misplaced}");
+    numbers.sort_unstable();
+    assert!(numbers.into_iter().eq(0..4000));
+}
+
+/// A write that no pipe has room for is read as it gets in.
+#[test]
+fn one_large_write_comes_through_at_once() {
+    let env = TestEnv::new();
+    let write = "import os; [os.write(fd, bytes(3000000)) for fd in (1, 2)]";
+    let output = env.run(&["proc", "run", "--max-output", "10", "--", "python3", "-c", write]).expect(0);
+    let result = output.object();
+    assert_eq!((&result["stdout_bytes"], &result["stderr_bytes"]), (&3_000_000.into(), &3_000_000.into()), "{result}");
+    assert!(output.took < Duration::from_secs(8), "{:?}", output.took);
 }
 
 #[test]

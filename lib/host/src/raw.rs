@@ -9,14 +9,15 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::unistd::{geteuid, pipe2, read, write};
+use nix::unistd::{geteuid, write};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::time::Instant;
 
 use crate::bell::register;
 use crate::guard::Word;
-use crate::order::{Order, Packets, Source, is_behind, merge, missing};
+pub use crate::order::Piece;
+use crate::order::{Streams, packets};
 use crate::pty::{self, Size};
 use crate::setup::Setup;
 use crate::spawn::{self, OURSELVES};
@@ -25,15 +26,6 @@ use crate::{Error, Lock, Signal, Spec, tree};
 
 /// How long something below a program that has ended may keep its stdout open before it is ended.
 const GRACE: Duration = Duration::from_millis(200);
-
-/// After so long without output the watch over the order is given back: users have few of them.
-const QUIET: Duration = Duration::from_secs(10);
-
-/// The most that is read from one stream at once, in bytes.
-const AT_ONCE: usize = 512 << 10;
-
-/// What is asked of a pipe's size, in bytes; the kernel gives a user 64 MiB of pipes in all.
-const PIPE: usize = 256 << 10;
 
 /// How a program is connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,15 +45,6 @@ pub enum Input {
     Pipe,
     /// What we would read ourselves.
     Ours,
-}
-
-/// A piece of output.
-#[derive(Debug)]
-pub struct Piece {
-    /// From which stream.
-    pub source: Source,
-    /// Its bytes; never empty.
-    pub bytes: Vec<u8>,
 }
 
 /// What [`Raw::next`] waited for.
@@ -88,37 +71,11 @@ pub struct Ending {
     pub cpu: Option<Duration>,
 }
 
-/// What we read of a program.
-struct Output {
-    fd: OwnedFd,
-    /// Where no order tells of news.
-    registered: Option<AsyncFd<OwnedFd>>,
-}
-
-impl Output {
-    /// Tells of news by itself from now on, or no more.
-    fn register(&mut self, yes: bool) -> io::Result<()> {
-        match (yes, &self.registered) {
-            (true, None) => self.registered = Some(register(self.fd.try_clone()?, Interest::READABLE)?),
-            (false, Some(_)) => self.registered = None,
-            (true, Some(_)) | (false, None) => {}
-        }
-        Ok(())
-    }
-}
-
 /// A program that runs below a guard of ours. Dropped, it is killed with everything below it.
 pub struct Raw {
     pid: u32,
     guard: Guard,
-    first: Option<Output>,
-    second: Option<Output>,
-    order: Option<Order>,
-    /// There may be more to read, of which nothing will be told.
-    look_again: bool,
-    /// Told by the order, and not read yet.
-    turns: Vec<Source>,
-    heard_at: Instant,
+    output: Streams,
     is_pty: bool,
     input: Option<AsyncFd<OwnedFd>>,
     queue: VecDeque<u8>,
@@ -181,15 +138,16 @@ impl Raw {
                         self.strays_ended = true;
                     }
                     // One look holds all that a pipe can: somebody whom we may not kill (a tool under sudo) cannot keep us.
-                    let pieces = self.gather();
-                    (self.first, self.second, self.input) = (None, None, None);
+                    let pieces = self.output.gather(true);
+                    self.output.close();
+                    self.input = None;
                     self.done = Some(self.ended.map(|(_, ending)| ending).unwrap_or_default());
                     if !pieces.is_empty() {
                         return News::Output(pieces);
                     }
                     continue;
                 }
-                Some(_) if self.first.is_none() && self.second.is_none() => {
+                Some(_) if self.output.has_ended() => {
                     self.kill();
                     None
                 }
@@ -198,21 +156,19 @@ impl Raw {
                     None
                 }
                 Some((at, _)) => Some(*at + GRACE),
-                None => self.order.is_some().then(|| self.heard_at + QUIET),
+                None => None,
             };
             let ready = tokio::select! {
-                () = std::future::ready(()), if self.look_again => Ready::Output,
-                () = told(self.order.as_ref()) => Ready::Output,
-                () = may_read(self.first.as_ref()) => Ready::Output,
-                () = may_read(self.second.as_ref()) => Ready::Output,
+                () = self.output.news() => Ready::Output,
                 () = readable(self.guard.status.as_ref()) => Ready::Status,
                 () = may_write(self.input.as_ref()), if !self.queue.is_empty() => Ready::Input,
                 () = reached(deadline) => Ready::Time,
             };
             match ready {
                 Ready::Output => {
-                    let pieces = self.gather();
+                    let pieces = self.output.gather(false);
                     if !pieces.is_empty() {
+                        self.just_read = true;
                         return News::Output(pieces);
                     }
                 }
@@ -224,12 +180,7 @@ impl Raw {
                     self.write_some();
                     return News::Input;
                 }
-                Ready::Time => {
-                    if self.ended.is_none() && self.heard_at + QUIET <= Instant::now() {
-                        self.order = None;
-                        self.register_both(true);
-                    }
-                }
+                Ready::Time => {}
             }
         }
     }
@@ -268,7 +219,7 @@ impl Raw {
 
     /// Sets the size of its terminal; `false` when it has none.
     pub fn resize(&self, size: Size) -> bool {
-        self.is_pty && self.first.as_ref().is_some_and(|terminal| pty::resize(&terminal.fd, size).is_ok())
+        self.is_pty && self.output.first().is_some_and(|terminal| pty::resize(terminal, size).is_ok())
     }
 
     /// Sends a signal to the program and to everything below it, wherever it moved.
@@ -309,89 +260,6 @@ impl Raw {
             // Killed, the guard has told nothing: what it guarded is killed as well.
             let signal = self.guard.signal;
             self.ended.get_or_insert((Instant::now(), Ending { signal, ..Ending::default() }));
-        }
-    }
-
-    /// Reads what waits in both pipes, in the order of writing.
-    fn gather(&mut self) -> Vec<Piece> {
-        // What was told before the last look and not read then was read before it was told.
-        let mut turns = std::mem::take(&mut self.turns);
-        if let Some(order) = &self.order {
-            order.look(&mut turns);
-        }
-        let mut first = Vec::new();
-        let mut second = Vec::new();
-        let mut lengths = [take(&mut self.first, &mut first), take(&mut self.second, &mut second)];
-        self.look_again = first.len() >= AT_ONCE || second.len() >= AT_ONCE;
-        let told_before = turns.len();
-        match &self.order {
-            Some(order) => {
-                order.look(&mut turns);
-                // While we read the one, the other may have been written to: whatever was told by now is read, so that
-                // nothing is taken for later than what was written after it.
-                let mut rounds = 64;
-                while rounds > 0 {
-                    let more = match missing(&turns, &lengths) {
-                        None => break,
-                        Some(Source::First) => (0, take(&mut self.first, &mut first)),
-                        Some(Source::Second) => (1, take(&mut self.second, &mut second)),
-                    };
-                    if more.1.is_empty() {
-                        break;
-                    }
-                    lengths[more.0].extend(more.1);
-                    order.look(&mut turns);
-                    rounds -= 1;
-                }
-                // Bytes can be read a moment before the kernel tells of them.
-                let mut patience = 16;
-                while patience > 0 && is_behind(&turns, &lengths[0], &lengths[1]) {
-                    std::thread::yield_now();
-                    order.look(&mut turns);
-                    patience -= 1;
-                }
-            }
-            None => self.watch_order(),
-        }
-        if first.is_empty() && second.is_empty() {
-            turns.drain(..told_before);
-            self.turns = turns;
-            return Vec::new();
-        }
-        self.just_read = true;
-        self.heard_at = Instant::now();
-        let pieces = merge(&mut turns, &lengths[0], &lengths[1]);
-        self.turns = turns;
-        let (mut first, mut second) = (&first[..], &second[..]);
-        let cut = |(source, length): (Source, usize)| {
-            let from = match source {
-                Source::First => &mut first,
-                Source::Second => &mut second,
-            };
-            let (bytes, rest) = from.split_at(length);
-            *from = rest;
-            Piece { source, bytes: bytes.to_vec() }
-        };
-        pieces.into_iter().map(cut).collect()
-    }
-
-    fn watch_order(&mut self) {
-        if let (Some(first), Some(second), None) = (&self.first, &self.second, &self.ended) {
-            self.order = Order::watch(&first.fd, &second.fd);
-            if self.order.is_some() {
-                self.register_both(false);
-                // What came meanwhile was told to nobody.
-                self.look_again = true;
-            }
-        }
-    }
-
-    fn register_both(&mut self, yes: bool) {
-        for output in [&mut self.first, &mut self.second].into_iter().flatten() {
-            if output.register(yes).is_err() {
-                // No descriptor is left: asked for again and again, which costs, rather than not at all.
-                self.look_again = true;
-            }
         }
     }
 
@@ -466,28 +334,18 @@ fn start(spec: &Spec, setup: &Setup, plumbing: Plumbing, lock: Option<&Lock>) ->
                     Stdio::from(reads)
                 }
             };
-            let (first, stdout) = packets(Some(PIPE))?;
-            let (second, stderr) = packets(None)?;
+            let ((first, stdout), (second, stderr)) = (packets()?, packets()?);
             (ours.first, ours.second) = (Some(first), Some(second));
             [stdin, stdout.into(), stderr.into()]
         }
     };
-    let order = ours.first.as_ref().zip(ours.second.as_ref()).and_then(|(first, second)| Order::watch(first, second));
+    let output = Streams::new(ours.first, ours.second)?;
     let guard: [OsString; 2] = [OURSELVES.into(), "__guard".into()];
     let (guard, first_word) = start_guard(spec, &held, &guard, streams, setup)?;
-    let reading = |fd: Option<OwnedFd>| {
-        let mut output = fd.map(|fd| Output { fd, registered: None });
-        output.as_mut().map_or(Ok(()), |output| output.register(order.is_none())).map(|()| output)
-    };
     let raw = Raw {
         pid: 0,
         guard,
-        first: reading(ours.first)?,
-        second: reading(ours.second)?,
-        order,
-        look_again: false,
-        turns: Vec::new(),
-        heard_at: Instant::now(),
+        output,
         is_pty: matches!(plumbing, Plumbing::Pty(_)),
         input: ours.input.map(|fd| register(fd, Interest::WRITABLE)).transpose()?,
         queue: VecDeque::new(),
@@ -509,62 +367,9 @@ struct Ours {
     second: Option<OwnedFd>,
 }
 
-/// A pipe whose reading end keeps writes apart and does not block.
-fn packets(size: Option<usize>) -> io::Result<(OwnedFd, OwnedFd)> {
-    let (reads, writes) = pipe2(OFlag::O_CLOEXEC | OFlag::O_DIRECT)?;
-    fcntl(&reads, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-    if let Some(size) = size {
-        // A small pipe is slower, not wrong.
-        let _ = fcntl(&reads, FcntlArg::F_SETPIPE_SZ(size as i32));
-    }
-    Ok((reads, writes))
-}
-
-/// Reads packet by packet until there is none, or enough; closes at the end.
-fn take(stream: &mut Option<Output>, bytes: &mut Vec<u8>) -> Packets {
-    let mut lengths = Packets::new();
-    let Some(output) = stream else { return lengths };
-    let mut space = [0; 64 << 10];
-    while bytes.len() < AT_ONCE {
-        match read(&output.fd, &mut space) {
-            Ok(count) if count > 0 => {
-                bytes.extend_from_slice(&space[..count]);
-                lengths.push(count);
-            }
-            Err(Errno::EAGAIN) => break,
-            Err(Errno::EINTR) => {}
-            // A terminal whose last user has gone says EIO: that is its end.
-            Ok(_) | Err(_) => {
-                *stream = None;
-                break;
-            }
-        }
-    }
-    lengths
-}
-
 /// Tells tokio that there is nothing more for now. What the kernel tells later it hears.
 fn empty(fd: &AsyncFd<OwnedFd>, interest: Interest) {
     let _ = fd.try_io(interest, |_| Err::<(), _>(io::Error::from(ErrorKind::WouldBlock)));
-}
-
-async fn told(order: Option<&Order>) {
-    match order {
-        Some(order) => order.news().await,
-        None => std::future::pending().await,
-    }
-}
-
-async fn may_read(output: Option<&Output>) {
-    match output.and_then(|output| output.registered.as_ref()) {
-        // Cleared before the reading, which goes on until there is nothing: what comes after it rings again.
-        Some(fd) => {
-            if let Ok(mut ready) = fd.readable().await {
-                ready.clear_ready();
-            }
-        }
-        None => std::future::pending().await,
-    }
 }
 
 async fn may_write(fd: Option<&AsyncFd<OwnedFd>>) {

@@ -22,6 +22,7 @@ const LIBRARIES: [&str; 8] = [
 ];
 
 /// In a name space of its own: as root into the root, then as nobody in particular, who cannot write and has no home.
+/// (OpenCode does not start without one, so `run` gives its agents one: here the line does.)
 const STEPS: &str = r#"
 root=$1; install=$2; programs=$3
 mount --bind "$root" "$root"
@@ -31,7 +32,7 @@ chroot "$root" /bin/sh -euc "$install"
 mount -o remount,bind,ro "$root"
 mount -t tmpfs tmpfs "$root/tmp"
 for program in $programs; do
-  chroot $4 "$root" "/usr/local/lib/sandbox-agent/bin/$program" --version </dev/null
+  chroot $4 "$root" /bin/sh -c 'HOME=/tmp exec "$0" --version' "/usr/local/lib/sandbox-agent/bin/$program" </dev/null
 done
 chroot $4 "$root" /usr/local/bin/sandbox-agent run -a mock --ephemeral -o last hello
 if chroot $4 "$root" /bin/sh -c 'echo x > /usr/local/lib/sandbox-agent/x' 2>/dev/null; then exit 9; fi

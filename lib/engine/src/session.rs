@@ -1,35 +1,33 @@
 //! One session under its owner: agent, signals, clock and reader in; dialect, course, journal, screen, agent out.
 
+mod asking;
+mod hearing;
+mod inbox;
+mod trace;
+
 use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::fs::File;
-use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use agents::agent::{Agent, Job, Launch, Resume};
 use agents::dialect::{
-    Attachment, Decision, Dialect, Effect, Exit, Fault, Input, Order, OrderId, Permit, Prompt, RequestKey, Setting,
-    Status, Stop, Tag, Timer, Verdict,
+    Attachment, Dialect, Effect, Fault, Input, Order, OrderId, Permit, Prompt, RequestKey, Setting, Stop, Timer,
+    Verdict,
 };
 use host::bell::Watch;
-use host::http;
 use host::input::InputLine;
 use host::signals::{Caught, Signals};
 use host::tty::Terminal;
-use host::{Line, Spec, Unit, clock};
-use schema::control::{Answer, Ask, Control, Refusal, Reply, Set};
-use schema::event::{Body, Cause, PermissionMode, SessionStarted, Unparsed};
-use schema::item::{ContentPart, StatusLabel};
+use host::{Spec, Unit, clock};
+use schema::control::{Ask, Reply};
+use schema::event::{Body, Cause, SessionStarted};
+use schema::item::ContentPart;
 use schema::outcome::{ErrorCode, Outcome};
-use schema::request::ResolvedBy;
-use sha2::{Digest, Sha256};
-use store::RequestState;
 use tokio::sync::mpsc::Receiver;
 
-use crate::answer::{self, refusal};
-use crate::ask;
+use crate::answer::refusal;
 use crate::attach::attachments;
 use crate::error::Error;
 use crate::journal::{Journal, Lines};
@@ -37,8 +35,11 @@ use crate::kept::{Equipment, Kept};
 use crate::owner::{MARK, Owned};
 use crate::peer::{Peer, Word};
 use crate::places::Places;
-use crate::policy::{Grant, OnAsk, Policy, Ruling};
-use crate::turn::{By, Course, Cut, Ended, Note, PromptItem, describe_exit};
+use crate::policy::Policy;
+use crate::turn::{Course, Cut, Ended, PromptItem};
+
+use asking::line_of;
+use trace::Trace;
 
 /// What a run is to do with a session that it owns.
 pub struct Run {
@@ -600,7 +601,7 @@ impl Conductor<'_> {
                 () = &mut reader_gone, if !self.reader_gone => self.reader_left(),
                 _ = sources.inbox.rung() => self.look()?,
                 line = next_line(&mut sources.lines) => self.read(line, sources),
-                line = answer(&mut self.terminal), if asking => self.answered(line),
+                line = line_of(&mut self.terminal), if asking => self.answered(line),
                 () = sleep_until(wake) => self.tick(),
             }
         }
@@ -659,570 +660,6 @@ impl Conductor<'_> {
             Stay::Input => !self.queue.is_empty() || !self.finishing,
         };
         stays && !self.leaving && !self.over
-    }
-
-    /// Takes what was posted since the last look.
-    fn look(&mut self) -> Result<(), Error> {
-        let no = self.journal.session().no;
-        for posted in self.journal.store().posted(no, self.seen)? {
-            self.seen = posted.id;
-            let origin = Origin::Row(posted.id);
-            match serde_json::from_str::<Control>(&posted.body) {
-                Ok(control) => self.control(origin, control),
-                Err(error) => {
-                    let message = format!("failed to read the request: {error}");
-                    self.settle(origin, Err(refusal(ErrorCode::BadInput, message)));
-                }
-            }
-        }
-        self.carry_out();
-        Ok(())
-    }
-
-    /// A line of our stdin, or its end.
-    fn read(&mut self, line: Option<InputLine>, sources: &mut Sources) {
-        let bad = |why: String| Err(refusal(ErrorCode::BadInput, format!("failed to read a line of stdin: {why}")));
-        match line {
-            None => {
-                sources.lines = None;
-                self.finishing = true;
-            }
-            Some(InputLine::Bad(why)) => self.settle(Origin::Line, bad(why)),
-            Some(InputLine::Text(text)) if text.trim().is_empty() => {}
-            Some(InputLine::Text(text)) => match serde_json::from_str::<Control>(&text) {
-                Ok(control) => self.control(Origin::Line, control),
-                Err(error) => self.settle(Origin::Line, bad(error.to_string())),
-            },
-        }
-        self.carry_out();
-    }
-
-    /// Carries out what somebody wants.
-    fn control(&mut self, origin: Origin, control: Control) {
-        match control {
-            Control::Prompt(ask) => self.prompt(origin, ask),
-            Control::Answer(answer) => {
-                let settled = self.answer(&answer);
-                self.settle(origin, settled);
-                self.show_ask();
-            }
-            Control::Cancel(how) => {
-                let turn_id = self.course.open_turn().map(str::to_owned);
-                let running = turn_id.is_some();
-                self.settle(origin, Ok(Reply { turn_id, ..Reply::default() }));
-                if running && how.kill {
-                    self.kill = true;
-                    self.cut(Cut::Cancelled(130));
-                    self.over = true;
-                    self.end_turn(None, false);
-                } else if running {
-                    self.cancel(Cut::Cancelled(130), CANCEL);
-                }
-            }
-            Control::Set(set) => self.set(origin, set),
-            Control::Withdraw(withdraw) => {
-                let row = Origin::Row(withdraw.request);
-                let found = self.queue.iter().position(|waiting| waiting.origin == row);
-                if let Some(at) = found {
-                    self.queue.remove(at);
-                }
-                // A foreground owner keeps no queue: what it has not settled waits.
-                if found.is_some() || self.run.stay == Stay::Turn {
-                    self.journal.settle(withdraw.request, RequestState::Withdrawn, &Reply::default());
-                }
-                self.settle(origin, Ok(Reply::default()));
-            }
-            Control::End(_) => {
-                self.finishing = true;
-                self.settle(origin, Ok(Reply::default()));
-            }
-        }
-    }
-
-    fn prompt(&mut self, origin: Origin, ask: Ask) {
-        if ask.text.trim().is_empty() {
-            return self.settle(origin, Err(refusal(ErrorCode::BadInput, "failed to use the prompt: it is empty")));
-        }
-        let card = self.run.agent.card();
-        if ask.steer && !card.can.steer {
-            let message = format!("failed to steer: {} takes no prompt in a running turn; send it without", card.name);
-            return self.settle(origin, Err(refusal(ErrorCode::Usage, message)));
-        }
-        if ask.steer && self.course.in_turn() && self.held.is_none() && !self.over {
-            return match attachments(&ask.attach, Path::new(&self.job.cwd), card) {
-                Ok(attachments) => self.steer(Waiting { origin, ask, attachments: Some(attachments) }),
-                Err(failure) => self.settle(origin, Err(refusal(failure.code, failure.message))),
-            };
-        }
-        // Who only came for one turn leaves the prompts of others to the owner after it.
-        if self.run.stay != Stay::Turn {
-            self.queue.push_back(Waiting { origin, ask, attachments: None });
-        }
-    }
-
-    fn steer(&mut self, waiting: Waiting) {
-        let attachments = waiting.attachments.clone().unwrap_or_default();
-        let order = self.order(Order::Prompt(Prompt { text: waiting.ask.text.clone(), attachments, steer: true }));
-        self.steering.push((order, waiting));
-    }
-
-    /// A prompt on its way into the turn has reached the agent.
-    fn steered(&mut self, Waiting { origin, ask, attachments }: Waiting) {
-        let prompt = Prompt { text: ask.text, attachments: attachments.unwrap_or_default(), steer: true };
-        let item = PromptItem { id: ask.id, user: ask.user, content: prompt_parts(&prompt) };
-        let sequence = self.journal.next();
-        let prompt_id = self.course.steered(item);
-        self.record(None);
-        let turn_id = self.course.open_turn().map(str::to_owned);
-        self.settle(origin, Ok(Reply { sequence: Some(sequence), prompt_id: Some(prompt_id), turn_id, error: None }));
-    }
-
-    /// Applies an answer to an open request.
-    fn answer(&mut self, answer: &Answer) -> Result<Reply, Refusal> {
-        let id = &answer.request_id;
-        let Some((key, asked)) = self.course.find_request(id) else {
-            return Err(refusal(ErrorCode::NotFound, format!("failed to answer `{id}`: nothing of this name is open")));
-        };
-        let card = self.run.agent.card();
-        let reply = answer::understand(&asked, answer, card)?;
-        let user = answer.user.clone();
-        let sequence = self.journal.next();
-        match reply {
-            ask::Reply::Decide(decision) => {
-                let message = match &decision {
-                    Decision::Reject { message, .. } => message.clone(),
-                    Decision::Accept { .. } | Decision::AcceptForSession => None,
-                };
-                self.decide(key, decision, ResolvedBy::User, By { user: user.clone(), ..By::default() });
-                // Where the denial itself cannot carry the reason, it follows as a prompt into the running turn.
-                if let Some(text) = message.filter(|_| !card.can.deny_message && card.can.steer) {
-                    let ask = Ask { text, user, steer: true, ..Ask::default() };
-                    self.steer(Waiting { origin: Origin::Us, ask, attachments: None });
-                }
-            }
-            ask::Reply::Answer(answers) => self.reply(key, answers, user),
-            ask::Reply::Refuse => self.refuse(key, ResolvedBy::User, user),
-        }
-        Ok(Reply { sequence: Some(sequence), ..Reply::default() })
-    }
-
-    fn reply(&mut self, key: RequestKey, answers: Vec<Vec<String>>, user: Option<String>) {
-        if self.course.answer(key, &answers, ResolvedBy::User, user) {
-            self.record(None);
-            self.order(Order::Answer(key, answers));
-        }
-    }
-
-    fn set(&mut self, origin: Origin, set: Set) {
-        let card = self.run.agent.card();
-        let refused = match set.permission_mode {
-            Some(mode) if !card.permission_modes.contains(&mode) => {
-                Some(format!("permission mode {}: {} cannot", mode.as_str(), card.name))
-            }
-            Some(mode) if mode != self.job.permission_mode && !self.asks_us() => Some(format!(
-                "permission mode {}: the agent was started without asking us; begin a new run with it",
-                mode.as_str()
-            )),
-            _ if set.model.is_some() && !card.can.model => Some(format!("a model: {} has none to choose", card.name)),
-            _ if set.effort.is_some() && !card.can.effort => Some(format!("an effort: {} has none", card.name)),
-            _ => match &set.mode {
-                Some(mode) if !card.modes.is_empty() && !card.modes.contains(&mode.as_str()) => {
-                    Some(format!("mode `{mode}`: {} has {}", card.name, card.modes.join(", ")))
-                }
-                Some(_) | None => None,
-            },
-        };
-        if let Some(what) = refused {
-            return self.settle(origin, Err(refusal(ErrorCode::Usage, format!("failed to set {what}"))));
-        }
-        if let Some(mode) = set.permission_mode {
-            self.run.policy.mode = mode;
-            let json = serde_json::json!({ "permission_mode": mode.as_str() });
-            let status = Status { label: StatusLabel::SessionInfo, detail: None, json, parent: None };
-            self.course.apply(Effect::Status(status), clock::now_ms());
-            self.record(None);
-        }
-        let settings = [set.model.map(Setting::Model), set.mode.map(Setting::Mode), set.effort.map(Setting::Effort)];
-        let settings: Vec<Setting> = settings.into_iter().flatten().collect();
-        let Some(last) = settings.len().checked_sub(1) else { return self.settle(origin, Ok(Reply::default())) };
-        for (at, setting) in settings.into_iter().enumerate() {
-            // The last one's fate is the request's.
-            let origin = if at == last { origin } else { Origin::Us };
-            let order = self.order(Order::Set(setting.clone()));
-            self.setting.push((order, origin, setting));
-        }
-    }
-
-    /// Whether the agent was started so that it asks us.
-    fn asks_us(&self) -> bool {
-        self.job.must_ask || !matches!(self.job.permission_mode, PermissionMode::Auto | PermissionMode::Bypass)
-    }
-
-    /// Writes down what became of a request; whoever wrote a line learns of a refusal by an event.
-    fn settle(&mut self, origin: Origin, settled: Result<Reply, Refusal>) {
-        match (origin, settled) {
-            (Origin::Row(id), Ok(reply)) => self.journal.settle(id, RequestState::Done, &reply),
-            (Origin::Row(id), Err(error)) => {
-                self.journal.settle(id, RequestState::Refused, &Reply { error: Some(error), ..Reply::default() });
-            }
-            (Origin::Line, Err(error)) => {
-                self.course.error(Fault::new(error.code, error.message), true, true);
-                self.record(None);
-            }
-            (Origin::Us, Err(error)) => log::warn!("{}", error.message),
-            (Origin::Us | Origin::Line, Ok(_)) => {}
-        }
-    }
-
-    /// What still waits when this owner is told to end is not given to the agent, and that is said.
-    fn give_up_queue(&mut self) {
-        let mut ids = Vec::new();
-        for Waiting { origin, ask, .. } in std::mem::take(&mut self.queue) {
-            if let Origin::Row(id) = origin {
-                self.journal.settle(id, RequestState::Lost, &Reply::default());
-            }
-            ids.push(ask.id.unwrap_or_else(|| "without an id".to_owned()));
-        }
-        if !ids.is_empty() {
-            self.course.error(not_delivered(&ids), true, true);
-            self.record(None);
-        }
-    }
-
-    /// Everything the agent has said so far, in batches.
-    fn heard(&mut self, peer: &mut Peer) -> Result<(), Error> {
-        while !self.over {
-            // The dialect borrows the line, and what it says goes to the agent after the commit.
-            let Some(line) = peer.line() else { break };
-            match line {
-                Line::Whole(text) => {
-                    if let Some(trace) = &mut self.trace {
-                        trace.write("out", text);
-                    }
-                    self.step(Input::Line(text), Some(text));
-                }
-                Line::Lossy(text) => {
-                    if let Some(trace) = &mut self.trace {
-                        trace.write("out", &text);
-                    }
-                    self.unparsed("the line is not valid UTF-8".to_owned(), "stdout".to_owned(), Some(&text));
-                    // What can be read of it is heard; that it is damaged has been said.
-                    self.damaged = true;
-                    self.step(Input::Line(&text), Some(&text));
-                    self.damaged = false;
-                }
-                Line::Cut { head, tail, length, sha256 } => {
-                    let raw = serde_json::json!({ "head": head, "tail": tail, "length": length }).to_string();
-                    self.course.say_for_agent(Body::AgentUnparsed(Unparsed {
-                        error: "the line is longer than 64 MiB".to_owned(),
-                        location: "stdout".to_owned(),
-                        raw_hash: sha256,
-                    }));
-                    self.record(Some(&raw));
-                }
-            }
-            if self.journal.waiting_bytes() > BATCH {
-                self.flush(None)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn replied(&mut self, answer: &http::Answer) {
-        let http::Answer { tag, status, body } = answer;
-        if let Some(trace) = &mut self.trace {
-            trace.write("out", &format!("{tag} {status} {body}"));
-        }
-        self.step(Input::Reply { tag: Tag(*tag), status: *status, body }, Some(body));
-    }
-
-    /// One input to the dialect, and all that follows from it.
-    fn step(&mut self, input: Input<'_>, raw: Option<&str>) {
-        self.speak(input, raw);
-        self.carry_out();
-    }
-
-    fn speak(&mut self, input: Input<'_>, raw: Option<&str>) {
-        let mut effects = std::mem::take(&mut self.effects);
-        self.dialect.step(input, &mut effects);
-        let now = clock::now_ms();
-        for effect in effects.drain(..) {
-            // An owner that ends drops what comes after its last turn.
-            if self.over {
-                break;
-            }
-            if matches!(effect, Effect::TurnBegan(_)) && self.held.is_some() {
-                let verdict = self.held.take();
-                self.end_turn(verdict, true);
-            }
-            let note = self.course.apply(effect, now);
-            self.record(raw);
-            if let Some(note) = note {
-                self.note(note, raw);
-            }
-        }
-        self.effects = effects;
-        if self.held.is_some() && !self.course.awaits_report() {
-            let verdict = self.held.take();
-            self.end_turn(verdict, false);
-        }
-    }
-
-    /// Gives the dialect what was ordered meanwhile.
-    fn carry_out(&mut self) {
-        while let Some((id, order)) = self.orders.pop_front() {
-            self.speak(Input::Order(id, &order), None);
-        }
-    }
-
-    fn order(&mut self, order: Order) -> OrderId {
-        self.ordered += 1;
-        let id = OrderId(self.ordered);
-        self.orders.push_back((id, order));
-        id
-    }
-
-    /// Moves what the course said into the journal.
-    fn record(&mut self, raw: Option<&str>) {
-        let raw = raw.filter(|_| self.run.raw).map(payload);
-        self.record_with(raw.as_deref());
-    }
-
-    fn record_with(&mut self, raw: Option<&str>) {
-        for said in self.course.said() {
-            self.journal.push(&said.body, said.synthetic, raw);
-        }
-    }
-
-    fn note(&mut self, note: Note, raw: Option<&str>) {
-        match note {
-            Note::Say(line) => self.says.push(Say::Line(line)),
-            Note::Ask(ask) => self.says.push(Say::Ask(ask)),
-            Note::Native(id) => self.journal.set_native(id),
-            Note::Permit(permit) => self.permission(*permit),
-            Note::Question(key) => self.question(key),
-            Note::Unparsed { .. } if self.damaged => {}
-            Note::Unparsed { error, location } => self.unparsed(error, location, raw),
-            Note::Taken(order) => self.taken(order),
-            Note::Refused(order, fault) => self.refused(order, fault),
-            Note::TurnOver(verdict) => self.turn_over(*verdict),
-            Note::Wake(timer, after) => {
-                self.timers.retain(|(other, _)| *other != timer);
-                self.timers.push((timer, Instant::now() + after));
-            }
-            Note::End(fault) => {
-                if let Some(fault) = fault {
-                    self.cut(Cut::Fault(fault));
-                }
-                self.over = true;
-                self.end_turn(None, false);
-            }
-        }
-    }
-
-    fn taken(&mut self, order: OrderId) {
-        if let Some(at) = self.steering.iter().position(|(id, _)| *id == order) {
-            let (_, waiting) = self.steering.remove(at);
-            self.steered(waiting);
-        } else if let Some(at) = self.setting.iter().position(|(id, ..)| *id == order) {
-            let (_, origin, setting) = self.setting.remove(at);
-            let (place, value) = match setting {
-                Setting::Model(value) => (&mut self.job.model, value),
-                Setting::Mode(value) => (&mut self.job.mode, value),
-                Setting::Effort(value) => (&mut self.job.effort, value),
-            };
-            *place = Some(value);
-            self.kept.model.clone_from(&self.job.model);
-            self.kept.mode.clone_from(&self.job.mode);
-            self.kept.effort.clone_from(&self.job.effort);
-            self.journal.set_settings(self.kept.write());
-            self.settle(origin, Ok(Reply::default()));
-        }
-    }
-
-    fn refused(&mut self, order: OrderId, fault: Fault) {
-        if let Some(at) = self.steering.iter().position(|(id, _)| *id == order) {
-            // The turn was about to end, or cannot be steered: the prompt waits its turn.
-            let (_, waiting) = self.steering.remove(at);
-            if self.run.stay != Stay::Turn {
-                self.queue.push_front(waiting);
-            }
-        } else if let Some(at) = self.setting.iter().position(|(id, ..)| *id == order) {
-            let (_, origin, _) = self.setting.remove(at);
-            self.settle(origin, Err(refusal(fault.code, fault.message)));
-        } else {
-            // The prompt of the open turn: nothing of it can come any more.
-            self.cut(Cut::Fault(fault));
-            self.end_turn(None, false);
-        }
-    }
-
-    fn unparsed(&mut self, error: String, location: String, raw: Option<&str>) {
-        let raw = raw.unwrap_or_default();
-        let raw_hash = hex(&Sha256::digest(raw.as_bytes()));
-        self.course.say_for_agent(Body::AgentUnparsed(Unparsed { error, location, raw_hash }));
-        self.record_with(Some(&payload(raw)));
-    }
-
-    fn permission(&mut self, mut permit: Permit) {
-        let cwd = Path::new(&self.job.cwd);
-        for path in permit.paths.iter_mut().chain(permit.cwd.as_mut()) {
-            *path = host::canonical::canonical(cwd, Path::new(path)).to_string_lossy().into_owned();
-        }
-        let key = permit.key;
-        let by = |rule: String| By { rule: Some(rule), ..By::default() };
-        match self.run.policy.decide(&permit) {
-            Ruling::Accept(rule) => {
-                self.decide(key, Decision::Accept { input: None }, ResolvedBy::Policy, by(rule));
-            }
-            Ruling::Reject { rule, .. } => {
-                let message = Some(format!("denied by {rule}"));
-                self.decide(key, Decision::Reject { message, stop: false }, ResolvedBy::Policy, by(rule));
-            }
-            Ruling::Open => {
-                self.permits.push(permit);
-                match self.run.policy.on_ask {
-                    OnAsk::Allow => {
-                        let rule = by("on-ask allow".to_owned());
-                        self.decide(key, Decision::Accept { input: None }, ResolvedBy::Policy, rule);
-                    }
-                    OnAsk::Deny => self.deny_unasked(key),
-                    OnAsk::Fail => self.cancel(Cut::InputNeeded, CANCEL),
-                    OnAsk::Prompt => self.ask(key),
-                    OnAsk::Wait(time) => self.wait_for_answer(key, time),
-                }
-            }
-        }
-    }
-
-    /// Leaves a request open for an answer from anywhere.
-    fn wait_for_answer(&mut self, key: RequestKey, time: Option<Duration>) {
-        if let Some(time) = time {
-            self.expiries.push((key, Instant::now() + time));
-        }
-    }
-
-    /// Nobody answered in time.
-    fn expire(&mut self, key: RequestKey) {
-        let Some(body) = self.course.open_request(key) else { return };
-        if ask::is_question(&body) {
-            self.refuse(key, ResolvedBy::Timeout, None);
-        } else {
-            let message = Some("nobody answered in time".to_owned());
-            self.decide(key, Decision::Reject { message, stop: false }, ResolvedBy::Timeout, By::default());
-        }
-    }
-
-    fn question(&mut self, key: RequestKey) {
-        match self.run.policy.on_ask {
-            OnAsk::Allow | OnAsk::Deny => {
-                self.denied_unasked += usize::from(self.run.policy.on_ask == OnAsk::Deny);
-                self.refuse(key, ResolvedBy::Policy, None);
-            }
-            OnAsk::Fail => self.cancel(Cut::InputNeeded, CANCEL),
-            OnAsk::Prompt => self.ask(key),
-            OnAsk::Wait(time) => self.wait_for_answer(key, time),
-        }
-    }
-
-    fn deny_unasked(&mut self, key: RequestKey) {
-        self.denied_unasked += 1;
-        let message = Some("nobody is here to be asked".to_owned());
-        let by = By { rule: Some("on-ask deny".to_owned()), ..By::default() };
-        self.decide(key, Decision::Reject { message, stop: false }, ResolvedBy::Policy, by);
-    }
-
-    fn decide(&mut self, key: RequestKey, decision: Decision, resolved_by: ResolvedBy, mut by: By) {
-        let permit = self.permits.iter().position(|permit| permit.key == key).map(|at| self.permits.swap_remove(at));
-        // What is accepted for the session is ours to remember: agents would take it wider than it was meant.
-        let order = match (&decision, permit) {
-            (Decision::AcceptForSession, Some(permit)) => {
-                let grant = Grant::of(&permit);
-                by.scope = Some(grant.scope());
-                self.run.policy.granted.push(grant);
-                Decision::Accept { input: None }
-            }
-            (Decision::Accept { input }, _) => {
-                by.input.clone_from(input);
-                decision.clone()
-            }
-            (Decision::Reject { message, .. }, _) => {
-                by.message.clone_from(message);
-                decision.clone()
-            }
-            (Decision::AcceptForSession, None) => Decision::Accept { input: None },
-        };
-        if self.course.decide(key, &decision, resolved_by, by) {
-            self.record(None);
-            self.order(Order::Decide(key, order));
-        }
-    }
-
-    fn refuse(&mut self, key: RequestKey, by: ResolvedBy, user: Option<String>) {
-        if self.course.refuse(key, by, user) {
-            self.record(None);
-            self.order(Order::Refuse(key, None));
-        }
-    }
-
-    /// Asks the person at the terminal; where there is none any more, the request is denied.
-    fn ask(&mut self, key: RequestKey) {
-        let Some(body) = self.course.open_request(key) else { return };
-        if self.terminal.is_none()
-            && let Some(terminal) = Terminal::open()
-            && let Ok(Some(lock)) = terminal.prompt_lock(&self.run.prompt_locks)
-        {
-            self.terminal = Some((terminal, lock));
-        }
-        self.asks.push_back((key, body));
-        if self.asks.len() == 1 || self.terminal.is_none() {
-            self.show_ask();
-        }
-    }
-
-    fn show_ask(&mut self) {
-        while let Some((key, body)) = self.asks.front() {
-            let key = *key;
-            if !self.course.is_open(key) {
-                self.asks.pop_front();
-                continue;
-            }
-            if let Some((terminal, _)) = &mut self.terminal
-                && terminal.foreground()
-                && terminal.ask(&ask::words(body)).is_ok()
-            {
-                return;
-            }
-            let is_question = ask::is_question(body);
-            self.asks.pop_front();
-            if is_question {
-                self.denied_unasked += 1;
-                self.refuse(key, ResolvedBy::Policy, None);
-            } else {
-                self.deny_unasked(key);
-            }
-        }
-    }
-
-    /// A line came from the terminal, or its end.
-    fn answered(&mut self, line: Option<String>) {
-        let Some((key, body)) = self.asks.front() else { return };
-        let key = *key;
-        let understood = line.map(|line| ask::understand(body, &line));
-        if matches!(understood, Some(Some(_))) {
-            self.asks.pop_front();
-        }
-        match understood {
-            // Asked again.
-            Some(None) => {}
-            Some(Some(ask::Reply::Decide(decision))) => self.decide(key, decision, ResolvedBy::User, By::default()),
-            Some(Some(ask::Reply::Answer(answers))) => self.reply(key, answers, None),
-            Some(Some(ask::Reply::Refuse)) => self.refuse(key, ResolvedBy::User, None),
-            // The terminal has gone: nobody can be asked.
-            None => self.terminal = None,
-        }
-        self.show_ask();
-        self.carry_out();
     }
 
     fn caught(&mut self, caught: Caught) {
@@ -1311,28 +748,6 @@ impl Conductor<'_> {
             self.held = Some(verdict);
         } else {
             self.end_turn(Some(verdict), false);
-        }
-    }
-
-    fn exited(&mut self, exit: &host::Exit) {
-        let exit = Exit { code: exit.code, signal: exit.signal, stderr: exit.stderr.clone() };
-        self.step(Input::Closed(&exit), None);
-        self.over = true;
-        if self.course.in_turn() {
-            self.cut(Cut::Fault(Fault::new(ErrorCode::Crash, describe_exit(self.agent, &exit))));
-            let verdict = self.course.cut().is_some().then(|| Verdict::new(Stop::Interrupted));
-            self.end_turn(verdict, false);
-        }
-    }
-
-    fn aside(&mut self, text: &str) {
-        if let Some(trace) = &mut self.trace {
-            for line in text.lines() {
-                trace.write("err", line);
-            }
-        }
-        for line in text.lines() {
-            log::debug!("{} says: {}", self.agent, self.journal.masked(line));
         }
     }
 
@@ -1448,19 +863,6 @@ impl Conductor<'_> {
     }
 }
 
-async fn answer(terminal: &mut Option<(Terminal, host::Lock)>) -> Option<String> {
-    match terminal {
-        Some((terminal, _)) => match terminal.line().await {
-            Ok(line) => line,
-            Err(error) => {
-                log::warn!("the terminal cannot be read: {}", chain(&error));
-                None
-            }
-        },
-        None => None,
-    }
-}
-
 async fn next_line(lines: &mut Option<Receiver<InputLine>>) -> Option<InputLine> {
     match lines {
         Some(lines) => lines.recv().await,
@@ -1483,38 +885,6 @@ async fn sleep_until(wake: Option<Instant>) {
     }
 }
 
-/// A line as `raw`: itself where it is JSON, else a JSON text; head, tail, length and hash where it is too long.
-fn payload(line: &str) -> String {
-    if line.len() > PAYLOAD {
-        let mut head = PAYLOAD / 2;
-        while !line.is_char_boundary(head) {
-            head -= 1;
-        }
-        let mut tail = line.len() - PAYLOAD / 2;
-        while !line.is_char_boundary(tail) {
-            tail += 1;
-        }
-        let hash = hex(&Sha256::digest(line.as_bytes()));
-        return serde_json::json!({
-            "head": &line[..head], "tail": &line[tail..], "length": line.len(), "sha256": hash,
-        })
-        .to_string();
-    }
-    match serde_json::from_str::<serde::de::IgnoredAny>(line) {
-        // A raw line end inside JSON would break the line that carries it.
-        Ok(_) if !line.contains(['\n', '\r']) => line.trim().to_owned(),
-        Ok(_) | Err(_) => serde_json::Value::from(line).to_string(),
-    }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("writing into memory cannot fail");
-        text
-    })
-}
-
 /// An error with its causes, as one fragment.
 pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
@@ -1528,43 +898,6 @@ pub fn chain(error: &dyn std::error::Error) -> String {
         cause = below.source();
     }
     text
-}
-
-/// The native conversation, both ways, with the values of secret variables masked.
-struct Trace {
-    file: File,
-    began: Instant,
-    secrets: Vec<String>,
-}
-
-impl Trace {
-    fn open(path: &Path, run: &Run) -> Result<Trace, Error> {
-        let file = host::private::file(path)?;
-        let secrets = run
-            .env
-            .iter()
-            .filter(|(name, value)| {
-                let name = name.to_string_lossy().to_ascii_uppercase();
-                value.len() >= 8 && ["KEY", "TOKEN", "SECRET", "PASSWORD"].iter().any(|word| name.contains(word))
-            })
-            .map(|(_, value)| value.to_string_lossy().into_owned())
-            .chain(run.secrets.iter().filter(|secret| secret.len() >= 8).cloned())
-            .collect();
-        Ok(Trace { file, began: clock::monotonic(), secrets })
-    }
-
-    fn write(&mut self, dir: &str, line: &str) {
-        let mut line = line.to_owned();
-        for secret in &self.secrets {
-            line = line.replace(secret.as_str(), "***");
-        }
-        let t_ms = self.began.elapsed().as_micros() as f64 / 1000.0;
-        let row = serde_json::json!({ "dir": dir, "t_ms": t_ms, "line": line });
-        // A trace is for debugging: a full disk must not end the run.
-        if let Err(error) = writeln!(self.file, "{row}") {
-            log::warn!("the trace is incomplete: {error}");
-        }
-    }
 }
 
 /// The text and attachments of a prompt as the parts of its item.

@@ -311,6 +311,9 @@ pub(crate) fn main(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
     let told = session.session_id.clone();
     let recorded =
         context.ready().map(|ready| -> Box<dyn FnOnce()> { Box::new(move || ready.say(&keeper::word(&told))) });
+    if background {
+        keeper::log_for(&store_path, &session)?;
+    }
     let request = Run {
         agent,
         program,

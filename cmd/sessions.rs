@@ -67,6 +67,9 @@ enum Verb {
         /// The sessions
         #[arg(required = true)]
         sessions: Vec<String>,
+        /// Those that run too: they are cancelled first
+        #[arg(long)]
+        force: bool,
     },
     /// Delete sessions by age, number or size
     Prune(PruneArgs),
@@ -91,6 +94,9 @@ enum Verb {
     Log {
         /// The session
         session: String,
+        /// What its background owners said on stderr instead
+        #[arg(long)]
+        owner: bool,
     },
     /// Where the store is
     Path,
@@ -130,6 +136,9 @@ struct PruneArgs {
     /// The oldest, until the rest takes no more than this, such as 500M
     #[arg(long, value_name = "SIZE")]
     max_size: Option<String>,
+    /// Those that run or ask too: they are cancelled first
+    #[arg(long)]
+    force: bool,
     /// Only say which
     #[arg(long)]
     dry_run: bool,
@@ -169,13 +178,13 @@ pub(crate) fn main(context: &Context, args: SessionsArgs) -> Result<Exit, Failur
         Verb::Show { session } => show(context, &session),
         Verb::Rename { session, title } => rename(context, &session, &title),
         Verb::End { session } => end(context, &session),
-        Verb::Delete { sessions } => delete(context, &sessions),
+        Verb::Delete { sessions, force } => delete(context, &sessions, force),
         Verb::Prune(args) => prune(context, &args),
         Verb::Export(args) => export(context, &args),
         Verb::Import { file } => import(context, file.as_deref()),
         Verb::Search { words, limit } => search(context, &words, limit),
         Verb::Usage(args) => usage(context, &args),
-        Verb::Log { session } => log_of(context, &session),
+        Verb::Log { session, owner } => log_of(context, &session, owner),
         Verb::Path => {
             out::print_text(&format!("{}\n", context.store_path()?.display()));
             Ok(Exit::Code(0))
@@ -311,9 +320,16 @@ fn end(context: &Context, name: &str) -> Result<Exit, Failure> {
     show(context, &id)
 }
 
-fn delete(context: &Context, names: &[String]) -> Result<Exit, Failure> {
+fn delete(context: &Context, names: &[String], force: bool) -> Result<Exit, Failure> {
     for name in names {
-        let owned = take(context, name)?;
+        if force {
+            let session = names::find_exact(&existing_store(context, name)?, name)?;
+            engine::owner::end_owner(&context.store_path()?, &session)?;
+        }
+        let owned = take(context, name).map_err(|failure| match failure.code {
+            ErrorCode::Busy => failure.hint("`delete --force` cancels it first"),
+            _ => failure,
+        })?;
         let record = DeletedRecord {
             session_id: owned.session().session_id.clone(),
             deleted: true,
@@ -344,12 +360,15 @@ fn prune(context: &Context, args: &PruneArgs) -> Result<Exit, Failure> {
         None => None,
     };
     let path = context.store_path()?;
-    for session in chosen(&path, older, args.keep, most)? {
+    for session in chosen(&path, older, args.keep, most, args.force)? {
         let gone = DeletedRecord {
             session_id: session.session_id.clone(),
             deleted: !args.dry_run,
             events: session.last_sequence,
         };
+        if args.force && !args.dry_run {
+            engine::owner::end_owner(&path, &session)?;
+        }
         if !args.dry_run && !delete_if_free(&path, &session)? {
             continue;
         }
@@ -363,12 +382,13 @@ fn prune(context: &Context, args: &PruneArgs) -> Result<Exit, Failure> {
     Ok(Exit::Code(0))
 }
 
-/// The sessions that one of the criteria names, but for those that live or ask.
+/// The sessions that one of the criteria names; those that live or ask only with `force`.
 fn chosen(
     path: &Path,
     older: Option<std::time::Duration>,
     keep: Option<usize>,
     most: Option<u64>,
+    force: bool,
 ) -> Result<Vec<Session>, Failure> {
     let Some(store) = engine::follow::open_if_there(path)? else { return Ok(Vec::new()) };
     let now = host::clock::now_ms();
@@ -383,7 +403,7 @@ fn chosen(
         let named = old || keep.is_some_and(|keep| rank >= keep) || most.is_some_and(|most| size > most);
         let resting =
             matches!(status_of(&store, &session)?, SessionStatus::Idle | SessionStatus::Ended | SessionStatus::Lost);
-        if named && resting && !engine::owner::is_owned(path, &session)? {
+        if named && (force || resting && !engine::owner::is_owned(path, &session)?) {
             chosen.push(session);
         }
     }
@@ -410,7 +430,7 @@ pub(crate) fn retain(context: &Context, path: &Path, but: &str) {
         return;
     }
     let older = retention.older_than.as_deref().and_then(parse_duration);
-    let done = chosen(path, older, retention.keep, None).and_then(|sessions| {
+    let done = chosen(path, older, retention.keep, None, false).and_then(|sessions| {
         for session in sessions.iter().filter(|session| session.session_id != but) {
             if delete_if_free(path, session)? {
                 log::info!("retention: session {} is deleted", session.session_id);
@@ -844,8 +864,18 @@ fn count(
     }
 }
 
-fn log_of(context: &Context, name: &str) -> Result<Exit, Failure> {
+fn log_of(context: &Context, name: &str, owner: bool) -> Result<Exit, Failure> {
     let session = context.session(name)?;
+    if owner {
+        let path = engine::keeper::log_of(&context.store_path()?, &session);
+        match std::fs::read_to_string(&path) {
+            Ok(text) => drop(out::print_text(&text)),
+            // It never had an owner in the background.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(source) => return Err(engine::Error::File { doing: "read", path, source }.into()),
+        }
+        return Ok(Exit::Code(0));
+    }
     let store = context.store_to_read()?.ok_or_else(|| no_session(name))?;
     let filter = Filter::default();
     let mut writer = Writer::new(Output::Text, filter.clone())?;

@@ -18,20 +18,20 @@ fn detach(env: &TestEnv, more: &[&str], prompt: &str) -> String {
     output.text().trim_end().to_owned()
 }
 
-fn wait(env: &TestEnv, session: &str, more: &[&str]) -> Output {
+pub(crate) fn wait(env: &TestEnv, session: &str, more: &[&str]) -> Output {
     let mut words = vec!["wait", session];
     words.extend(more);
     env.run(&words)
 }
 
 /// Waits for the session's next request, and gives its id.
-fn asked(env: &TestEnv, session: &str) -> String {
+pub(crate) fn asked(env: &TestEnv, session: &str) -> String {
     let record = wait(env, session, &["--for", "asking", "--timeout", "50s"]).expect(6).object();
     record["pending"][0].as_str().unwrap().to_owned()
 }
 
 /// All events of a session that rests, judged.
-fn whole(env: &TestEnv, session: &str) -> Vec<Value> {
+pub(crate) fn whole(env: &TestEnv, session: &str) -> Vec<Value> {
     wait(env, session, &["--for", "idle", "--timeout", "50s"]);
     env.wait_until_none_is_alive();
     judged_whole(env, session)
@@ -41,7 +41,7 @@ fn row(env: &TestEnv, session: &str) -> Value {
     env.run(&["sessions", "show", session]).expect(0).object()
 }
 
-fn turn_ends(events: &[Value]) -> Vec<(String, i64)> {
+pub(crate) fn turn_ends(events: &[Value]) -> Vec<(String, i64)> {
     let ends = of_type(events, "turn.ended");
     ends.iter().map(|end| (end["outcome"].as_str().unwrap().to_owned(), end["exit_code"].as_i64().unwrap())).collect()
 }
@@ -133,7 +133,7 @@ fn stop_keepers(env: &TestEnv) {
 }
 
 /// The owners in the background.
-fn keepers(env: &TestEnv) -> Vec<i32> {
+pub(crate) fn keepers(env: &TestEnv) -> Vec<i32> {
     env.alive().iter().filter(|one| one.command.contains("__keep")).map(|one| one.pid).collect()
 }
 
@@ -387,6 +387,36 @@ fn a_detached_run_survives_its_starter_and_its_group() {
     let _ = shell.wait();
     wait(&env, "s", &[]).expect(0);
     assert_eq!(turn_ends(&whole(&env, "s")), [ok(0)]);
+}
+
+#[test]
+fn what_a_background_owner_says_is_kept() {
+    let env = TestEnv::new();
+    let session = detach(&env, &["-vv"], "stderr 2");
+    whole(&env, &session);
+    let said = env.run(&["sessions", "log", &session, "--owner"]).expect(0);
+    assert!(said.text().contains(" owner ") && said.text().contains("says:"), "{}", said.text());
+    let foreground = env.run(&["run", "-a", "mock", "-s", "seen", "hello"]).expect(0);
+    drop(foreground);
+    assert_eq!(env.run(&["sessions", "log", "seen", "--owner"]).expect(0).text(), "");
+}
+
+#[test]
+fn a_session_that_runs_is_deleted_by_force_only() {
+    let env = TestEnv::new();
+    let session = detach(&env, &[], "hang");
+    let busy = env.run(&["sessions", "delete", &session]).expect(8);
+    assert!(busy.stderr.contains("--force"), "{}", busy.stderr);
+    env.run(&["sessions", "delete", &session, "--force"]).expect(0);
+    env.run(&["sessions", "show", &session]).expect(3);
+    env.wait_until_none_is_alive();
+    let hangs = detach(&env, &[], "hang");
+    assert_eq!(env.run(&["sessions", "prune", "--keep", "0"]).expect(0).text(), "");
+    assert_eq!(
+        env.run(&["sessions", "prune", "--keep", "0", "--force"]).expect(0).object()["session_id"],
+        json!(hangs)
+    );
+    env.wait_until_none_is_alive();
 }
 
 #[test]

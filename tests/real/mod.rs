@@ -4,6 +4,7 @@ mod acp;
 mod app_server;
 mod claude;
 pub(crate) mod codex;
+mod elsewhere;
 mod equipment;
 mod installs;
 mod opencode;

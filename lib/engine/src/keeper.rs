@@ -2,20 +2,28 @@
 
 use std::ffi::OsString;
 use std::fs::File;
-use std::path::Path;
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
 
+use host::clock;
 use host::detach::{Streams, spawn_self};
 use schema::outcome::ErrorCode;
 use schema::record::ErrorLine;
+use schema::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use store::Session;
 
+use crate::error::Error;
 use crate::failure::Failure;
 use crate::kept::Kept;
 use crate::owner::MARK;
+use crate::places::Places;
 
 /// The hidden role whose processes a guard spares: owners of their own.
 pub const ROLE: &str = "__keep";
+
+/// A log above this begins anew: bytes.
+const LOG: u64 = 1 << 20;
 
 /// Starts an owner for what waits in a session's inbox, with the settings of its last run, and returns when it is there.
 /// The values of variables are ours. `trusted`: we are that last run; for anybody else one that bypassed asks.
@@ -54,6 +62,27 @@ pub fn spawn(args: &[OsString], env: &[(OsString, OsString)], stdin: Option<File
         Err(_) => Failure::new(ErrorCode::Crash, format!("failed to understand the background process: `{line}`")),
     };
     Err(failure)
+}
+
+/// What this process, in the background, says on stderr goes to the session's log from here on; one of more than 1 MiB
+/// begins anew.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn log_for(store: &Path, session: &Session) -> Result<(), Error> {
+    let path = Places::beside(store).log(&session.uid);
+    let failed = |source| Error::File { doing: "write", path: path.clone(), source };
+    let mut file = host::private::file(&path)?;
+    if file.seek(SeekFrom::End(0)).map_err(failed)? > LOG {
+        file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
+    }
+    writeln!(file, "{} owner {}", Timestamp(clock::now_ms()), std::process::id()).map_err(failed)?;
+    host::detach::stderr_to(&file).map_err(failed)
+}
+
+/// What a session's background owners have said on stderr, as its file.
+pub fn log_of(store: &Path, session: &Session) -> PathBuf {
+    Places::beside(store).log(&session.uid)
 }
 
 /// What a background process says when it holds this session.

@@ -197,6 +197,28 @@ pub fn is_owned(store: &Path, session: &Session) -> Result<bool, Error> {
     Ok(host::lock::held(&Places::beside(store).lock(&session.uid))?)
 }
 
+/// Ends whoever owns the session, turn and agent first, as TERM would. [`Owned::take`] says whether that was possible.
+///
+/// # Errors
+/// What the store says.
+pub fn end_owner(path: &Path, session: &Session) -> Result<(), Error> {
+    let store = Store::open(path, Access::Read)?;
+    let mut told = None;
+    let mut left = LAST_BREATH;
+    while !left.is_zero() && is_owned(path, session)? {
+        let owner = store.session_by_no(session.no)?.as_ref().and_then(owner_pid);
+        // (A second TERM would leave the agent no time.)
+        if let Some(pid) = owner.filter(|_| owner != told && is_owned(path, session).unwrap_or(false)) {
+            host::tree::ask_to_end(pid);
+            told = owner;
+        }
+        let patience = LOOK.min(left);
+        drop(Lock::take_within(&Places::beside(path).lock(&session.uid), patience)?);
+        left -= patience;
+    }
+    Ok(())
+}
+
 /// The process that wrote itself down as owner.
 pub fn owner_pid(session: &Session) -> Option<u32> {
     session.owner.as_deref().and_then(|owner| owner.split(' ').next()?.parse().ok())

@@ -59,6 +59,11 @@ impl Places {
         self.directory.join(format!("{uid}.post"))
     }
 
+    /// What the session's background owners say on stderr.
+    pub fn log(&self, uid: &str) -> PathBuf {
+        self.directory.join(format!("{uid}.log"))
+    }
+
     /// Where a process's keeper listens.
     pub fn socket(&self, uid: &str) -> PathBuf {
         self.directory.join(format!("{uid}.sock"))
@@ -106,7 +111,7 @@ impl Places {
     pub fn remove(&self, uid: &str) {
         self.clear(uid);
         remove_all(&self.home(uid));
-        for path in [self.bell(uid), self.post(uid), self.lock(uid)] {
+        for path in [self.bell(uid), self.post(uid), self.log(uid), self.lock(uid)] {
             if let Err(error) = std::fs::remove_file(&path)
                 && error.kind() != io::ErrorKind::NotFound
             {

@@ -49,6 +49,14 @@ fn start(args: &[OsString], env: &[(OsString, OsString)], streams: Streams) -> i
     }
 }
 
+/// From here on our stderr is this file, opened to append.
+///
+/// # Errors
+/// What the kernel says.
+pub fn stderr_to(file: &File) -> io::Result<()> {
+    Ok(nix::unistd::dup2_stderr(file)?)
+}
+
 /// The other side of [`spawn_self`], in the process that it started.
 pub struct Ready {
     pipe: File,

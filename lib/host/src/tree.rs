@@ -28,6 +28,14 @@ pub fn is_alive(pid: u32) -> bool {
     stat.rsplit_once(')').is_some_and(|(_, rest)| !matches!(rest.trim_start().chars().next(), Some('Z' | 'X')))
 }
 
+/// Asks a process to end, by SIGTERM. Nothing happens where it has ended.
+pub fn ask_to_end(pid: u32) {
+    if let Ok(pid) = i32::try_from(pid) {
+        // The only other error is that it is somebody else's: it lives on, and whoever waits for its end finds that out.
+        let _ = kill(Pid::from_raw(pid), Signal::SIGTERM);
+    }
+}
+
 /// Kills every process whose environment has `name=value`, and everything below it, in our PID namespace; for the
 /// recovery after owner and guard were killed at once. Spared besides: ourselves and our ancestors, and what a living
 /// guard with the same mark watches (a session of the same name in another store).

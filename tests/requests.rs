@@ -1,12 +1,15 @@
 //! Sessions that somebody else runs: detached, sent to, answered, cancelled, waited for, and spoken to on stdin.
 
+mod codex;
+
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-use crate::env::{Output, TestEnv, wait_until};
+use crate::env::{Output, Running, TestEnv, wait_until};
 use crate::events::{completed, course, end, judged_whole, of_type, part};
 
 /// Runs a prompt in the background.
@@ -18,20 +21,20 @@ fn detach(env: &TestEnv, more: &[&str], prompt: &str) -> String {
     output.text().trim_end().to_owned()
 }
 
-pub(crate) fn wait(env: &TestEnv, session: &str, more: &[&str]) -> Output {
+fn wait(env: &TestEnv, session: &str, more: &[&str]) -> Output {
     let mut words = vec!["wait", session];
     words.extend(more);
     env.run(&words)
 }
 
 /// Waits for the session's next request, and gives its id.
-pub(crate) fn asked(env: &TestEnv, session: &str) -> String {
+fn asked(env: &TestEnv, session: &str) -> String {
     let record = wait(env, session, &["--for", "asking", "--timeout", "50s"]).expect(6).object();
     record["pending"][0].as_str().unwrap().to_owned()
 }
 
 /// All events of a session that rests, judged.
-pub(crate) fn whole(env: &TestEnv, session: &str) -> Vec<Value> {
+fn whole(env: &TestEnv, session: &str) -> Vec<Value> {
     wait(env, session, &["--for", "idle", "--timeout", "50s"]);
     env.wait_until_none_is_alive();
     judged_whole(env, session)
@@ -41,7 +44,7 @@ fn row(env: &TestEnv, session: &str) -> Value {
     env.run(&["sessions", "show", session]).expect(0).object()
 }
 
-pub(crate) fn turn_ends(events: &[Value]) -> Vec<(String, i64)> {
+fn turn_ends(events: &[Value]) -> Vec<(String, i64)> {
     let ends = of_type(events, "turn.ended");
     ends.iter().map(|end| (end["outcome"].as_str().unwrap().to_owned(), end["exit_code"].as_i64().unwrap())).collect()
 }
@@ -133,7 +136,7 @@ fn stop_keepers(env: &TestEnv) {
 }
 
 /// The owners in the background.
-pub(crate) fn keepers(env: &TestEnv) -> Vec<i32> {
+fn keepers(env: &TestEnv) -> Vec<i32> {
     env.alive().iter().filter(|one| one.command.contains("__keep")).map(|one| one.pid).collect()
 }
 
@@ -392,10 +395,11 @@ fn a_detached_run_survives_its_starter_and_its_group() {
 #[test]
 fn what_a_background_owner_says_is_kept() {
     let env = TestEnv::new();
-    let session = detach(&env, &["-vv"], "stderr 2");
+    let session = detach(&env, &[], "hang");
+    stop_keepers(&env);
     whole(&env, &session);
     let said = env.run(&["sessions", "log", &session, "--owner"]).expect(0);
-    assert!(said.text().contains(" owner ") && said.text().contains("says:"), "{}", said.text());
+    assert!(said.text().contains(" owner ") && said.text().contains("cancelling the turn"), "{}", said.text());
     let foreground = env.run(&["run", "-a", "mock", "-s", "seen", "hello"]).expect(0);
     drop(foreground);
     assert_eq!(env.run(&["sessions", "log", "seen", "--owner"]).expect(0).text(), "");
@@ -492,6 +496,161 @@ fn stdin_speaks_ndjson() {
     assert_eq!(of_type(&events, "turn.started")[0]["user"], "ann");
 }
 
+/// What the program says on its stdout for a script of the mock, spoken to on stdin only.
+struct Spoken<'a> {
+    env: &'a TestEnv,
+    run: Running,
+    name: String,
+}
+
+impl Spoken<'_> {
+    fn start<'a>(env: &'a TestEnv, name: &str, prompt: &str) -> Spoken<'a> {
+        let mut run = env.command(&["run", "-a", "mock", "-s", name, "--input", "ndjson"]).converse();
+        run.say(&json!({"type": "prompt", "text": prompt}));
+        Spoken { env, run, name: name.to_owned() }
+    }
+
+    /// The ids of the open requests, once there are so many.
+    fn asked(&mut self, count: usize) -> Vec<Value> {
+        let id = |event: &Value| {
+            event["data"].get("permission_id").or_else(|| event["data"].get("question_id")).cloned().unwrap()
+        };
+        wait_until("the requests", || {
+            let lines = self.run.lines();
+            let asked: Vec<Value> = lines.iter().filter(|line| is(line, ".requested")).map(id).collect();
+            let resolved: Vec<Value> = lines.iter().filter(|line| is(line, ".resolved")).map(id).collect();
+            let open: Vec<Value> = asked.into_iter().filter(|id| !resolved.contains(id)).collect();
+            (open.len() == count).then_some(open)
+        })
+    }
+
+    fn answer(&mut self, request: &Value, answer: Value) {
+        let mut line = json!({"type": "answer", "request_id": request});
+        line.as_object_mut().unwrap().extend(answer.as_object().unwrap().clone());
+        self.run.say(&line);
+    }
+
+    fn complaint(&mut self, code: &str) {
+        self.run.wait_for(code, |line| line["type"] == "error" && line["data"]["code"] == code);
+    }
+
+    fn end(mut self, code: i32) -> Vec<Value> {
+        self.run.end_input();
+        let output = self.run.wait().expect(code);
+        let events = judged_whole(self.env, &self.name);
+        assert_eq!(output.lines(), events);
+        events
+    }
+}
+
+fn is(event: &Value, ending: &str) -> bool {
+    event["type"].as_str().unwrap().ends_with(ending)
+}
+
+#[test]
+fn every_answer_works_through_stdin_too() {
+    let env = TestEnv::new();
+    // Once, then twice, then to what nobody asked, then after the end.
+    let mut once = Spoken::start(&env, "once", "permission rm x");
+    let request = once.asked(1).remove(0);
+    once.answer(&request, json!({"decision": "accept"}));
+    once.run.wait_for("its end", |line| line["type"] == "turn.ended");
+    once.answer(&request, json!({"decision": "reject"}));
+    once.complaint("not_found");
+    let events = once.end(0);
+    assert_eq!(of_type(&events, "permission.resolved").len(), 1);
+
+    // For the session: what is the same is not asked again, another is.
+    let mut always = Spoken::start(&env, "always", "permission rm x");
+    let request = always.asked(1).remove(0);
+    always.answer(&request, json!({"decision": "accept_for_session"}));
+    always.run.say(&json!({"type": "prompt", "text": "permission rm x", "id": "same"}));
+    always.run.wait_for("its end", |line| line["type"] == "turn.ended" && line["data"]["prompt_ids"][0] == "same");
+    always.run.say(&json!({"type": "prompt", "text": "permission rm xy"}));
+    let request = always.asked(1).remove(0);
+    always.answer(&request, json!({"decision": "accept"}));
+    let events = always.end(0);
+    let by: Vec<_> = of_type(&events, "permission.resolved").iter().map(|one| &one["resolved_by"]).collect();
+    assert_eq!(by, ["user", "policy", "user"]);
+
+    // With a reason; with an input of our own.
+    let mut denied = Spoken::start(&env, "denied", "permission rm x");
+    let request = denied.asked(1).remove(0);
+    denied.answer(&request, json!({"decision": "reject", "message": "use git mv"}));
+    assert!(end(&denied.end(5))["final_text"].as_str().unwrap().contains("use git mv"));
+    let mut edited = Spoken::start(&env, "edited", "permission rm x");
+    let request = edited.asked(1).remove(0);
+    edited.answer(&request, json!({"decision": "accept", "input": {"command": "ls -l"}}));
+    let events = edited.end(0);
+    let output = &part(completed(&events, "tool_result")[0], "tool_result")["output"];
+    assert!(output.as_str().unwrap().contains("ls -l"), "{output}");
+
+    // A choice and a text.
+    for (name, answer, wanted) in
+        [("choice", json!({"options": ["blue"]}), "Blue"), ("text", json!({"text": "mauve"}), "mauve")]
+    {
+        let mut asking = Spoken::start(&env, name, "question");
+        let request = asking.asked(1).remove(0);
+        asking.answer(&request, answer);
+        assert_eq!(of_type(&asking.end(0), "question.resolved")[0]["response"], wanted);
+    }
+
+    // Two in reverse; a cancel while one is open.
+    let mut two = Spoken::start(&env, "two", "permissions");
+    let requests = two.asked(2);
+    for request in requests.iter().rev() {
+        two.answer(request, json!({"decision": "accept"}));
+    }
+    two.end(0);
+    let mut cancelled = Spoken::start(&env, "cancelled", "permission rm x");
+    cancelled.asked(1);
+    cancelled.run.say(&json!({"type": "cancel"}));
+    let events = cancelled.end(130);
+    assert_eq!(of_type(&events, "permission.resolved")[0]["status"], "cancelled");
+}
+
+#[test]
+fn an_answer_that_comes_ten_seconds_late_is_in_time() {
+    let env = TestEnv::new();
+    detach(&env, &["-s", "s"], "permission rm x");
+    asked(&env, "s");
+    wait(&env, "s", &["--for", "idle", "--timeout", "10s"]).expect(124);
+    env.run(&["answer", "s", "--accept"]).expect(0);
+    wait(&env, "s", &["--for", "idle"]).expect(0);
+    assert_eq!(turn_ends(&whole(&env, "s")), [ok(0)]);
+}
+
+/// As `docker exec` does: a command in the PID name space of a container, whose first process only reaps.
+#[test]
+fn a_detached_run_of_an_exec_into_a_container() {
+    let env = TestEnv::new();
+    let program = env!("CARGO_BIN_EXE_sandbox-agent");
+    let container = env
+        .program(Path::new("/usr/bin/unshare"))
+        .args(&["--pid", "--fork", "--mount-proc", "--kill-child=KILL", "/bin/sh", "-c", "while :; do sleep 0.1; done"])
+        .spawn();
+    let first = wait_until("its first process", || {
+        let children = format!("/proc/{0}/task/{0}/children", container.pid());
+        std::fs::read_to_string(children).ok()?.split_whitespace().next().map(str::to_owned)
+    });
+    let exec = |words: &[&str]| {
+        let enter = ["--target", &first, "--pid", "--mount", program];
+        env.program(Path::new("/usr/bin/nsenter")).args(&enter).args(words).run()
+    };
+    exec(&["run", "-a", "mock", "-s", "s", "--detach", "permission rm x"]).expect(0);
+    exec(&["wait", "s", "--for", "asking", "--timeout", "50s"]).expect(6);
+    exec(&["answer", "s", "--accept"]).expect(0);
+    exec(&["wait", "s", "--for", "idle", "--timeout", "50s"]).expect(0);
+    assert_eq!(turn_ends(&judged_whole(&env, "s")), [ok(0)]);
+    // Nothing is left in the container, no zombie either.
+    wait_until("nothing but the container", || {
+        let left = env.alive().into_iter().filter(|one| one.command.contains("sandbox-agent")).count();
+        (left == 0).then_some(())
+    });
+    kill(Pid::from_raw(first.parse().unwrap()), Signal::SIGKILL).unwrap();
+    drop(container.wait());
+}
+
 #[test]
 fn an_input_that_ends_at_once_is_served_to_its_end() {
     let env = TestEnv::new();
@@ -573,7 +732,7 @@ fn no_prompt_is_lost_between_two_owners() {
 fn every_follower_sees_the_same_of_many_senders() {
     let env = TestEnv::new();
     detach(&env, &["-s", "s", "--linger", "60s"], "slow 10 20");
-    let followers: Vec<_> = (0..10).map(|_| env.command(&["stream", "s", "--follow=ended"]).spawn()).collect();
+    let followers: Vec<_> = (0..50).map(|_| env.command(&["stream", "s", "--follow=ended"]).spawn()).collect();
     let senders: Vec<_> = (0..5)
         .flat_map(|user| (0..4).map(move |n| (user, n)))
         .map(|(user, n)| {

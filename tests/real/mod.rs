@@ -4,7 +4,6 @@ mod acp;
 mod app_server;
 mod claude;
 pub(crate) mod codex;
-mod elsewhere;
 mod equipment;
 mod installs;
 mod opencode;

@@ -4,11 +4,11 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-use super::codex::Codex;
+use super::{asked, keepers, turn_ends, wait, whole};
 use crate::env::{TestEnv, wait_until};
 use crate::events::{course, end, of_type};
 use crate::model::Reply;
-use crate::requests::{asked, keepers, turn_ends, wait, whole};
+use crate::real::codex::Codex;
 
 /// Starts the session `s` in the background.
 fn detach(codex: &Codex, more: &[&str], prompt: &str) {

@@ -17,7 +17,9 @@ pub(crate) fn measure(effort: &Effort, _history: &History) {
     {
         latency(followers, pause, count);
     }
+    crowd(effort.pick(8, 2));
     idle(effort);
+    keeper(effort);
 }
 
 /// Milliseconds at the beginning that do not count: the followers may only just have found the session.
@@ -68,6 +70,76 @@ fn latency(followers: usize, pause: u64, count: usize) {
         .asked("p50 ≤ 0.5 ms, p99 ≤ 5 ms", sample.median() <= 0.5 && sample.p99() <= 5.0)
         .print();
     Row::new("the same, after the run's own stdout", &Sample::new(after_run), ms).print();
+}
+
+/// Many people on one session: five send prompts, fifty follow.
+fn crowd(prompts: usize) {
+    const FOLLOWERS: usize = 50;
+    const SENDERS: usize = 5;
+    eprintln!("  {FOLLOWERS} following, {SENDERS} sending");
+    let env = TestEnv::new();
+    let _ = env.run(&["run", "-a", "mock", "-s", "shared", "--detach", "--linger", "1s", "slow 100 5"]).expect(0);
+    let follow = || start(ours(&env, &["stream", "shared", "--follow=ended"]).stdout(Stdio::piped()));
+    let mut followers: Vec<Running> = (0..FOLLOWERS).map(|_| follow()).collect();
+    let followed = std::thread::scope(|scope| {
+        let read = |running: &mut Running| {
+            let stdout = running.stdout.take().unwrap();
+            scope.spawn(|| arrivals(stdout))
+        };
+        let followed: Vec<_> = followers.iter_mut().map(read).collect();
+        for user in 0..SENDERS {
+            let env = &env;
+            scope.spawn(move || {
+                for _ in 0..prompts {
+                    let user = format!("u{user}");
+                    let _ = env.run(&["send", "shared", "--user", &user, "slow 20 10"]).expect(0);
+                }
+            });
+        }
+        // It ends when everybody was served and the owner has left.
+        wait_until("the last turn", || {
+            let ended = env.run(&["sessions", "show", "shared"]).object()["turns"].as_u64();
+            (ended == Some((SENDERS * prompts + 1) as u64)).then_some(())
+        });
+        wait_until("the end of the session", || (env.run(&["sessions", "end", "shared"]).code() == 0).then_some(()));
+        followed.into_iter().map(|thread| thread.join().unwrap()).collect::<Vec<_>>()
+    });
+    followers.into_iter().for_each(Running::end);
+    let lines = followed[0].len();
+    let mut ages = Vec::new();
+    for follower in &followed {
+        assert!(follower.iter().map(|line| line.sequence).eq(1..=lines as i64), "a follower's sequence");
+        // What was written while they were started does not count.
+        ages.extend(follower.iter().skip(110).map(|line| line.age));
+    }
+    let sample = Sample::new(ages);
+    Row::new(format!("event → stdout of a follower, {FOLLOWERS} following, {SENDERS} sending"), &sample, ms)
+        .note(format!("{lines} events, each follower's bytes in one order"))
+        .print();
+}
+
+/// What an owner in the background uses that waits for work.
+fn keeper(effort: &Effort) {
+    let env = TestEnv::new();
+    let _ = env.run(&["run", "-a", "mock", "-s", "warm", "--detach", "--linger", "10m", "hello"]).expect(0);
+    let _ = env.run(&["wait", "warm", "--for", "idle"]).expect(0);
+    let owner = env.alive().into_iter().find(|one| one.command.contains("__keep")).unwrap();
+    let owner = u32::try_from(owner.pid).unwrap();
+    std::thread::sleep(Duration::from_secs(1));
+    let span = Duration::from_secs(effort.pick(60, 5));
+    let before = cpu(owner).unwrap();
+    let began = Instant::now();
+    std::thread::sleep(span);
+    let share = (cpu(owner).unwrap() - before) / (began.elapsed().as_secs_f64() * 1000.0) * 100.0;
+    Row::new(
+        format!("CPU of a background owner without work, over {} s", span.as_secs()),
+        &Sample::new([share]),
+        percent,
+    )
+    .asked("≤ 0.05 %", share <= 0.05)
+    .print();
+    kill(Pid::from_raw(owner as i32), Signal::SIGTERM).unwrap();
+    env.wait_until_none_is_alive();
 }
 
 /// How late the machine wakes somebody who sleeps, in milliseconds: no follower can be better than that.

@@ -60,12 +60,16 @@ fn main() -> ExitCode {
     exit.leave()
 }
 
-/// A panic is a defect of ours: exit 70, with how to report it.
+/// A panic is a defect of ours: exit 70, with how to report it. What it leaves behind is ended by the guard, and its end
+/// written by the next command, as when we are killed.
+#[expect(clippy::disallowed_methods, reason = "nothing of us may go on")]
 fn guarded(args: Vec<OsString>, ready: Option<host::detach::Ready>) -> Exit {
-    let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| cli::dispatch(args, ready)));
-    result.unwrap_or_else(|_| {
+    let tell = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        tell(panic);
         out::complain("error: sandbox-agent has a defect; what was stored is safe");
         out::complain("hint: please report the lines above, with `sandbox-agent --version` and what you typed");
-        Exit::Code(70)
-    })
+        std::process::exit(70);
+    }));
+    cli::dispatch(args, ready)
 }

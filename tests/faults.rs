@@ -303,3 +303,19 @@ fn sessions_are_listed_named_ended_and_deleted() {
     let document = env.run(&["sessions", "export", "two", "--format", "markdown"]).expect(0);
     assert!(document.text().contains("hello there"));
 }
+
+#[test]
+fn a_defect_of_ours_is_told_and_leaves_nothing() {
+    let mut env = TestEnv::new();
+    env.set("SANDBOX_AGENT_TEST_KILL", "!said:1");
+    let output = env.run(&["run", "-a", "mock", "-s", "s", "hello"]).expect(70);
+    assert!(
+        output.stderr.contains("has a defect") && output.stderr.contains("a test asked for it"),
+        "{}",
+        output.stderr
+    );
+    env.wait_until_none_is_alive();
+    env.set("SANDBOX_AGENT_TEST_KILL", "");
+    let events = crate::events::judged_whole(&env, "s");
+    assert_eq!(crate::events::end(&events)["exit_code"], 137);
+}

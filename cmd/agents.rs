@@ -1,13 +1,21 @@
 //! `agents`: what is known and installed, which version is used, whether it is as it was installed.
 
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use agents::agent::Agent;
 use agents::recipe::{self, Install, Recipe};
 use agents::registry;
 use clap::{Args, Subcommand};
 use engine::Failure;
+use engine::inquiry::{Inquired, inquire};
 use host::env::{self, Name};
 use install::{Installed, Places, Porter, Settings};
 use schema::outcome::ErrorCode;
-use schema::record::{AgentFound, AgentRecord, VerifyRecord};
+use schema::record::{AgentFound, AgentRecord, OfferRecord, VerifyRecord};
+use schema::time::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -18,7 +26,7 @@ const EXAMPLES: &str = "\
 Examples:
   sandbox-agent agents list                              one line an agent: what is installed, and where
   sandbox-agent agents list --outdated                   what has a newer version in the registry
-  sandbox-agent agents show codex                        one agent, with what it can
+  sandbox-agent agents show codex | jq -r .offer.models[].id   its models, by its own word
   sandbox-agent agents use codex@0.168.0                 this version from now on
   sandbox-agent agents verify                            every file compared with its hash";
 
@@ -41,11 +49,14 @@ enum Verb {
         #[arg(long)]
         installed: bool,
     },
-    /// One agent
+    /// One agent, asked what it offers here: models, modes, efforts, commands
     Show {
         /// Its name
         #[arg(value_name = "AGENT")]
         agent: String,
+        /// Ask again, though it said so within the last hour
+        #[arg(long)]
+        refresh: bool,
     },
     /// Choose the version that is used when none is named
     Use {
@@ -72,9 +83,17 @@ pub(crate) fn main(context: &Context, args: AgentsArgs) -> Result<Exit, Failure>
     let places = Places::here();
     match args.verb.unwrap_or(Verb::List { outdated: false, installed: false }) {
         Verb::List { outdated, installed } => list(context, &places, outdated, installed),
-        Verb::Show { agent } => {
+        Verb::Show { agent, refresh } => {
             let (install, version) = named(&agent)?;
-            show(context, &record(&places, install, version)?);
+            let mut record = record(&places, install, version)?;
+            match offer(&record, refresh) {
+                Ok(offer) => record.offer = offer,
+                Err(failure) => {
+                    out::complain(&format!("warning: {}", failure.message));
+                    record.offer_error = Some(failure.message);
+                }
+            }
+            show(context, &record);
             Ok(Exit::Code(0))
         }
         Verb::Use { agent } => {
@@ -149,7 +168,7 @@ fn record(places: &Places, install: &'static Install, version: Option<&str>) -> 
             Err(_) => (AgentFound::Nowhere, None),
         },
     };
-    let card = registry::find(install.name).map(|agent| agent.card());
+    let card = driver(install.name).map(|agent| agent.card());
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     Ok(AgentRecord {
         agent: install.name.to_owned(),
@@ -175,6 +194,74 @@ fn record(places: &Places, install: &'static Install, version: Option<&str>) -> 
             .map(|card| card.permission_modes.iter().map(|mode| mode.as_str().to_owned()).collect())
             .unwrap_or_default(),
         capabilities: card.map(|card| words(&card.can.names())).unwrap_or_default(),
+        offer: None,
+        offer_error: None,
+    })
+}
+
+/// For how long an answer is good.
+const FRESH: Duration = Duration::from_secs(3600);
+
+/// An answer, and whose it is.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    program: String,
+    version: Option<String>,
+    cwd: String,
+    asked_ms: i64,
+    said: OfferRecord,
+}
+
+/// What an agent offers in this directory, by its own word, now or within the last hour; nothing where it is not here or
+/// has no way to say.
+fn offer(record: &AgentRecord, refresh: bool) -> Result<Option<OfferRecord>, Failure> {
+    let (Some(agent), Some(program)) = (driver(&record.agent), &record.program) else { return Ok(None) };
+    let cache = host::paths::cache()?;
+    let path = cache.join("offers").join(format!("{}.json", record.agent));
+    let cwd = std::env::current_dir().unwrap_or_default().display().to_string();
+    let kept = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Kept>(&bytes).ok());
+    let now = host::clock::now_ms();
+    let is_fresh = |kept: &Kept| {
+        let age = now - kept.asked_ms;
+        (&kept.program, &kept.version, &kept.cwd) == (program, &record.version, &cwd)
+            && u128::try_from(age).is_ok_and(|age| age < FRESH.as_millis())
+    };
+    if let Some(kept) = kept.filter(|kept| !refresh && is_fresh(kept)) {
+        return Ok(Some(kept.said));
+    }
+    let (env, _) = crate::run::agent_variables()?;
+    let client_version = env!("CARGO_PKG_VERSION").to_owned();
+    let asked = Inquired { agent, program: Path::new(program), env, cwd: cwd.clone(), client_version };
+    let Some(offer) = inquire(asked, &cache.join("asking"))?.map_err(|fault| {
+        Failure::new(fault.code, format!("{} does not say what it offers: {}", record.title, fault.message))
+    })?
+    else {
+        return Ok(None);
+    };
+    let said = OfferRecord { asked: Timestamp(now).to_string(), offer };
+    let kept = Kept { program: program.clone(), version: record.version.clone(), cwd, asked_ms: now, said };
+    let text = serde_json::to_string(&kept).expect("a record is JSON");
+    // Asking again is the only price of a cache that cannot be written.
+    if let Err(error) = keep(&path, &text) {
+        log::debug!("the offer is not kept: {}", engine::session::chain(&error));
+    }
+    Ok(Some(kept.said))
+}
+
+/// What drives an agent of this name; an ACP agent that we install goes by `acp:` before it.
+fn driver(name: &str) -> Option<&'static dyn Agent> {
+    registry::find(name).or_else(|| agents::acp::names().any(|known| known == name).then(|| agents::acp::find(name))?)
+}
+
+fn keep(path: &Path, text: &str) -> Result<(), host::Error> {
+    if let Some(folder) = path.parent() {
+        host::private::directory(folder)?;
+    }
+    let mut file = host::private::file(path)?;
+    file.set_len(0).and_then(|()| file.write_all(text.as_bytes())).map_err(|source| host::Error::File {
+        action: "write",
+        path: path.to_owned(),
+        source,
     })
 }
 
@@ -244,7 +331,16 @@ fn show(context: &Context, record: &AgentRecord) {
                 AgentFound::Nowhere => "not installed",
             };
             let version = record.version.as_deref().unwrap_or("-");
-            out::print_text(&format!("{:<18} {version:<24} {place}\n", record.agent));
+            let mut text = format!("{:<18} {version:<24} {place}\n", record.agent);
+            if let Some(OfferRecord { asked, offer }) = &record.offer {
+                text += &format!("as it said at {asked}:\n");
+                for model in &offer.models {
+                    let mark = if model.is_default { '*' } else { ' ' };
+                    text += &format!("{mark} {:<40} {:<32} {}\n", model.id, model.name, model.efforts.join(" "));
+                }
+                text += &format!("  modes: {}\n", offer.modes.join(" "));
+            }
+            out::print_text(&text);
         }
         Output::Last | Output::None => {}
     }

@@ -109,7 +109,8 @@ fn details<const N: usize>(pairs: [(&str, Value); N]) -> BTreeMap<String, Value>
 }
 
 fn ours() -> DoctorRecord {
-    let (version, linkage) = (env!("CARGO_PKG_VERSION"), if cfg!(target_env = "musl") { "static" } else { "dynamic" });
+    let (version, linkage) =
+        (env!("CARGO_PKG_VERSION"), if cfg!(target_feature = "crt-static") { "static" } else { "dynamic" });
     DoctorRecord {
         version: Some(version.to_owned()),
         ..record("program", DoctorStatus::Ok, format!("sandbox-agent {version}, {}, {linkage}", std::env::consts::ARCH))

@@ -873,6 +873,12 @@ fn limits(context: &Context, args: &RunArgs, card: &Card) -> Result<Limits, Fail
 /// Variables with their values.
 pub(crate) type Variables = Vec<(OsString, OsString)>;
 
+/// The environment that an agent is given where nothing else is said.
+pub(crate) fn agent_variables() -> Result<(Variables, Vec<String>), Failure> {
+    let home = host::paths::agent_home().map(|home| (OsString::from("HOME"), home.into()));
+    variables(false, home.into_iter().collect(), &[], &[])
+}
+
 /// The agent's environment, and the secrets in it.
 fn environment(args: &RunArgs) -> Result<(Variables, Vec<String>), Failure> {
     let mut own = Vec::new();

@@ -326,9 +326,8 @@ fn delete(context: &Context, names: &[String], force: bool) -> Result<Exit, Fail
             let session = names::find_exact(&existing_store(context, name)?, name)?;
             engine::owner::end_owner(&context.store_path()?, &session)?;
         }
-        let owned = take(context, name).map_err(|failure| match failure.code {
-            ErrorCode::Busy => failure.hint("`delete --force` cancels it first"),
-            _ => failure,
+        let owned = take(context, name).map_err(|failure| {
+            if failure.code == ErrorCode::Busy { failure.hint("`delete --force` cancels it first") } else { failure }
         })?;
         let record = DeletedRecord {
             session_id: owned.session().session_id.clone(),
@@ -869,7 +868,7 @@ fn log_of(context: &Context, name: &str, owner: bool) -> Result<Exit, Failure> {
     if owner {
         let path = engine::keeper::log_of(&context.store_path()?, &session);
         match std::fs::read_to_string(&path) {
-            Ok(text) => drop(out::print_text(&text)),
+            Ok(text) => out::print_text(&text),
             // It never had an owner in the background.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
             Err(source) => return Err(engine::Error::File { doing: "read", path, source }.into()),

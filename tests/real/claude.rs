@@ -12,14 +12,14 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// A place where Claude Code is on the PATH and asks a model of its own.
-struct Claude {
-    env: TestEnv,
+pub(super) struct Claude {
+    pub(super) env: TestEnv,
     model: Model,
 }
 
 impl Claude {
     /// Nothing when real agents are left out.
-    fn start(script: impl IntoIterator<Item = Reply>) -> Option<Claude> {
+    pub(super) fn start(script: impl IntoIterator<Item = Reply>) -> Option<Claude> {
         Claude::scripted(|_| script.into_iter().collect())
     }
 

@@ -6,6 +6,7 @@ mod claude;
 pub(crate) mod codex;
 mod equipment;
 mod installs;
+mod offers;
 mod opencode;
 mod pi;
 

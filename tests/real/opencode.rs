@@ -10,14 +10,14 @@ use serde_json::{Value, json};
 use std::time::{Duration, Instant};
 
 /// A place where OpenCode is on the PATH, configured for a model of its own.
-struct OpenCode {
-    env: TestEnv,
+pub(super) struct OpenCode {
+    pub(super) env: TestEnv,
     model: Model,
 }
 
 impl OpenCode {
     /// Nothing when real agents are left out.
-    fn start(script: impl IntoIterator<Item = Reply>) -> Option<OpenCode> {
+    pub(super) fn start(script: impl IntoIterator<Item = Reply>) -> Option<OpenCode> {
         OpenCode::configured(script, json!({}))
     }
 

@@ -13,14 +13,14 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// A place where Pi is on the PATH, configured for a model of its own.
-struct Pi {
-    env: TestEnv,
+pub(super) struct Pi {
+    pub(super) env: TestEnv,
     model: Model,
 }
 
 impl Pi {
     /// Nothing when real agents are left out.
-    fn start(script: impl IntoIterator<Item = Reply>) -> Option<Pi> {
+    pub(super) fn start(script: impl IntoIterator<Item = Reply>) -> Option<Pi> {
         let program = super::agent("pi")?;
         let mut env = TestEnv::new();
         let model = Model::start(script);

@@ -7,6 +7,7 @@ use crate::card::Card;
 use crate::credentials::Secret;
 use crate::dialect::Dialect;
 use crate::mcp;
+use crate::offer::Inquiry;
 
 /// One agent. A value without state; there is one static per agent.
 pub trait Agent: Sync {
@@ -25,6 +26,10 @@ pub trait Agent: Sync {
     /// Whether turns of it were driven live; otherwise it was made from its documentation alone.
     fn is_verified(&self) -> bool {
         true
+    }
+    /// A conversation that only asks what it offers; nothing for an agent that has no way to say.
+    fn inquiry(&self, _job: &Job) -> Option<Box<dyn Inquiry>> {
+        None
     }
     /// A fresh conversation for this job.
     fn dialect(&self, job: &Job) -> Box<dyn Dialect>;

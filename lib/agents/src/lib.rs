@@ -7,6 +7,7 @@ pub mod dialect;
 mod diff;
 mod jsonrpc;
 pub mod mcp;
+pub mod offer;
 pub mod recipe;
 pub mod registry;
 mod shell;

@@ -8,6 +8,7 @@ mod error;
 pub mod failure;
 pub mod follow;
 mod growth;
+pub mod inquiry;
 mod journal;
 pub mod keeper;
 mod kept;

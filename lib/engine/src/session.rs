@@ -232,17 +232,24 @@ pub fn run(owned: Owned, mut run: Run, screen: &mut dyn Screen) -> Result<RunEnd
     conductor.end(waiting)
 }
 
-fn spec(run: &Run, job: &Job, launch: Launch, session: &store::Session) -> Spec {
-    let mut env: Vec<(OsString, OsString)> = run.env.clone();
+/// How the agent is started. `session`: name and mark of what it is started for.
+pub(crate) fn spec(
+    program: &Path,
+    env: &[(OsString, OsString)],
+    job: &Job,
+    launch: Launch,
+    (name, uid): (&str, &str),
+) -> Spec {
+    let mut env: Vec<(OsString, OsString)> = env.to_vec();
     env.retain(|(name, _)| !launch.unset.iter().any(|gone| name == gone.as_str()));
-    let ours = [("SANDBOX_AGENT_SESSION", session.session_id.clone()), (MARK, session.uid.clone())];
+    let ours = [("SANDBOX_AGENT_SESSION", name.to_owned()), (MARK, uid.to_owned())];
     let added = launch.env.iter().map(|(name, value)| (name.as_str(), value.clone())).chain(ours);
     for (name, value) in added {
         env.retain(|(other, _)| other != name);
         env.push((name.into(), value.into()));
     }
     Spec {
-        program: run.program.clone(),
+        program: program.to_owned(),
         args: launch.args.iter().map(Into::into).collect(),
         env,
         dir: PathBuf::from(&job.cwd),
@@ -391,7 +398,8 @@ impl Conductor<'_> {
         let laid = !launch.files.is_empty() || !launch.links.is_empty();
         let wire = launch.wire.clone();
         let laid_out = if laid { self.places.lay_out(&uid, &launch.files, &launch.links) } else { Ok(()) };
-        let spec = spec(&self.run, &self.job, launch, self.journal.session());
+        let names = (self.journal.session().session_id.as_str(), uid.as_str());
+        let spec = spec(&self.run.program, &self.run.env, &self.job, launch, names);
         let result = match laid_out.and_then(|()| Ok(Unit::spawn(&spec, lock)?)) {
             Ok(unit) => {
                 let mut peer = Peer::new(unit, wire);

@@ -404,6 +404,51 @@ pub struct AgentRecord {
     pub permission_modes: Vec<String>,
     /// What it can beyond talking.
     pub capabilities: Vec<String>,
+    /// What it offers by its own word; only `agents show` asks it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offer: Option<OfferRecord>,
+    /// Why it did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub offer_error: Option<String>,
+}
+
+/// What an agent said that it offers. What it does not speak of is empty.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Offer {
+    /// The models of this login, the agent's own choice among them marked.
+    pub models: Vec<Model>,
+    /// Its modes.
+    pub modes: Vec<String>,
+    /// The efforts of any of its models, in its order.
+    pub efforts: Vec<String>,
+    /// Its slash commands, without the slash.
+    pub commands: Vec<String>,
+}
+
+/// A model that can be asked for.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Model {
+    /// What `--model` takes.
+    pub id: String,
+    /// What people call it.
+    pub name: String,
+    /// Its reasoning efforts.
+    pub efforts: Vec<String>,
+    /// What is used where none is asked for.
+    pub is_default: bool,
+}
+
+/// What an agent offered, and when it was asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct OfferRecord {
+    /// When it said so, RFC 3339.
+    pub asked: String,
+    /// What it said.
+    #[serde(flatten)]
+    pub offer: Offer,
 }
 
 /// Where an agent was found.

@@ -116,6 +116,11 @@ impl Conversation {
         }
     }
 
+    /// What the session's beginning said of models, modes and options.
+    pub(super) fn offered(&self) -> &Value {
+        &self.offered
+    }
+
     pub(crate) fn key(&mut self) -> Key {
         self.keys += 1;
         Key(self.keys)

@@ -2,6 +2,7 @@
 
 pub(crate) mod dialect;
 pub(crate) mod launch;
+pub(crate) mod offer;
 pub(crate) mod requests;
 mod tools;
 pub(crate) mod wire;
@@ -11,6 +12,7 @@ use schema::event::PermissionMode;
 use crate::agent::{Agent, Job, Launch};
 use crate::card::{Capabilities, Card};
 use crate::dialect::Dialect;
+use crate::offer::Inquiry;
 use crate::recipe::{self, Install, Recipe};
 
 /// An agent by its command line.
@@ -129,6 +131,10 @@ impl Agent for Acp {
 
     fn takes_mode(&self, _mode: &str) -> bool {
         true
+    }
+
+    fn inquiry(&self, job: &Job) -> Option<Box<dyn Inquiry>> {
+        Some(Box::new(offer::Asking::new(job)))
     }
 
     fn dialect(&self, job: &Job) -> Box<dyn Dialect> {

@@ -4,6 +4,7 @@ mod dialect;
 mod diff;
 mod items;
 mod launch;
+mod offer;
 mod requests;
 mod wire;
 
@@ -12,6 +13,7 @@ use schema::event::PermissionMode;
 use crate::agent::{Agent, Job, Launch};
 use crate::card::{Capabilities, Card};
 use crate::dialect::Dialect;
+use crate::offer::Inquiry;
 use crate::recipe;
 
 /// Codex.
@@ -52,6 +54,10 @@ impl Agent for Codex {
 
     fn launch(&self, job: &Job) -> Launch {
         launch::launch(job)
+    }
+
+    fn inquiry(&self, job: &Job) -> Option<Box<dyn Inquiry>> {
+        Some(Box::new(offer::Asking::new(&job.client_version)))
     }
 
     fn dialect(&self, job: &Job) -> Box<dyn Dialect> {

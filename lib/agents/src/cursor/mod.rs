@@ -7,6 +7,7 @@ mod wire;
 use crate::agent::{Agent, Job, Launch};
 use crate::card::Card;
 use crate::dialect::Dialect;
+use crate::offer::Inquiry;
 use crate::recipe;
 
 /// Cursor.
@@ -36,6 +37,10 @@ impl Agent for Cursor {
 
     fn is_verified(&self) -> bool {
         false
+    }
+
+    fn inquiry(&self, job: &Job) -> Option<Box<dyn Inquiry>> {
+        Some(Box::new(crate::acp::offer::Asking::new(job)))
     }
 
     fn dialect(&self, job: &Job) -> Box<dyn Dialect> {

@@ -3,6 +3,7 @@
 mod dialect;
 mod diff;
 mod launch;
+mod offer;
 mod parts;
 mod requests;
 mod wire;
@@ -12,6 +13,7 @@ use schema::event::PermissionMode;
 use crate::agent::{Agent, Job, Launch};
 use crate::card::{Capabilities, Card};
 use crate::dialect::Dialect;
+use crate::offer::Inquiry;
 use crate::recipe;
 
 /// OpenCode.
@@ -52,6 +54,10 @@ impl Agent for OpenCode {
 
     fn launch(&self, job: &Job) -> Launch {
         launch::launch(job)
+    }
+
+    fn inquiry(&self, _job: &Job) -> Option<Box<dyn Inquiry>> {
+        Some(Box::new(offer::Asking::default()))
     }
 
     fn dialect(&self, job: &Job) -> Box<dyn Dialect> {

@@ -3,6 +3,7 @@
 mod dialect;
 mod launch;
 mod messages;
+mod offer;
 mod requests;
 mod tools;
 mod wire;
@@ -12,6 +13,7 @@ use schema::event::PermissionMode;
 use crate::agent::{Agent, Job, Launch};
 use crate::card::{Capabilities, Card, Oldest};
 use crate::dialect::Dialect;
+use crate::offer::Inquiry;
 use crate::recipe;
 
 /// Pi.
@@ -56,6 +58,10 @@ impl Agent for Pi {
 
     fn launch(&self, job: &Job) -> Launch {
         launch::launch(job)
+    }
+
+    fn inquiry(&self, _job: &Job) -> Option<Box<dyn Inquiry>> {
+        Some(Box::new(offer::Asking::default()))
     }
 
     fn dialect(&self, job: &Job) -> Box<dyn Dialect> {

@@ -201,6 +201,26 @@ fn a_store_that_cannot_be_written_can_be_read() {
 }
 
 #[test]
+fn an_older_store_is_brought_up_to_date_by_whoever_may_write() {
+    let env = TestEnv::new();
+    let old = concat!(env!("CARGO_MANIFEST_DIR"), "/lib/store/tests/store/fixtures/0001.db");
+    fs::create_dir(env.work().join("old")).unwrap();
+    fs::copy(old, env.work().join("old/s.db")).unwrap();
+    let program = env!("CARGO_BIN_EXE_sandbox-agent");
+    let script = format!(
+        "mount --bind old old && mount -o remount,bind,ro old || exit 99
+         {program} --store old/s.db sessions list > refused; echo $? > code; exit 0"
+    );
+    env.program(Path::new("/usr/bin/unshare")).args(&["--mount", "/bin/sh", "-c", &script]).run().expect(0);
+    assert_eq!(env.read("code").trim(), "9");
+    let line: Value = serde_json::from_str(env.read("refused").trim()).unwrap();
+    assert_eq!(line["code"], "read_only", "{line}");
+    for words in [&["sessions", "list"][..], &["run", "-a", "mock", "hello"], &["sessions", "list"]] {
+        env.command(&["--store", "old/s.db"]).args(words).run().expect(0);
+    }
+}
+
+#[test]
 fn a_strangers_project_file_may_only_narrow() {
     let env = TestEnv::new();
     let run = |words: &[&str]| {

@@ -30,7 +30,7 @@ pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 pub enum Access {
     /// To write: made when missing, migrated when older.
     Write,
-    /// To read: never made, never migrated.
+    /// To read: never made; migrated when older, by whoever may write.
     Read,
 }
 
@@ -137,6 +137,10 @@ impl Store {
 
     fn open_to_read(schema: &'static Schema, path: &Path) -> Result<Store, Error> {
         let ground = place::ground(path)?;
+        if is_older(schema, path) {
+            // Its tables are not those that we ask. Whoever may write brings it up to date, and whoever may not is told so.
+            Self::open_to_write(schema, path, Some(1))?.close()?;
+        }
         let reader = RefCell::new(Reader::open(schema, path, &ground)?);
         Ok(Store { path: path.to_owned(), schema, writer: None, reader })
     }
@@ -302,13 +306,26 @@ impl Store {
     }
 }
 
+/// Whether a store is of an older schema. One that cannot be looked at is told about where it is opened.
+fn is_older(schema: &Schema, path: &Path) -> bool {
+    let looked = connect(path.as_os_str().as_bytes(), OpenFlags::SQLITE_OPEN_READ_ONLY)
+        .map_err(Trouble::from)
+        .and_then(|connection| state(&connection, path, schema));
+    matches!(looked, Ok(State::Older(_)))
+}
+
 impl Reader {
     fn open(schema: &Schema, path: &Path, ground: &Ground) -> Result<Reader, Error> {
         let open = |name: &[u8], flags| {
             let connection = connect(name, OpenFlags::SQLITE_OPEN_READ_ONLY | flags)?;
             match state(&connection, path, schema)? {
                 State::Current => Ok(connection),
-                State::Empty | State::Older(_) => Err(Trouble::Ours(Error::Corrupt {
+                State::Older(_) => {
+                    let why = "it was made by an older version; open it once where it can be written";
+                    let source = std::io::Error::new(ErrorKind::ReadOnlyFilesystem, why);
+                    Err(Trouble::Ours(Error::ReadOnly { path: path.to_owned(), source: Box::new(source) }))
+                }
+                State::Empty => Err(Trouble::Ours(Error::Corrupt {
                     path: path.to_owned(),
                     what: "it was never finished".to_owned(),
                     last_good: None,

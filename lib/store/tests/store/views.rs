@@ -14,6 +14,8 @@ fn a_store_of_each_version_is_read_and_written() {
         fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/store/fixtures").join(fixture), &path).unwrap();
         assert_eq!(ask(&path, "PRAGMA user_version"), format!("{}\n", &fixture[3..4]));
         // (What is not released yet needs no fixture.)
+        // Whoever only reads brings it up to date, too.
+        assert_eq!(Store::open(&path, Access::Read).unwrap().sessions().unwrap().len(), 2);
         let mut store = Store::open(&path, Access::Write).unwrap();
         let session = store.session("fix-tests").unwrap().unwrap();
         assert_eq!((session.last_sequence, session.status.as_str()), (6, "running"));

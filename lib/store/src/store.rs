@@ -309,7 +309,6 @@ impl Store {
 /// Whether a store is of an older schema. One that cannot be looked at is told about where it is opened.
 fn is_older(schema: &Schema, path: &Path) -> bool {
     let looked = connect(path.as_os_str().as_bytes(), OpenFlags::SQLITE_OPEN_READ_ONLY)
-        .map_err(Trouble::from)
         .and_then(|connection| state(&connection, path, schema));
     matches!(looked, Ok(State::Older(_)))
 }

@@ -302,7 +302,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__agents__subcmd__show)
-            opts="-o -v -h --store --output --json --verbose --help"
+            opts="-o -v -h --refresh --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2428,7 +2428,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__sessions__subcmd__delete)
-            opts="-o -v -h --store --output --json --verbose --help"
+            opts="-o -v -h --force --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2590,7 +2590,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__sessions__subcmd__log)
-            opts="-o -v -h --store --output --json --verbose --help"
+            opts="-o -v -h --owner --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2642,7 +2642,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__sessions__subcmd__prune)
-            opts="-o -v -h --older-than --keep --max-size --dry-run --store --output --json --verbose --help"
+            opts="-o -v -h --older-than --keep --max-size --force --dry-run --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -6,15 +6,19 @@ use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand, ValueEnum};
 use engine::Failure;
-use files::{Algorithm, Error, Grep, Made, Packing, Range, Root, UploadOptions, Walk, WriteOptions};
+use files::{
+    Algorithm, Error, Grep, Made, Packing, PatchOptions, Range, Root, UploadOptions, Walk, WatchEnd, WatchOptions,
+    WriteOptions,
+};
 use host::env::{Name, var};
 use schema::Timestamp;
-use schema::file::{FileError, FileErrorCode, FileMatch, FileMatchKind, FileType};
+use schema::file::{FileError, FileErrorCode, FileEvent, FileMatch, FileMatchKind, FileType};
 use schema::record::ErrorKind;
 
 use crate::context::Context;
@@ -79,6 +83,16 @@ enum Verb {
         #[arg(long, value_enum, default_value = "zstd")]
         format: FormatName,
     },
+    /// What changes below a directory, as it changes, one numbered JSON line each
+    #[command(
+        before_help = "Examples:\n  sandbox-agent fs watch . --follow | jq -c .\n  sandbox-agent fs watch build --glob '*.so' --timeout 60s"
+    )]
+    Watch(WatchArgs),
+    /// Apply a unified diff from stdin: all of it or nothing
+    #[command(
+        before_help = "Examples:\n  git diff | sandbox-agent fs --root /workspace patch\n  sandbox-agent fs patch --dry-run < change.diff"
+    )]
+    Patch(PatchArgs),
     /// Take in an archive from stdin: tar, plain, gzip or zstd
     #[command(
         before_help = "Examples:\n  sandbox-agent fs upload dest < src.tar.zst\n  git archive HEAD | sandbox-agent fs --root /workspace upload src --overwrite"
@@ -264,6 +278,38 @@ struct UploadArgs {
     max_entries: u64,
 }
 
+#[derive(Debug, Args)]
+struct WatchArgs {
+    /// A directory, and all below it; or a file
+    #[arg(default_value = ".")]
+    path: PathBuf,
+    /// Go on after the first changes
+    #[arg(long)]
+    follow: bool,
+    /// Only what matches: with a slash the path below the directory, without one the name (repeatable)
+    #[arg(long, value_name = "PATTERN")]
+    glob: Vec<String>,
+    /// End after this time, with exit code 124
+    #[arg(long, value_name = "DURATION", value_parser = duration)]
+    timeout: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+struct PatchArgs {
+    /// The diff is this file
+    #[arg(long, value_name = "FILE")]
+    from_file: Option<PathBuf>,
+    /// Leave so many directories out of its names [default: 1 where they begin with a/ and b/, else 0]
+    #[arg(short = 'p', long, value_name = "N")]
+    strip: Option<usize>,
+    /// The other way round
+    #[arg(short = 'R', long)]
+    reverse: bool,
+    /// Only say whether it fits
+    #[arg(long)]
+    dry_run: bool,
+}
+
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum FormatName {
     Tar,
@@ -385,6 +431,8 @@ impl Clerk {
             Verb::Grep(args) => self.grep(root, args),
             Verb::Download { path, format } => self.download(root, path, *format),
             Verb::Upload(args) => self.upload(root, args),
+            Verb::Watch(args) => self.watch(root, args),
+            Verb::Patch(args) => self.patch(root, args),
             Verb::Write(args) => self.write(root, args),
             Verb::Rm { paths, recursive, dry_run } => {
                 let how = Made { recursive: *recursive, dry_run: *dry_run, ..Made::default() };
@@ -551,6 +599,49 @@ impl Clerk {
         Ok(())
     }
 
+    fn watch(&mut self, root: &Root, args: &WatchArgs) -> Result<(), Error> {
+        let path = self.path(&args.path)?;
+        let options = WatchOptions { follow: args.follow, timeout: args.timeout, globs: args.glob.clone() };
+        let stdout = out::stdout_fd().map_err(|failure| Error::Refused {
+            action: "watch",
+            path: path.clone(),
+            code: FileErrorCode::Io,
+            why: failure.message,
+        })?;
+        let clerk = std::cell::RefCell::new(&mut *self);
+        let mut each = |events: &[FileEvent]| {
+            let mut clerk = clerk.borrow_mut();
+            events.iter().all(|event| clerk.print(event)) && (clerk.quiet || clerk.records.flush())
+        };
+        let mut trouble = |error| clerk.borrow_mut().fail(&error);
+        match files::watch(root, &path, &options, stdout.as_fd(), &mut each, &mut trouble)? {
+            WatchEnd::Timeout => self.code = 124,
+            WatchEnd::Changed | WatchEnd::ReaderGone | WatchEnd::Gone => {}
+        }
+        Ok(())
+    }
+
+    fn patch(&mut self, root: &Root, args: &PatchArgs) -> Result<(), Error> {
+        let mut input = match &args.from_file {
+            Some(file) => files::open_range(root, &self.path(file)?, Range::default())?.into_inner(),
+            None => stdin()?,
+        };
+        let mut text = Vec::new();
+        let read = input.read_to_end(&mut text);
+        read.map_err(|source| Error::Kernel { action: "read", path: PathBuf::from("stdin"), source })?;
+        let options = PatchOptions { strip: args.strip, reverse: args.reverse, dry_run: args.dry_run };
+        let patched = files::patch(root, &text, options)?;
+        for error in &patched.rejected {
+            self.fail(error);
+        }
+        if patched.rejected.is_empty() {
+            for change in &patched.changes {
+                self.print(change);
+            }
+        }
+        Ok(())
+    }
+
     fn upload(&mut self, root: &Root, args: &UploadArgs) -> Result<(), Error> {
         let path = self.path(&args.path)?;
         let mut input = match &args.from_file {
@@ -648,6 +739,10 @@ impl Write for Begun<'_> {
 fn stdin() -> Result<File, Error> {
     let opened = io::stdin().as_fd().try_clone_to_owned();
     opened.map(File::from).map_err(|source| Error::Kernel { action: "read", path: PathBuf::from("stdin"), source })
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    schema::time::parse_duration(text).ok_or_else(|| "a time with its unit, as in 30s, 10m, 1h".to_owned())
 }
 
 fn octal(text: &str) -> Result<u32, String> {

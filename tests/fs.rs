@@ -98,6 +98,15 @@ fn each_verb_meets_each_kind_of_file() {
         (&["grep", "x", &long], 1, "name_too_long"),
         (&["grep", "x", &deep], 1, "name_too_long"),
         (&["download", "missing"], 3, "not_found"),
+        (&["watch", "missing"], 3, "not_found"),
+        (&["watch", "dangling"], 3, "not_found"),
+        (&["watch", "loop"], 1, "loop"),
+        (&["watch", &long], 1, "name_too_long"),
+        (&["watch", "file/x"], 1, "not_a_directory"),
+        (&["watch", ".", "--glob", "a["], 2, "usage"),
+        (&["patch", "--from-file", "missing"], 3, "not_found"),
+        (&["patch", "--from-file", "fifo"], 1, "special_file"),
+        (&["patch", "--from-file", "file"], 1, "bad_input"),
         (&["download", "dangling"], 3, "not_found"),
         (&["download", "socket"], 1, "special_file"),
         (&["download", "loop"], 1, "loop"),
@@ -371,17 +380,34 @@ fn upstream_defects_are_none_of_ours() {
     refused(&env.command(&["fs", "write", "fifo", "-"]).stdin("x").run(), 1, "special_file");
 }
 
+/// How often what is left to chance is tried.
+fn rounds() -> usize {
+    std::env::var("SANDBOX_AGENT_TEST_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(3)
+}
+
 #[test]
 fn killed_at_any_step_there_is_the_old_or_the_new() {
     let env = TestEnv::new();
-    let rounds: usize =
-        std::env::var("SANDBOX_AGENT_TEST_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(3);
     let (old, new) = ("o".repeat(100_000), "n".repeat(200_000));
-    for round in 0..rounds {
+    env.write("file", &new);
+    fs::create_dir(env.work().join("packed")).unwrap();
+    fs::rename(env.work().join("file"), env.work().join("packed/file")).unwrap();
+    let packed = env.run(&["fs", "download", "packed"]).expect(0).stdout;
+    env.write("archive", packed);
+    let hunk = format!("--- a/file\n+++ b/file\n@@ -1 +1 @@\n-{old}\n\\ No newline\n+{new}\n\\ No newline\n");
+    env.write("diff", hunk);
+    let leftovers = || {
+        let found = env.run(&["fs", "find", ".", "--glob", ".sandbox-agent-*", "--depth", "1"]).expect(0);
+        found.lines().len()
+    };
+    let (mut kills, mut olds, mut news, mut swept) = (0, 0, 0, 0);
+    for round in 0..rounds() {
         for (words, steps) in [
             (&["fs", "write", "file", "--from-file", "source"][..], &["fs.written:1", "fs.renamed:1"][..]),
             (&["fs", "cp", "source", "file", "--overwrite"], &["fs.copied:1", "fs.renamed:1"]),
             (&["fs", "mv", "source", "file", "--overwrite"], &["fs.renamed:1"]),
+            (&["fs", "upload", ".", "--overwrite", "--from-file", "archive"], &["fs.staged:1", "fs.renamed:1"]),
+            (&["fs", "patch", "--from-file", "diff"], &["fs.written:1", "fs.patched:1"]),
         ] {
             env.write("file", &old);
             env.write("source", &new);
@@ -390,16 +416,97 @@ fn killed_at_any_step_there_is_the_old_or_the_new() {
             assert_eq!(killed.code(), 137, "{words:?} {step}");
             let found = env.read("file");
             assert!(found == old || found == new, "{words:?} {step}: {} bytes", found.len());
-            assert!(!step.starts_with("fs.renamed") || found == new, "{words:?} {step}");
+            let is_done = step.starts_with("fs.renamed") || step.starts_with("fs.patched");
+            assert!(!is_done || found == new, "{words:?} {step}");
             // And at whatever moment.
             env.write("file", &old);
             env.write("source", &new);
             let running = env.command(words).spawn();
-            std::thread::sleep(std::time::Duration::from_micros(500 * (round as u64 % 16)));
+            std::thread::sleep(std::time::Duration::from_micros(250 * (round as u64 % 40)));
             running.signal(nix::sys::signal::Signal::SIGKILL);
             let _ = running.wait();
             let found = env.read("file");
             assert!(found == old || found == new, "{words:?}: {} bytes", found.len());
+            assert!(words[1] != "mv" || found == new || env.read("source") == new, "both sides are lost");
+            kills += 2;
+            *(if found == old { &mut olds } else { &mut news }) += 1;
+            // Never more than one lies there, and the next write takes it away.
+            let left = leftovers();
+            assert!(left <= 1, "{left} are left");
+            swept += left;
+            env.command(&["fs", "write", "next", "-"]).stdin("x").run().expect(0);
+            assert_eq!(leftovers(), 0);
         }
+        // A new directory is there as a whole, or not at all.
+        let running = env.command(&["fs", "upload", "fresh", "--from-file", "archive"]).spawn();
+        std::thread::sleep(std::time::Duration::from_micros(250 * (round as u64 % 40)));
+        running.signal(nix::sys::signal::Signal::SIGKILL);
+        let _ = running.wait();
+        if env.work().join("fresh").exists() {
+            assert_eq!(env.read("fresh/file"), new);
+            fs::remove_dir_all(env.work().join("fresh")).unwrap();
+        }
+        kills += 1;
     }
+    eprintln!("{kills} kills; at any moment: {olds} times the old, {news} times the new; {swept} leftovers swept");
+}
+
+#[test]
+fn who_is_at_work_is_not_swept() {
+    let env = TestEnv::new();
+    // Two writers that wait for their input hold their places; a third one comes and goes.
+    let mut slow: Vec<_> =
+        ["one", "two"].into_iter().map(|name| env.command(&["fs", "write", name, "-"]).converse()).collect();
+    let work = env.work();
+    crate::env::wait_until("both have their places", || {
+        (work.join(".sandbox-agent-0").exists() && work.join(".sandbox-agent-1").exists()).then_some(())
+    });
+    env.command(&["fs", "write", "three", "-"]).stdin("3").run().expect(0);
+    assert!(work.join(".sandbox-agent-0").exists() && work.join(".sandbox-agent-1").exists());
+    for running in &mut slow {
+        running.say(&Value::from("late"));
+        running.end_input();
+    }
+    for running in slow {
+        running.wait().expect(0);
+    }
+    assert_eq!(
+        (env.read("one"), env.read("two"), env.read("three")),
+        ("\"late\"\n".into(), "\"late\"\n".into(), "3".into())
+    );
+    assert!(!work.join(".sandbox-agent-0").exists() && !work.join(".sandbox-agent-1").exists());
+}
+
+/// With `SANDBOX_AGENT_TEST_ROUNDS` of 100 or more there are a million.
+#[test]
+fn a_directory_may_be_large() {
+    let env = TestEnv::new();
+    let count = if rounds() >= 100 { 1_000_000 } else { 30_000 };
+    let folder = env.work().join("many");
+    fs::create_dir(&folder).unwrap();
+    for number in 0..count {
+        fs::File::create(folder.join(format!("entry-{number:07}"))).unwrap();
+    }
+    let lines = |words: &[&str]| {
+        let output =
+            env.command(&[&["fs"], words].concat()).patience(std::time::Duration::from_secs(300)).run().expect(0);
+        output.stdout.iter().filter(|byte| **byte == b'\n').count()
+    };
+    assert_eq!(lines(&["ls", "many", "--unsorted"]), count);
+    let peak = || nix::sys::resource::getrusage(nix::sys::resource::UsageWho::RUSAGE_CHILDREN).unwrap().max_rss();
+    eprintln!("{count} entries: {} KiB resident, unsorted", peak());
+    assert!(peak() < 20_000, "{} KiB", peak());
+    let output = env.command(&["fs", "ls", "many"]).patience(std::time::Duration::from_secs(300)).run().expect(0);
+    let mut last = String::new();
+    for line in output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        let line: Value = serde_json::from_slice(line).unwrap();
+        let path = line["path"].as_str().unwrap().to_owned();
+        assert!(path > last, "{path} after {last}");
+        last = path;
+    }
+    eprintln!("{count} entries: {} KiB resident, sorted", peak());
+    assert!(peak() < 64_000, "{} KiB", peak());
+    let removed =
+        one(env.command(&["fs", "rm", "many", "--recursive"]).patience(std::time::Duration::from_secs(300)).run());
+    assert_eq!(removed["entries"], count + 1);
 }

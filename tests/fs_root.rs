@@ -71,6 +71,12 @@ fn no_path_and_no_link_leads_out() {
     for way in ways {
         let secret = format!("{way}/secret");
         let new = format!("{way}/new");
+        let end = "\\ No newline at end of file\n";
+        env.write(
+            "root/change.diff",
+            format!("--- {secret}\n+++ {secret}\n@@ -1 +1 @@\n-TOP-SECRET\n{end}+gone\n{end}"),
+        );
+        env.write("root/new.diff", format!("--- /dev/null\n+++ {new}\n@@ -0,0 +1 @@\n+evil\n"));
         for words in [
             &["ls", way, "--recursive"][..],
             &["read", &secret],
@@ -99,11 +105,17 @@ fn no_path_and_no_link_leads_out() {
             &["upload", way, "--from-file", "archive"],
             &["upload", &new, "--from-file", "archive"],
             &["upload", "own/new", "--from-file", &secret],
+            &["watch", way, "--timeout", "10ms"],
+            &["watch", &secret, "--timeout", "10ms"],
+            &["patch", "--from-file", "change.diff"],
+            &["patch", "--from-file", "new.diff"],
+            &["patch", "--from-file", &secret],
         ] {
             let mut all = vec!["fs"];
             all.extend(words);
             let output = env.run(&all);
-            assert_ne!(output.code(), 0, "{all:?}: {}", output.text());
+            // (Not even a watch that only waits.)
+            assert!(![0, 124].contains(&output.code()), "{all:?}: {}", output.text());
             assert!(!output.text().contains("TOP-SECRET"), "{all:?}");
             attempts += 1;
         }
@@ -129,6 +141,7 @@ fn no_path_and_no_link_leads_out() {
     }
     eprintln!("{attempts} attempts, 0 escapes");
     assert!(attempts >= 40);
+    fs::remove_file(env.work().join("root/change.diff")).unwrap();
     // What goes through a tree takes links for links.
     let listed = env.run(&["fs", "ls", "--recursive"]).expect(0);
     assert!(!listed.text().contains("leaf"), "{}", listed.text());
@@ -152,6 +165,7 @@ fn whoever_swaps_a_directory_for_a_link_wins_nothing() {
     let root = env.work().join("root");
     fs::create_dir(root.join("d")).unwrap();
     fs::create_dir(root.join("d/tree")).unwrap();
+    env.write("root/new.diff", "--- /dev/null\n+++ d/made-by-patch\n@@ -0,0 +1 @@\n+evil\n");
     symlink("../outside", root.join("swap")).unwrap();
     let (over, swaps) = (AtomicBool::new(false), AtomicU64::new(0));
     let mut attempts = 0;
@@ -177,6 +191,7 @@ fn whoever_swaps_a_directory_for_a_link_wins_nothing() {
                 &["fs", "ls", ".", "--recursive"],
                 &["fs", "grep", "TOP", "d"],
                 &["fs", "grep", "TOP", "."],
+                &["fs", "patch", "--from-file", "new.diff"],
                 &["fs", "download", "d", "--format", "tar"],
                 &["fs", "upload", "d/made-too", "--from-file", "archive"],
                 &["fs", "upload", "d", "--from-file", "archive", "--overwrite"],

@@ -26,6 +26,7 @@ pub(crate) fn change(action: FileAction, path: &Path) -> FileChange {
         changed: true,
         bytes: None,
         entries: None,
+        hunks: None,
     }
 }
 

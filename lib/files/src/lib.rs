@@ -6,6 +6,8 @@
 //! | `walk`, `look` | lists; one file: what it is, its bytes, its hash |
 //! | `grep` | lines that match |
 //! | `write`, `change`, `copy` | new content, removals and names, copies |
+//! | `patch`, `diff` | a unified diff applied; its format |
+//! | `watch` | what changes, as it changes |
 //! | `download`, `upload`, `tar`, `pack` | trees as archives: out, in, their format, their compression |
 //! | `slot` | where what is not complete lies, and who clears up after the killed |
 //!
@@ -14,17 +16,20 @@
 
 mod change;
 mod copy;
+mod diff;
 mod download;
 mod error;
 mod grep;
 mod look;
 mod names;
 mod pack;
+mod patch;
 mod root;
 mod slot;
 mod tar;
 mod upload;
 mod walk;
+mod watch;
 mod write;
 
 pub use change::{Made, chmod, link, mkdir, move_to, remove, touch};
@@ -35,9 +40,11 @@ pub use grep::{Grep, grep};
 pub use look::{Algorithm, Range, hash, open_range, stat};
 pub use names::{exact, readable};
 pub use pack::Packing;
+pub use patch::{PatchOptions, Patched, patch};
 pub use root::Root;
 pub use upload::{UploadOptions, upload};
 pub use walk::{Walk, walk};
+pub use watch::{WatchEnd, WatchOptions, watch};
 pub use write::{WriteOptions, write};
 
 /// The result of a verb.

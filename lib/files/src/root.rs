@@ -45,9 +45,13 @@ impl Root {
         let mut root = Root::free(directory)?;
         root.name = directory.canonicalize().map_err(|error| Error::io("open the root", directory, error))?;
         root.confined = true;
-        let probe = fs::openat2(&root.directory, ".", OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), RESOLVE);
-        root.by_hand = probe.is_err();
+        root.by_hand = by_hand(&root.directory);
         Ok(root)
+    }
+
+    /// The same for a directory that is open already. Absolute paths lead out of it.
+    pub(crate) fn held(directory: OwnedFd) -> Root {
+        Root { by_hand: by_hand(&directory), directory, name: PathBuf::from("/"), confined: true }
     }
 
     /// Where relative paths begin; absolute ones go anywhere.
@@ -275,6 +279,11 @@ impl Place {
             Err(errno) => Err(Error::kernel(action, &self.path, errno)),
         }
     }
+}
+
+/// Whether the kernel does not look up paths as we want.
+fn by_hand(directory: &OwnedFd) -> bool {
+    fs::openat2(directory, ".", OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), RESOLVE).is_err()
 }
 
 const RESOLVE: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS);

@@ -89,31 +89,46 @@ pub(crate) fn find(
     each: &mut Each<'_>,
 ) -> Result<()> {
     let directory = root.directory(ACTION, start)?;
-    let mut names = GlobSetBuilder::new();
-    let mut paths = GlobSetBuilder::new();
-    for pattern in &what.globs {
-        let glob = GlobBuilder::new(pattern).literal_separator(true).build().map_err(|error| {
-            Error::refused(ACTION, start, FileErrorCode::Usage, format!("the pattern is none: {error}"))
-        })?;
-        if pattern.contains('/') {
-            paths.add(glob)
-        } else {
-            names.add(glob)
-        };
-    }
-    let set = |builder: GlobSetBuilder| {
-        builder.build().map_err(|error| Error::refused(ACTION, start, FileErrorCode::Usage, error.to_string()))
-    };
-    let mut walker = Walker { what, names: set(names)?, paths: set(paths)?, ignores: Vec::new(), trouble, each };
+    let globs = Globs::new(ACTION, &what.globs)?;
+    let mut walker = Walker { what, globs, ignores: Vec::new(), trouble, each };
     let mut path = if start == Path::new(".") { PathBuf::new() } else { start.to_owned() };
     walker.directory(directory, &mut path, Path::new(""), 1);
     Ok(())
 }
 
+/// Patterns, one of which has to match.
+pub(crate) struct Globs {
+    /// For the name alone.
+    names: GlobSet,
+    /// For the path below the start.
+    paths: GlobSet,
+}
+
+impl Globs {
+    pub(crate) fn new(action: &'static str, patterns: &[String]) -> Result<Globs> {
+        let (mut names, mut paths) = (GlobSetBuilder::new(), GlobSetBuilder::new());
+        for pattern in patterns {
+            let glob = GlobBuilder::new(pattern).literal_separator(true).build();
+            let builder = if pattern.contains('/') { &mut paths } else { &mut names };
+            builder.add(glob.map_err(|error| bad_pattern(action, pattern, &error))?);
+        }
+        let set = |builder: GlobSetBuilder| builder.build().map_err(|error| bad_pattern(action, "", &error));
+        Ok(Globs { names: set(names)?, paths: set(paths)? })
+    }
+
+    /// Where there are none, everything matches.
+    pub(crate) fn match_any(&self, name: &OsStr, below: &Path) -> bool {
+        self.names.is_match(name) || self.paths.is_match(below) || (self.names.is_empty() && self.paths.is_empty())
+    }
+}
+
+fn bad_pattern(action: &'static str, pattern: &str, error: &globset::Error) -> Error {
+    Error::refused(action, Path::new(pattern), FileErrorCode::Usage, format!("the pattern is none: {error}"))
+}
+
 struct Walker<'w> {
     what: &'w Walk,
-    names: GlobSet,
-    paths: GlobSet,
+    globs: Globs,
     ignores: Vec<Gitignore>,
     trouble: &'w mut dyn FnMut(Error),
     each: &'w mut Each<'w>,
@@ -179,14 +194,14 @@ impl Walker<'_> {
             return true;
         }
         let is_directory = kind == FileType::Directory;
-        let needs_below = self.what.gitignore || !self.paths.is_empty();
+        let needs_below = self.what.gitignore || !self.globs.paths.is_empty();
         let below = if needs_below { below.join(name) } else { PathBuf::new() };
         if self.what.gitignore && (name == ".git" || self.ignored(&below, is_directory)) {
             return true;
         }
         path.push(name);
-        let wanted = (self.what.kinds.is_empty() || self.what.kinds.contains(&kind))
-            && (self.what.globs.is_empty() || self.names.is_match(name) || self.paths.is_match(&below));
+        let wanted =
+            (self.what.kinds.is_empty() || self.what.kinds.contains(&kind)) && self.globs.match_any(name, &below);
         let mut going = true;
         if wanted {
             going = (self.each)(Found { directory: directory.as_fd(), name, path }, self.trouble);

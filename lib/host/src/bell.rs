@@ -134,6 +134,23 @@ impl Watch {
     }
 }
 
+/// Waits until `input` can be read (`Rung`), nobody reads `stdout` any more, or the time is over. Blocks the thread.
+pub fn readable(input: BorrowedFd<'_>, stdout: Option<BorrowedFd<'_>>, timeout: Duration) -> Wake {
+    let deadline = Instant::now() + timeout;
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let reader = stdout.map(|fd| PollFd::new(fd, PollFlags::empty()));
+        let mut fds: Vec<PollFd<'_>> = reader.into_iter().chain([PollFd::new(input, PollFlags::POLLIN)]).collect();
+        match poll(&mut fds, milliseconds(left)) {
+            Ok(0) if left.is_zero() => return Wake::Timeout,
+            Ok(0) | Err(Errno::EINTR) => {}
+            Ok(_) if fds.len() > 1 && fds[0].any() != Some(false) => return Wake::ReaderGone,
+            // Only a broken argument is an error: then the read that follows tells of it.
+            Ok(_) | Err(_) => return Wake::Rung,
+        }
+    }
+}
+
 /// Resolves once whoever reads `output` (our stdout) has gone: pipe, socket or terminal. Never for files and
 /// `/dev/null`. Needs a tokio runtime. Cancel-safe.
 pub async fn reader_gone(output: impl AsFd) {

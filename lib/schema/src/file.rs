@@ -118,6 +118,9 @@ pub struct FileChange {
     /// Files, directories and links made or removed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entries: Option<u64>,
+    /// With `patch`: the parts of the patch that changed its content.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hunks: Option<u64>,
 }
 
 /// A line of `fs hash`.

@@ -121,6 +121,9 @@ _sandbox__agent() {
             sandbox__agent__subcmd__fs,mv)
                 cmd="sandbox__agent__subcmd__fs__subcmd__mv"
                 ;;
+            sandbox__agent__subcmd__fs,patch)
+                cmd="sandbox__agent__subcmd__fs__subcmd__patch"
+                ;;
             sandbox__agent__subcmd__fs,read)
                 cmd="sandbox__agent__subcmd__fs__subcmd__read"
                 ;;
@@ -135,6 +138,9 @@ _sandbox__agent() {
                 ;;
             sandbox__agent__subcmd__fs,upload)
                 cmd="sandbox__agent__subcmd__fs__subcmd__upload"
+                ;;
+            sandbox__agent__subcmd__fs,watch)
+                cmd="sandbox__agent__subcmd__fs__subcmd__watch"
                 ;;
             sandbox__agent__subcmd__fs,write)
                 cmd="sandbox__agent__subcmd__fs__subcmd__write"
@@ -764,7 +770,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__fs)
-            opts="-C -o -v -h --root --cd --bytes --store --output --json --verbose --help ls find stat read grep download upload write rm mkdir mv cp ln chmod touch hash"
+            opts="-C -o -v -h --root --cd --bytes --store --output --json --verbose --help ls find stat read grep download watch patch upload write rm mkdir mv cp ln chmod touch hash"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1237,6 +1243,56 @@ _sandbox__agent() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        sandbox__subcmd__agent__subcmd__fs__subcmd__patch)
+            opts="-p -R -C -o -v -h --from-file --strip --reverse --dry-run --root --cd --bytes --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --from-file)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --strip)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -p)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         sandbox__subcmd__agent__subcmd__fs__subcmd__read)
             opts="-C -o -v -h --offset --length --tail --base64 --root --cd --bytes --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1421,6 +1477,52 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --max-entries)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__fs__subcmd__watch)
+            opts="-C -o -v -h --follow --glob --timeout --root --cd --bytes --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --glob)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

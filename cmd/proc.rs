@@ -101,7 +101,7 @@ enum Command {
     Wait(WaitArgs),
     /// Forget processes that have ended, with their logs
     Rm(RmArgs),
-    /// Forget ended processes by age or number
+    /// Forget ended processes by age, number or size, and give the space back
     Prune(PruneArgs),
 }
 
@@ -286,6 +286,9 @@ struct PruneArgs {
     /// All but this many of those that ended last
     #[arg(long, value_name = "N")]
     keep: Option<usize>,
+    /// The longest ended, until what the ended have printed is no more than this
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    max_size: Option<u64>,
     /// Only say which
     #[arg(long)]
     dry_run: bool,
@@ -734,25 +737,33 @@ fn remove(context: &Context, args: &RmArgs) -> Result<Exit, Failure> {
 fn prune(context: &Context, args: &PruneArgs) -> Result<Exit, Failure> {
     let store = context.store_path()?;
     let age = args.older_than.as_deref().map(|text| duration("--older-than", text)).transpose()?;
-    if age.is_none() && args.keep.is_none() {
-        return Err(Failure::usage("failed to prune: no criterion was given").hint("--older-than or --keep"));
+    if age.is_none() && args.keep.is_none() && args.max_size.is_none() {
+        return Err(
+            Failure::usage("failed to prune: no criterion was given").hint("--older-than, --keep or --max-size")
+        );
     }
     let mut all = process::list(&store)?;
     all.retain(|process| process.state.status == "exited");
     all.sort_by_key(|process| std::cmp::Reverse(process.state.ended));
     let before = age.map(|age| host::clock::now_ms() - i64::try_from(age.as_millis()).unwrap_or(i64::MAX));
+    let mut sum = 0;
     for (index, found) in all.iter().enumerate() {
+        let log_bytes = process::record(&store, found)?.log_bytes;
+        sum += u64::try_from(log_bytes).unwrap_or(0);
         let old = before.is_some_and(|before| found.state.ended.is_some_and(|ended| ended <= before));
-        if !old && args.keep.is_none_or(|keep| index < keep) {
+        let large = args.max_size.is_some_and(|most| sum > most);
+        if !old && !large && args.keep.is_none_or(|keep| index < keep) {
             continue;
         }
         let record = if args.dry_run {
-            let log_bytes = process::record(&store, found)?.log_bytes;
             RemovedRecord { process_id: found.process_id.clone(), name: found.name.clone(), removed: false, log_bytes }
         } else {
             process::remove(&store, found)?
         };
         out::print_record(&record);
+    }
+    if !args.dry_run {
+        process::give_back(&store)?;
     }
     Ok(Exit::Code(0))
 }

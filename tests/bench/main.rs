@@ -14,6 +14,7 @@ mod follow;
 mod history;
 mod machine;
 mod pages;
+mod process;
 mod program;
 mod replay;
 mod start;
@@ -35,13 +36,14 @@ use shared::{checker, env, events, model, real};
 use std::process::ExitCode;
 
 /// What can be measured by itself: its name, what it is, and how.
-static PARTS: [Part; 7] = [
+static PARTS: [Part; 8] = [
     ("start", "what one invocation costs", start::measure),
     ("burst", "a mock that is as fast as it can", burst::measure),
     ("replay", "a long session from the store, beside cat", replay::measure),
     ("pages", "ten events out of many", pages::measure),
     ("follow", "from one process's commit to another's stdout", follow::measure),
     ("fs", "the verbs of fs beside the usual tools", files::measure),
+    ("proc", "managed processes beside bare tools", process::measure),
     ("codex", "the real Codex with and without us", codex::measure),
 ];
 

@@ -50,6 +50,45 @@ impl Drop for Tmux<'_> {
     }
 }
 
+/// Programs that use all of a terminal, a window that changes its size, and what was shown before anybody looked.
+#[test]
+fn full_screen_programs_look_right() {
+    let env = TestEnv::new();
+    start(&env, &["--name", "sh", "--tty"], "seq -f 'early %g' 200; PS1='> ' exec bash --norc --noprofile");
+    super::keep::wait_for_text(&env, "sh", "> ");
+    {
+        let tmux = Tmux::new(&env);
+        tmux.attach("one", ("100", "30"), "sh");
+        tmux.wait_for("one", "early 200");
+        // The scrollback is the terminal's own: it can be scrolled.
+        let all = tmux.tmux(&["capture-pane", "-p", "-S", "-", "-t", "one"]);
+        assert!(all.contains("early 1\n") && all.contains("early 111\n"), "{all}");
+        tmux.tmux(&["resize-window", "-t", "one", "-x", "120", "-y", "40"]);
+        // Its size is looked at ten times a second.
+        wait_until("the window's size", || {
+            tmux.keys("one", &["stty size", "Enter"]);
+            tmux.tmux(&["capture-pane", "-p", "-t", "one"]).contains("40 120").then_some(())
+        });
+        tmux.keys("one", &["seq -f 'line %g' 500 | less", "Enter"]);
+        tmux.wait_for("one", "line 39\n:");
+        tmux.keys("one", &["G"]);
+        tmux.wait_for("one", "line 500\n(END)");
+        tmux.keys("one", &["q", "clear; top -d 100 -n 1000", "Enter"]);
+        tmux.wait_for("one", "load average");
+        tmux.wait_for("one", "PID USER");
+        // It is left in the middle, and somebody else sees it whole.
+        tmux.keys("one", &["C-\\"]);
+        tmux.wait_for("one", "left 0");
+        tmux.attach("two", ("120", "40"), "sh");
+        tmux.wait_for("two", "PID USER");
+        tmux.keys("two", &["q"]);
+        tmux.keys("two", &["clear; echo $((20+3)); exit 4", "Enter"]);
+        tmux.wait_for("two", "23");
+        tmux.wait_for("two", "left 4");
+    }
+    env.wait_until_none_is_alive();
+}
+
 #[test]
 fn a_terminal_is_left_and_comes_back() {
     let env = TestEnv::new();

@@ -206,6 +206,32 @@ fn b1_41_the_list_is_in_the_order_of_starting() {
     assert_eq!(env.run(&["proc", "list"]).expect(0).lines().len(), 3);
 }
 
+/// By size as by number: the longest ended go first, and the file becomes smaller.
+#[test]
+fn what_has_ended_is_forgotten_by_size() {
+    let env = TestEnv::new();
+    for number in 0..4 {
+        start(&env, &["--name", &format!("p{number}")], "head -c 3000000 /dev/zero");
+        env.run(&["proc", "wait", &format!("p{number}")]).expect(0);
+    }
+    start(&env, &["--name", "alive"], "head -c 3000000 /dev/zero; echo up; sleep 100");
+    wait_for_text(&env, "alive", "up");
+    let file = env.store().with_file_name("output.db");
+    let names = |output: Vec<Value>| -> Vec<String> {
+        output.iter().map(|line| line["name"].as_str().unwrap().to_owned()).collect()
+    };
+    let said = env.run(&["proc", "prune", "--max-size", "7M", "--dry-run"]).expect(0).lines();
+    assert_eq!((names(said.clone()), &said[0]["removed"]), (vec!["p1".to_owned(), "p0".to_owned()], &false.into()));
+    let before = std::fs::metadata(&file).unwrap().len();
+    assert_eq!(names(env.run(&["proc", "prune", "--max-size", "7M"]).expect(0).lines()), ["p1", "p0"]);
+    assert_eq!(names(env.run(&["proc", "list"]).expect(0).lines()), ["p2", "p3", "alive"]);
+    stop_all(&env);
+    assert_eq!(env.run(&["proc", "prune", "--max-size", "0"]).expect(0).lines().len(), 3);
+    env.wait_until_none_is_alive();
+    let after = std::fs::metadata(&file).unwrap().len();
+    assert!(after < before / 4, "{before} {after}");
+}
+
 /// B1-42.
 #[test]
 fn b1_42_the_log_is_in_the_order_of_writing() {

@@ -141,6 +141,22 @@ fn many_at_once() {
         let id = process["process_id"].as_str().unwrap();
         wait_until("its first line", || (text(&logs(&env, id), "stdout") == "up\n").then_some(()));
     }
+    // What an owner has for itself while it does nothing, and what of the program it keeps in memory: the benchmark
+    // has the figures of a release.
+    for process in env.alive().iter().filter(|process| process.command.contains("__")) {
+        wait_until("its memory to be given back", || {
+            let (own, all) = (rolled(process.pid, "Pss_Anon:"), rolled(process.pid, "Rss:"));
+            (own < 2500 && all < 8000).then_some(())
+        });
+    }
     stop_all(&env);
     assert_eq!(env.run(&["proc", "list", "--status", "exited"]).expect(0).lines().len(), count);
+    env.wait_until_none_is_alive();
+}
+
+/// A number of `/proc/PID/smaps_rollup`, in KiB.
+fn rolled(pid: i32, key: &str) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix(key)).unwrap();
+    line.split_whitespace().next().unwrap().parse().unwrap()
 }

@@ -167,6 +167,9 @@ fn guard(job: Job) -> io::Result<()> {
     watched
 }
 
+/// A guard that had nothing to do for so long, in milliseconds, gives memory back.
+const REST_AFTER: u16 = 2000;
+
 /// Until the owner has gone or lets go.
 fn watch(
     agent: &mut Option<i32>,
@@ -183,14 +186,23 @@ fn watch(
     std::env::set_current_dir("/")?;
     let mut alone = false;
     let mut pause: u8 = 1;
+    let mut rested = false;
     loop {
         // What is left may become one of the spared without a sign, by an exec.
         let looks_again = agent.is_none() && !alone;
-        let patience = if looks_again { PollTimeout::from(pause) } else { PollTimeout::NONE };
+        let patience = match (looks_again, rested) {
+            (true, _) => PollTimeout::from(pause),
+            (false, false) => PollTimeout::from(REST_AFTER),
+            (false, true) => PollTimeout::NONE,
+        };
         pause = if looks_again { (pause * 2).min(100) } else { 1 };
         let mut fds =
             [PollFd::new(lifeline.as_fd(), PollFlags::POLLIN), PollFd::new(children.as_fd(), PollFlags::POLLIN)];
         match poll(&mut fds, patience) {
+            Ok(0) if !looks_again => {
+                crate::private::give_memory_back();
+                rested = true;
+            }
             Ok(_) | Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno.into()),
         }

@@ -257,6 +257,18 @@ pub fn remove(store: &Path, process: &Process) -> Result<RemovedRecord, Error> {
     Ok(RemovedRecord { process_id: process.process_id.clone(), name: process.name.clone(), removed: true, log_bytes })
 }
 
+/// Gives the space of what was removed back to the file system.
+///
+/// # Errors
+/// When the store fails.
+pub fn give_back(store: &Path) -> Result<(), Error> {
+    match Output::open(store, Access::Write) {
+        Ok(mut output) => Ok(output.give_back()?),
+        Err(store::Error::Missing { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// A process as it is printed.
 ///
 /// # Errors

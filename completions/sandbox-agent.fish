@@ -445,7 +445,7 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and no
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and not __fish_seen_subcommand_from run start list show logs input resize attach stop kill restart wait rm prune" -f -a "restart" -d 'End it and start it again; or start one that has ended'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and not __fish_seen_subcommand_from run start list show logs input resize attach stop kill restart wait rm prune" -f -a "wait" -d 'Wait until it has ended or is ready; exits with its code, 124 when the time is over'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and not __fish_seen_subcommand_from run start list show logs input resize attach stop kill restart wait rm prune" -f -a "rm" -d 'Forget processes that have ended, with their logs'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and not __fish_seen_subcommand_from run start list show logs input resize attach stop kill restart wait rm prune" -f -a "prune" -d 'Forget ended processes by age or number'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and not __fish_seen_subcommand_from run start list show logs input resize attach stop kill restart wait rm prune" -f -a "prune" -d 'Forget ended processes by age, number or size, and give the space back'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from run" -s C -l cwd -d 'The directory it works in [default: this one]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from run" -l env -d 'A variable for it; without =VALUE copied from here' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from run" -l env-file -d 'Variables from a file, one NAME=VALUE a line' -r -F
@@ -627,6 +627,7 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from prune" -l older-than -d 'Those that ended longer ago than this' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from prune" -l keep -d 'All but this many of those that ended last' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from prune" -l max-size -d 'The longest ended, until what the ended have printed is no more than this' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from prune" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from prune" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'

@@ -67,7 +67,7 @@ fn log(effort: &Effort) {
         let _ = env.run(&["proc", "wait", &name]).expect(0);
         let wall = since(began);
         let shown = env.run(&["proc", "show", &name]).expect(0).object();
-        assert_eq!(shown["log_bytes"], bytes, "{shown}");
+        assert!(shown["log_bytes"].as_u64() >= Some(bytes), "{shown}");
         let _ = env.run(&["proc", "rm", &name]).expect(0);
         wall
     };

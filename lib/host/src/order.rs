@@ -429,7 +429,8 @@ impl Ledger {
             // A whole packet goes on in the next one, unless that has a turn of its own.
             while let Some(packet) = packets.pop_front() {
                 length += packet;
-                if packet < PACKET || packets.len() <= *left {
+                let was_full = self.full_after[turn as usize].contains(&(before - packets.len()));
+                if packet < PACKET || was_full || packets.len() <= *left {
                     break;
                 }
             }
@@ -478,17 +479,32 @@ impl Ledger {
 
     /// The same in hindsight, for who came to wait between the look and the reading. Everything was read.
     fn drop_untrue(&mut self, source: Source) {
-        let mut untrue = self.told_of(source).saturating_sub(self.packets[source as usize].len());
+        let packets = &self.packets[source as usize];
         let full_after = &self.full_after[source as usize];
-        let mut at = 0;
+        // How many writes, or parts of one that were told of as they got in, end with or before each packet.
+        let (mut count, mut untrue_at) = (0, Vec::new());
+        for (at, length) in packets.iter().enumerate() {
+            let was_full = full_after.contains(&(at + 1));
+            count += usize::from(*length < PACKET || was_full);
+            if was_full && *length < PACKET {
+                untrue_at.push(count);
+            }
+        }
+        let told = self.told_of(source);
+        let seems = told.saturating_sub(count);
+        // More than could be so are writes of whole packets.
+        let mut untrue = if seems <= untrue_at.len() { seems } else { told.saturating_sub(packets.len()) };
+        let (mut untrue_at, mut kept) = (untrue_at.into_iter().peekable(), 0);
         self.turns.retain(|turn| {
             if *turn != source {
                 return true;
             }
-            at += 1;
-            let drop = untrue > 0 && full_after.contains(&(at - 1));
+            let drop = untrue > 0 && untrue_at.next_if_eq(&kept).is_some();
             untrue -= usize::from(drop);
             self.told[source as usize] -= usize::from(drop);
+            kept += usize::from(!drop);
+            // Nobody has waited there.
+            while untrue_at.next_if(|at| *at < kept).is_some() {}
             !drop
         });
     }
@@ -508,32 +524,53 @@ mod tests {
     }
 
     /// However late the reader is. Who comes to wait in the moment between a look and the reading may be misplaced, and some
-    /// writes after him: seen for one write in 100,000 of a writer that never rests.
+    /// writes after him: hardly one write in 100,000 of a writer that never rests, but one in 50 where writes above 4 KiB are among them.
     #[test]
     fn every_write_is_in_its_place() {
-        const COUNT: u32 = 200_000;
+        assert!(misplaced(200_000, 8) <= 40);
+        assert!(misplaced(50_000, 15_000) <= 2_500);
+    }
+
+    /// Writes `count` numbers to two pipes, one in ten of them with as much behind it as makes `most` bytes; of so many the
+    /// next one was read before them.
+    fn misplaced(count: u32, most: u32) -> usize {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let ((first, to_first), (second, to_second)) = (packets().unwrap(), packets().unwrap());
             let mut streams = Streams::new(Some(first), Some(second)).unwrap();
             let writer = std::thread::spawn(move || {
                 let (mut seed, mut left, mut to) = (7_u32, 0, &to_first);
-                for number in 0..COUNT {
+                for number in 0..count {
+                    seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                     if left == 0 {
-                        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                         left = if seed >> 28 == 0 { 300 } else { seed >> 29 };
                         to = if std::ptr::eq(to, &to_first) { &to_second } else { &to_first };
                     } else {
                         left -= 1;
                     }
-                    nix::unistd::write(to, &number.to_ne_bytes()).unwrap();
+                    let length = if number % 10 == 0 { 8 + (seed >> 8) % (most - 7) } else { 8 };
+                    let mut bytes = vec![0; length as usize];
+                    bytes[..4].copy_from_slice(&number.to_ne_bytes());
+                    bytes[4..8].copy_from_slice(&length.to_ne_bytes());
+                    assert_eq!(nix::unistd::write(to, &bytes), Ok(bytes.len()));
                 }
             });
-            let (mut numbers, mut rounds) = (Vec::new(), 0);
+            let (mut numbers, mut unread, mut rounds) = (Vec::new(), [0, 0], 0);
             while !streams.has_ended() {
                 streams.news().await;
-                for piece in streams.gather(false) {
-                    numbers.extend(piece.bytes.chunks(4).map(|number| u32::from_ne_bytes(number.try_into().unwrap())));
+                for Piece { source, bytes } in streams.gather(false) {
+                    let unread = &mut unread[source as usize];
+                    let mut bytes = &bytes[..];
+                    while !bytes.is_empty() {
+                        if *unread == 0 {
+                            let number = |at: usize| u32::from_ne_bytes(bytes[at..at + 4].try_into().unwrap());
+                            numbers.push(number(0));
+                            *unread = number(4) as usize;
+                        }
+                        let count = bytes.len().min(*unread);
+                        *unread -= count;
+                        bytes = &bytes[count..];
+                    }
                 }
                 rounds += 1;
                 if rounds % 7 == 0 {
@@ -543,9 +580,9 @@ mod tests {
             writer.join().unwrap();
             let misplaced = numbers.windows(2).filter(|pair| pair[1] < pair[0]).count();
             numbers.sort_unstable();
-            assert!(numbers.into_iter().eq(0..COUNT));
-            assert!(misplaced <= 20, "{misplaced}");
-        });
+            assert!(numbers.into_iter().eq(0..count));
+            misplaced
+        })
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod codex;
 mod files;
 mod follow;
 mod history;
+mod install;
 mod machine;
 mod pages;
 mod process;
@@ -36,7 +37,7 @@ use shared::{checker, env, events, model, real};
 use std::process::ExitCode;
 
 /// What can be measured by itself: its name, what it is, and how.
-static PARTS: [Part; 8] = [
+static PARTS: [Part; 9] = [
     ("start", "what one invocation costs", start::measure),
     ("burst", "a mock that is as fast as it can", burst::measure),
     ("replay", "a long session from the store, beside cat", replay::measure),
@@ -44,6 +45,7 @@ static PARTS: [Part; 8] = [
     ("follow", "from one process's commit to another's stdout", follow::measure),
     ("fs", "the verbs of fs beside the usual tools", files::measure),
     ("proc", "managed processes beside bare tools", process::measure),
+    ("install", "install-agent beside npm; asks the registry", install::measure),
     ("codex", "the real Codex with and without us", codex::measure),
 ];
 

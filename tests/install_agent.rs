@@ -395,7 +395,7 @@ fn words_that_mean_nothing_are_refused() {
 /// Steps of an installation, in their order.
 const STEPS: [&str; 7] = ["locked", "fetched", "verified", "unpacked", "tried", "written", "placed"];
 
-/// More rounds: `SANDBOX_AGENT_TEST_ROUNDS=100 cargo nextest run -p sandbox-agent --test cli -E 'test(install_agent::a_killed)'`.
+/// More rounds: `.ci/soak install`.
 fn rounds() -> usize {
     std::env::var("SANDBOX_AGENT_TEST_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(2)
 }

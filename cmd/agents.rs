@@ -13,7 +13,7 @@ use engine::inquiry::{Inquired, inquire};
 use host::env::{self, Name};
 use install::{Installed, Places, Porter, Settings};
 use schema::outcome::ErrorCode;
-use schema::record::{AgentFound, AgentRecord, OfferRecord, VerifyRecord};
+use schema::record::{AgentFound, AgentRecord, OfferRecord, Support, VerifyRecord};
 use schema::time::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -151,7 +151,32 @@ fn list(context: &Context, places: &Places, outdated: bool, installed: bool) -> 
             show(context, &record);
         }
     }
+    if context.output == Output::Text && !outdated && !installed {
+        out::print_text(&format!("\n{}", matrix()));
+    }
     Ok(Exit::Code(code))
+}
+
+/// Which agent has which feature, as a table in Markdown.
+fn matrix() -> String {
+    let acp = agents::acp::find("AGENT").expect("a word is a command line");
+    let all: Vec<&dyn Agent> =
+        registry::ALL.iter().copied().filter(|agent| agent.card().program.is_some()).chain([acp]).collect();
+    let name = |agent: &dyn Agent| {
+        let name = agent.card().name.split(':').next().unwrap_or_default();
+        if agent.is_verified() { name.to_owned() } else { format!("{name} (not verified live)") }
+    };
+    let names: Vec<String> = all.iter().map(|agent| name(*agent)).collect();
+    let mut table = format!("| feature | {} |\n|---|{}\n", names.join(" | "), "---|".repeat(names.len()));
+    for (at, (feature, _)) in acp.card().features().iter().enumerate() {
+        let cells = all.iter().map(|agent| match agent.card().features()[at].1 {
+            Support::Native => "native",
+            Support::Ours => "ours",
+            Support::Absent => "–",
+        });
+        table += &format!("| `{feature}` | {} |\n", cells.collect::<Vec<_>>().join(" | "));
+    }
+    table
 }
 
 fn record(places: &Places, install: &'static Install, version: Option<&str>) -> Result<AgentRecord, Failure> {
@@ -168,7 +193,8 @@ fn record(places: &Places, install: &'static Install, version: Option<&str>) -> 
             Err(_) => (AgentFound::Nowhere, None),
         },
     };
-    let card = driver(install.name).map(|agent| agent.card());
+    let agent = driver(install.name);
+    let card = agent.map(|agent| agent.card());
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     Ok(AgentRecord {
         agent: install.name.to_owned(),
@@ -194,6 +220,10 @@ fn record(places: &Places, install: &'static Install, version: Option<&str>) -> 
             .map(|card| card.permission_modes.iter().map(|mode| mode.as_str().to_owned()).collect())
             .unwrap_or_default(),
         capabilities: card.map(|card| words(&card.can.names())).unwrap_or_default(),
+        features: card
+            .map(|card| card.features().into_iter().map(|(name, support)| (name.to_owned(), support)).collect())
+            .unwrap_or_default(),
+        verified: agent.is_some_and(|agent| agent.is_verified()),
         offer: None,
         offer_error: None,
     })
@@ -331,7 +361,8 @@ fn show(context: &Context, record: &AgentRecord) {
                 AgentFound::Nowhere => "not installed",
             };
             let version = record.version.as_deref().unwrap_or("-");
-            let mut text = format!("{:<18} {version:<24} {place}\n", record.agent);
+            let live = if record.drivable && !record.verified { "  (not verified live)" } else { "" };
+            let mut text = format!("{:<18} {version:<24} {place}{live}\n", record.agent);
             if let Some(OfferRecord { asked, offer }) = &record.offer {
                 text += &format!("as it said at {asked}:\n");
                 for model in &offer.models {

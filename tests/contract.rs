@@ -170,6 +170,8 @@ pub(crate) struct Agent {
     efforts: Vec<String>,
     permission_modes: Vec<String>,
     capabilities: Vec<String>,
+    features: BTreeMap<String, String>,
+    verified: bool,
 }
 
 #[derive(Deserialize)]

@@ -105,3 +105,12 @@ pub(super) fn tools(body: &Value) -> Vec<String> {
     let tools = body["tools"].as_array().into_iter().flatten();
     tools.filter_map(|tool| tool["name"].as_str().or(tool["type"].as_str())).map(str::to_owned).collect()
 }
+
+/// The answer to a request that does not stream.
+pub(super) fn probed(body: &Value) -> Value {
+    json!({
+        "id": "msg_probe", "type": "message", "role": "assistant", "model": body["model"],
+        "content": [{"type": "text", "text": "Yes."}], "stop_reason": "end_turn", "stop_sequence": null,
+        "usage": {"input_tokens": 1, "output_tokens": 1},
+    })
+}

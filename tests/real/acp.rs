@@ -11,13 +11,13 @@ use std::fs;
 use std::time::Duration;
 
 /// A place where an ACP agent is on the PATH, configured for a model of its own.
-struct Peer {
-    env: TestEnv,
-    model: Model,
+pub(super) struct Peer {
+    pub(super) env: TestEnv,
+    pub(super) model: Model,
     /// As in `--agent`, or the command line.
-    agent: String,
+    pub(super) agent: String,
     /// Arguments of every run: where an agent has modes, the one in which it asks.
-    always: &'static [&'static str],
+    pub(super) always: &'static [&'static str],
 }
 
 impl Peer {
@@ -31,7 +31,7 @@ impl Peer {
     }
 
     /// Codex behind its adapter.
-    fn codex(script: impl IntoIterator<Item = Reply>) -> Option<Peer> {
+    pub(super) fn codex(script: impl IntoIterator<Item = Reply>) -> Option<Peer> {
         let mut peer = Peer::new("codex-acp", "acp:codex-acp", script)?;
         let home = peer.env.root().join("codex");
         fs::create_dir(&home).unwrap();
@@ -61,7 +61,7 @@ impl Peer {
     }
 
     /// OpenCode.
-    fn opencode(script: impl IntoIterator<Item = Reply>) -> Option<Peer> {
+    pub(super) fn opencode(script: impl IntoIterator<Item = Reply>) -> Option<Peer> {
         let mut peer = Peer::new("opencode", "acp:opencode", script)?;
         // What it asks for a title of the session is nobody's business here.
         let options = json!({"baseURL": format!("{}/v1", peer.model.url()), "apiKey": "sk-scripted-key"});

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// A place where Claude Code is on the PATH and asks a model of its own.
 pub(super) struct Claude {
     pub(super) env: TestEnv,
-    model: Model,
+    pub(super) model: Model,
 }
 
 impl Claude {

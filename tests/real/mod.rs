@@ -5,6 +5,7 @@ mod app_server;
 mod claude;
 pub(crate) mod codex;
 mod equipment;
+mod everywhere;
 mod installs;
 mod offers;
 mod opencode;

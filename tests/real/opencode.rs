@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 /// A place where OpenCode is on the PATH, configured for a model of its own.
 pub(super) struct OpenCode {
     pub(super) env: TestEnv,
-    model: Model,
+    pub(super) model: Model,
 }
 
 impl OpenCode {
@@ -519,4 +519,103 @@ fn a_variable_of_the_users_is_not_overwritten() {
     let flags: Vec<&str> = flags.iter().map(String::as_str).collect();
     let output = opencode.command(&flags, "Go").var("OPENCODE_CONFIG", "/elsewhere/opencode.json").run().expect(2);
     assert!(output.stderr.contains("OPENCODE_CONFIG"), "{}", output.stderr);
+}
+
+#[test]
+fn a_command_allowed_by_a_rule_that_fails() {
+    let Some(opencode) = OpenCode::start([call("cat nowhere"), done()]) else { return };
+    let events = run(&opencode, &["--allow", "command:cat *"], "Try it", 0);
+    assert_eq!(course(&events), "U T+ C P? P!(accept) O M T-(ok,0)");
+    let asked = of_type(&events, "permission.requested")[0];
+    assert_eq!((&asked["action"], &asked["command"]), (&json!("command"), &json!("cat nowhere")));
+    assert_eq!(asked["cwd"], opencode.env.work().to_str().unwrap());
+    let resolved = of_type(&events, "permission.resolved")[0];
+    assert_eq!(resolved["resolved_by"], "policy");
+    assert!(resolved["rule"].as_str().unwrap().contains("cat *"), "{resolved}");
+    let result = completed(&events, "tool_result")[0];
+    assert_eq!(result["status"], "failed");
+    let output = part(result, "tool_result");
+    assert_eq!(
+        (&output["output"], &output["exit_code"]),
+        (&json!("cat: nowhere: No such file or directory\n"), &json!(1))
+    );
+}
+
+#[test]
+fn a_stream_that_breaks_once() {
+    let gate = Gate::new();
+    let script = [Reply::new().open_text("Half").hold(&gate).cut(), Reply::new().text("Whole.")];
+    let Some(opencode) = OpenCode::start(script) else { return };
+    let mut running = opencode.command(&[], "Go").spawn();
+    running.wait_for("the text", |event| event["type"] == "item.delta");
+    gate.open();
+    let events = judged(&opencode.env, &running.wait().expect(0));
+    assert_eq!(course(&events), "U T+ M E S:retracted M T-(ok,0)");
+    let messages = completed(&events, "message");
+    assert_eq!((&messages[1]["status"], &part(messages[1], "text")["text"]), (&json!("failed"), &json!("Half")));
+    assert_eq!(end(&events)["final_text"], "Whole.");
+}
+
+#[test]
+fn ctrl_c_within_a_text() {
+    let gate = Gate::new();
+    let Some(opencode) = OpenCode::start([Reply::new().open_text("Counting").hold(&gate)]) else { return };
+    let mut running = opencode.command(&[], "Count").spawn();
+    running.wait_for("the text", |event| event["type"] == "item.delta");
+    running.ctrl_c();
+    let output = running.wait();
+    assert_eq!(output.signal(), Some(Signal::SIGINT), "{}", output.stderr);
+    let events = judged(&opencode.env, &output);
+    assert_eq!(course(&events), "U T+ M T-(cancelled,130)");
+    let message = completed(&events, "message")[1];
+    assert_eq!((&message["status"], &part(message, "text")["text"]), (&json!("cancelled"), &json!("Counting")));
+}
+
+#[test]
+fn the_death_of_opencode_ends_the_turn() {
+    let gate = Gate::new();
+    let Some(opencode) = OpenCode::start([Reply::new().open_text("Counting").hold(&gate)]) else { return };
+    let mut running = opencode.command(&[], "Count").spawn();
+    running.wait_for("the text", |event| event["type"] == "item.delta");
+    let server = opencode.env.alive().into_iter().find(|process| process.command.contains(" serve ")).unwrap();
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(server.pid), Signal::SIGKILL).unwrap();
+    let events = judged(&opencode.env, &running.wait().expect(1));
+    assert_eq!(course(&events), "U T+ M E T-(failed,1)");
+    assert_eq!(end(&events)["error"]["code"], "crash");
+    let message = completed(&events, "message")[1];
+    assert_eq!((&message["status"], &part(message, "text")["text"]), (&json!("failed"), &json!("Counting")));
+}
+
+#[test]
+fn too_many_requests() {
+    refused(refusal(429, "Slow down"), 75, "U T+ E E E E E E T-(retry,75)", "rate_limit");
+}
+
+#[test]
+fn two_tools_at_once_and_a_list_of_things_to_do() {
+    let todos = json!([
+        {"content": "first", "status": "in_progress", "priority": "high"},
+        {"content": "second", "status": "pending", "priority": "low"},
+    ]);
+    let Some(opencode) = OpenCode::start([
+        call("while ! test -e other; do sleep 0.01; done; echo first")
+            .call("bash", json!({"command": "touch other; echo second", "description": "Says it"})),
+        Reply::new().call("todowrite", json!({"todos": todos})),
+        done(),
+    ]) else {
+        return;
+    };
+    let events = run(&opencode, &["--permission-mode", "bypass"], "Do both", 0);
+    let mut words: Vec<_> = course(&events).split(' ').map(str::to_owned).collect();
+    words.sort();
+    assert_eq!(words.join(" "), "C C C M O O O S:todo T+ T-(ok,0) U");
+    let results = completed(&events, "tool_result");
+    let mut outputs: Vec<_> =
+        results.iter().map(|result| part(result, "tool_result")["output"].as_str().unwrap()).collect();
+    outputs.sort();
+    assert!(outputs.contains(&"first\n") && outputs.contains(&"second\n"), "{outputs:?}");
+    let groups: Vec<_> = completed(&events, "tool_call").iter().map(|call| call["group_id"].clone()).collect();
+    assert!(groups[0] == groups[1] && groups[1] != groups[2], "{groups:?}");
+    let todo = completed(&events, "status").into_iter().find(|item| item["content"][0]["label"] == "todo").unwrap();
+    assert_eq!(part(todo, "json")["json"]["entries"], todos);
 }

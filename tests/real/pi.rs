@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 /// A place where Pi is on the PATH, configured for a model of its own.
 pub(super) struct Pi {
     pub(super) env: TestEnv,
-    model: Model,
+    pub(super) model: Model,
 }
 
 impl Pi {

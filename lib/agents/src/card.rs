@@ -1,6 +1,7 @@
 //! The card: what an agent is and can, as data; nothing outside an agent's folder ever asks which agent it is.
 
 use schema::event::PermissionMode;
+use schema::record::Support;
 
 use crate::recipe::Install;
 
@@ -25,6 +26,8 @@ pub struct Card {
     pub permission_modes: &'static [PermissionMode],
     /// What it can beyond talking.
     pub can: Capabilities,
+    /// Those of its capabilities that we made, because it has nothing of the kind.
+    pub made: &'static [&'static str],
     /// How it is installed: its line of the table in `recipe`.
     pub install: &'static Install,
 }
@@ -60,6 +63,18 @@ pub struct Capabilities {
     pub mcp: bool,
     /// Skills can be given to a session.
     pub skills: bool,
+    /// What the model thinks is shown.
+    pub reasoning: bool,
+    /// It asks before it acts, and takes an answer.
+    pub permissions: bool,
+    /// Its model can ask people.
+    pub questions: bool,
+    /// It can plan first, and show the plan.
+    pub plan: bool,
+    /// Its list of things to do is shown; `false` where the tested version has no such tool, whatever the translator knows.
+    pub todo: bool,
+    /// What its sub-agents do is told apart.
+    pub subagents: bool,
 }
 
 /// The oldest version of an agent that works.
@@ -73,9 +88,32 @@ pub struct Oldest {
     pub why: &'static str,
 }
 
+/// What the engine does for every agent, whatever that can.
+const EVERYWHERE: [&str; 3] = ["allow_for_session", "isolated", "queue"];
+
+impl Card {
+    /// How it has each feature there is: the same names in the same order for every agent.
+    pub fn features(&self) -> Vec<(&'static str, Support)> {
+        let mut features: Vec<(&str, Support)> = EVERYWHERE.iter().map(|name| (*name, Support::Ours)).collect();
+        // Without a request there is nothing to remember.
+        if !self.can.permissions {
+            features[0].1 = Support::Absent;
+        }
+        features.extend(self.can.all().map(|(can, name)| {
+            let support = if self.made.contains(&name) { Support::Ours } else { Support::Native };
+            (name, if can { support } else { Support::Absent })
+        }));
+        features
+    }
+}
+
 impl Capabilities {
     /// The names of what it can.
     pub fn names(&self) -> Vec<&'static str> {
+        self.all().into_iter().filter_map(|(can, name)| can.then_some(name)).collect()
+    }
+
+    fn all(&self) -> [(bool, &'static str); 20] {
         [
             (self.model, "model"),
             (self.effort, "effort"),
@@ -91,9 +129,12 @@ impl Capabilities {
             (self.cost, "cost"),
             (self.mcp, "mcp"),
             (self.skills, "skills"),
+            (self.reasoning, "reasoning"),
+            (self.permissions, "permissions"),
+            (self.questions, "questions"),
+            (self.plan, "plan"),
+            (self.todo, "todo"),
+            (self.subagents, "subagents"),
         ]
-        .into_iter()
-        .filter_map(|(can, name)| can.then_some(name))
-        .collect()
     }
 }

@@ -404,12 +404,29 @@ pub struct AgentRecord {
     pub permission_modes: Vec<String>,
     /// What it can beyond talking.
     pub capabilities: Vec<String>,
+    /// How it has each feature.
+    pub features: BTreeMap<String, Support>,
+    /// Turns of it were driven live; otherwise it was made from its documentation alone.
+    pub verified: bool,
     /// What it offers by its own word; only `agents show` asks it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offer: Option<OfferRecord>,
     /// Why it did not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offer_error: Option<String>,
+}
+
+/// How an agent has a feature.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum Support {
+    /// By its own means.
+    Native,
+    /// Made by us.
+    Ours,
+    /// Not at all: asked for, it is an error.
+    Absent,
 }
 
 /// What an agent said that it offers. What it does not speak of is empty.

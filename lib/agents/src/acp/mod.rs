@@ -81,6 +81,7 @@ pub fn find(command: &str) -> Option<&'static dyn Agent> {
         efforts: &[],
         permission_modes: if asks { &ASKING } else { &UNASKED },
         can: CAN,
+        made: &[],
         install: known.map_or(&THEIRS, |known| known.install),
     };
     Some(Box::leak(Box::new(Acp { card, arguments: arguments.to_vec() })))
@@ -118,6 +119,12 @@ pub(crate) const CAN: Capabilities = Capabilities {
     cost: true,
     mcp: true,
     skills: false,
+    reasoning: true,
+    permissions: true,
+    questions: true,
+    plan: true,
+    todo: false,
+    subagents: false,
 };
 
 impl Agent for Acp {

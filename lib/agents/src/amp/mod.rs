@@ -40,7 +40,14 @@ static CARD: Card = Card {
         cost: false,
         mcp: true,
         skills: false,
+        reasoning: true,
+        permissions: false,
+        questions: false,
+        plan: false,
+        todo: false,
+        subagents: true,
     },
+    made: &[],
     install: &recipe::AMP,
 };
 

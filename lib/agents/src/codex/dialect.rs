@@ -311,6 +311,10 @@ impl Conversation {
             return;
         }
         let mut params = json!({ "threadId": thread, "input": input });
+        // The one that the thread began with may have been changed since.
+        if let Some(model) = &self.job.model {
+            params["model"] = json!(model);
+        }
         if let Some(effort) = &self.job.effort {
             params["effort"] = json!(effort);
         }

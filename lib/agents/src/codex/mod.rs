@@ -43,7 +43,14 @@ static CARD: Card = Card {
         cost: false,
         mcp: true,
         skills: true,
+        reasoning: true,
+        permissions: true,
+        questions: true,
+        plan: true,
+        todo: false,
+        subagents: true,
     },
+    made: &[],
     install: &recipe::CODEX,
 };
 

@@ -5,7 +5,7 @@ mod launch;
 mod wire;
 
 use crate::agent::{Agent, Job, Launch};
-use crate::card::Card;
+use crate::card::{Capabilities, Card};
 use crate::dialect::Dialect;
 use crate::offer::Inquiry;
 use crate::recipe;
@@ -22,7 +22,8 @@ static CARD: Card = Card {
     modes: &["agent", "plan", "ask"],
     efforts: &[],
     permission_modes: &crate::acp::ASKING,
-    can: crate::acp::CAN,
+    can: Capabilities { todo: true, ..crate::acp::CAN },
+    made: &[],
     install: &recipe::CURSOR,
 };
 

@@ -42,7 +42,14 @@ static CARD: Card = Card {
         cost: true,
         mcp: false,
         skills: false,
+        reasoning: true,
+        permissions: true,
+        questions: true,
+        plan: true,
+        todo: true,
+        subagents: true,
     },
+    made: &[],
     install: &recipe::MOCK,
 };
 

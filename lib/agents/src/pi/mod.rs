@@ -47,7 +47,14 @@ static CARD: Card = Card {
         cost: true,
         mcp: false,
         skills: true,
+        reasoning: true,
+        permissions: true,
+        questions: true,
+        plan: false,
+        todo: false,
+        subagents: false,
     },
+    made: &["permissions", "questions"],
     install: &recipe::PI,
 };
 

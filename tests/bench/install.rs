@@ -4,7 +4,7 @@ use crate::Effort;
 use crate::env::TestEnv;
 use crate::history::History;
 use crate::program::since;
-use crate::table::{Row, Sample, mib, ms};
+use crate::table::{Row, Sample, Unit, mib, ms};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -33,17 +33,15 @@ pub(crate) fn measure(effort: &Effort, _history: &History) {
             theirs.push(by_npm(&format!("{package}@{version}")));
         }
         let sample = |costs: &[Cost], of: fn(&Cost) -> f64| Sample::new(costs.iter().map(of));
-        let of: [(&str, fn(&Cost) -> f64, fn(f64) -> String); 3] = [
-            ("wall", |cost| cost.wall, ms),
-            ("fetched", |cost| cost.fetched, mib),
-            ("on the disk", |cost| cost.kept, mib),
-        ];
-        for (what, of, unit) in of {
+        let row = |what: &str, of: fn(&Cost) -> f64, unit: Unit| {
             let (ours, theirs) = (sample(&ours, of), sample(&theirs, of));
             let ratio = Sample::new([ours.median() / theirs.median()]);
             let what = format!("`install-agent {agent}@{version}`, {what}");
             Row::new(what, &ours, unit).beside("`npm install --global`", &theirs, unit).ratio(&ratio).print();
-        }
+        };
+        row("wall", |cost| cost.wall, ms);
+        row("fetched", |cost| cost.fetched, mib);
+        row("on the disk", |cost| cost.kept, mib);
     }
 }
 

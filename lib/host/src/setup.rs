@@ -183,11 +183,16 @@ impl Setup {
     }
 }
 
+#[cfg(target_env = "musl")]
+type Resource = libc::c_int;
+#[cfg(not(target_env = "musl"))]
+type Resource = libc::__rlimit_resource_t;
+
 /// A setup that can be applied between fork and exec.
 #[derive(Default)]
 pub(crate) struct Prepared {
     tty: bool,
-    limits: Vec<(libc::__rlimit_resource_t, libc::rlimit)>,
+    limits: Vec<(Resource, libc::rlimit)>,
     cgroup: Option<File>,
     user: Option<(u32, u32, Vec<u32>)>,
 }

@@ -172,6 +172,29 @@ pub(crate) struct Agent {
     capabilities: Vec<String>,
     features: BTreeMap<String, String>,
     verified: bool,
+    offer: Option<Offer>,
+    offer_error: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "that it can be read is the test")]
+struct Offer {
+    asked: String,
+    models: Vec<Model>,
+    modes: Vec<String>,
+    efforts: Vec<String>,
+    commands: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "that it can be read is the test")]
+struct Model {
+    id: String,
+    name: String,
+    efforts: Vec<String>,
+    is_default: bool,
 }
 
 #[derive(Deserialize)]

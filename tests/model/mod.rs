@@ -117,8 +117,9 @@ impl Shared {
 
     fn reply(&self, call: Call, answer: Answer, play: fn(&Stream, usize, Answer) -> io::Result<()>) -> io::Result<()> {
         let body: Value = serde_json::from_slice(&call.body).unwrap_or(Value::Null);
-        if call.path.starts_with("/v1/messages") && body["stream"] != true {
-            // Claude Code looks whether a model is there before it uses it, beside the conversation.
+        if call.path.starts_with("/v1/messages") && body["stream"] != true && messages::tools(&body).is_empty() {
+            // Claude Code looks whether a model is there before it uses it, beside the conversation; that offers no tools,
+            // other than when it asks again without a stream.
             return answer.whole(200, &[], &messages::probed(&body));
         }
         let text = body.to_string();

@@ -43,6 +43,11 @@ fn main() -> ExitCode {
     let role = args.next();
     let exit = match role.as_deref().and_then(|role| role.to_str()) {
         Some("__guard") => Exit::Code(host::guard::main(args)),
+        // Scripts ask for it often: it needs no parser of the whole command line.
+        Some("--version" | "-V") if args.len() == 0 => {
+            out::print_text(concat!("sandbox-agent ", env!("CARGO_PKG_VERSION"), "\n"));
+            Exit::Code(0)
+        }
         Some("__mock") => {
             let args: Vec<String> = args.map(|arg| arg.to_string_lossy().into_owned()).collect();
             Exit::Code(mock_agent::main(&args))

@@ -1,6 +1,6 @@
 //! What the figures were measured on, and who else was busy there meanwhile.
 
-use crate::program::{OURS, interpreter};
+use crate::program::{interpreter, measured};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use std::fs;
@@ -26,8 +26,8 @@ pub(crate) fn describe() -> Machine {
     let memory = read("/proc/meminfo");
     let memory: f64 = memory.split_whitespace().nth(1).and_then(|number| number.parse().ok()).unwrap_or_default();
     let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let bytes = fs::metadata(OURS).unwrap().len() as f64;
-    let linked = if interpreter(OURS.as_ref()) { "dynamic" } else { "static" };
+    let bytes = fs::metadata(measured()).unwrap().len() as f64;
+    let linked = if interpreter(&measured()) { "dynamic" } else { "static" };
     println!("- processor: {cores} × {}, {:.0} GiB of memory", model.unwrap_or("unknown"), memory / 1_048_576.0);
     println!("- kernel: {}", read("/proc/sys/kernel/osrelease").trim());
     println!("- load before: {}", load());

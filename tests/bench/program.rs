@@ -6,17 +6,20 @@ use nix::sys::time::TimeValLike;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::ops::{Deref, DerefMut};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
-/// The program that is measured.
-pub(crate) const OURS: &str = env!("CARGO_BIN_EXE_sandbox-agent");
+/// The program that is measured: the one that `SANDBOX_AGENT_MEASURED` names, else the one that was built with this.
+pub(crate) fn measured() -> PathBuf {
+    let built = || env!("CARGO_BIN_EXE_sandbox-agent").into();
+    std::env::var_os("SANDBOX_AGENT_MEASURED").map_or_else(built, PathBuf::from)
+}
 
 /// Our program with these arguments, in the environment of a test.
 pub(crate) fn ours(env: &TestEnv, arguments: &[&str]) -> Command {
-    let mut command = within(env, Path::new(OURS));
+    let mut command = within(env, &measured());
     command.args(arguments);
     command
 }

@@ -116,6 +116,7 @@ fn followed(effort: &Effort) {
         .note(format!("p99 {}", ms(sample.p99())))
         .asked("p50 ≤ 0.5 ms, p99 ≤ 5 ms", sample.median() <= 0.5 && sample.p99() <= 5.0)
         .print();
+    env.wait_until_none_is_alive();
 }
 
 /// A session's events with and without a flood of output in the same store.
@@ -137,15 +138,16 @@ fn beside_a_session(effort: &Effort) {
     flood(&env, &["yes", "a line of output as a build prints it"]);
     let beside = run("beside");
     let _ = env.run(&["proc", "kill", "flood"]).expect(0);
+    let _ = env.run(&["proc", "wait", "flood"]);
     // The same work for the processor, without a store.
-    let mut busy = start(within(&env, Path::new("/bin/sh")).args(["-c", "exec yes | cat > /dev/null"]));
+    let mut busy = start(&mut within(&env, Path::new("/usr/bin/yes")));
     let processor = run("processor");
     busy.kill().unwrap();
     drop(busy);
     let both = |sample: &Sample| format!("p50 {}, p99 {}", ms(sample.median()), ms(sample.p99()));
     Row::new("a session's event → stdout of its run, beside a process that floods its log", &beside, ms)
         .note(format!(
-            "p99 {}; alone: {}; beside `yes \\| cat > /dev/null`: {}",
+            "p99 {}; alone: {}; beside `yes > /dev/null`: {}",
             ms(beside.p99()),
             both(&alone),
             both(&processor)

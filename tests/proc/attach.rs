@@ -64,7 +64,7 @@ fn full_screen_programs_look_right() {
         let all = tmux.tmux(&["capture-pane", "-p", "-S", "-", "-t", "one"]);
         assert!(all.contains("early 1\n") && all.contains("early 111\n"), "{all}");
         tmux.tmux(&["resize-window", "-t", "one", "-x", "120", "-y", "40"]);
-        // Its size is looked at ten times a second.
+        // Its size is looked at while keys and output come without a pause, too.
         wait_until("the window's size", || {
             tmux.keys("one", &["stty size", "Enter"]);
             tmux.tmux(&["capture-pane", "-p", "-t", "one"]).contains("40 120").then_some(())

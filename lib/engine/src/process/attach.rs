@@ -64,23 +64,20 @@ pub fn attach(store: &Path, process: &Process, detach_key: u8, scrollback: usize
     read_keys(raw.terminal().try_clone().map_err(failed)?, tell.clone());
     read_line(line.try_clone().map_err(failed)?, tell);
     let end = loop {
-        let event = match told.recv_timeout(Duration::from_millis(100)) {
-            Ok(event) => event,
-            Err(_) => {
-                // A terminal that changes is looked at now and then: its signal would need a handler in this thread.
-                if raw.size() != size {
-                    size = raw.size();
-                    if let Some(size) = size {
-                        let request = Request::Resize(size.cols, size.rows);
-                        let bytes = serde_json::to_vec(&request).expect("it has string keys");
-                        if wire::write(&line, Letter::Request, &bytes).is_err() {
-                            break Attached::Ended(None);
-                        }
-                    }
+        let event = told.recv_timeout(Duration::from_millis(100));
+        // A terminal that changes is looked at now and then, however much is typed and shown meanwhile: its signal
+        // would need a handler in this thread.
+        if raw.size() != size {
+            size = raw.size();
+            if let Some(size) = size {
+                let request = Request::Resize(size.cols, size.rows);
+                let bytes = serde_json::to_vec(&request).expect("it has string keys");
+                if wire::write(&line, Letter::Request, &bytes).is_err() {
+                    break Attached::Ended(None);
                 }
-                continue;
             }
-        };
+        }
+        let Ok(event) = event else { continue };
         match event {
             Event::Keys(keys) => {
                 let until = keys.iter().position(|key| *key == detach_key);

@@ -99,6 +99,16 @@ fn a_timeout_and_silence_say_which_they_were() {
 }
 
 #[test]
+fn an_agent_that_never_stops_to_speak_hides_no_timeout() {
+    let env = TestEnv::new();
+    let words = ["run", "-a", "mock", "-s", "s", "--timeout", "300ms", "burst 1000000000"];
+    let output = env.run(&words).expect(124);
+    let last = output.lines().pop().unwrap();
+    assert_eq!(last["data"]["stop_reason"], "timeout");
+    assert!(last["data"]["duration_ms"].as_u64().unwrap() < 10_000, "{last}");
+}
+
+#[test]
 fn silence_while_a_request_is_open_is_no_silence() {
     let env = TestEnv::new();
     let output = env.run(&["run", "-a", "mock", "-s", "s", "--idle-timeout", "5s", "permission"]).expect(5);

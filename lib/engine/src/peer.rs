@@ -54,7 +54,6 @@ impl Peer {
             };
         };
         let happening = tokio::select! {
-            biased;
             happening = self.unit.next() => happening,
             served = server.next() => return word(served),
         };

@@ -448,7 +448,6 @@ impl Conductor<'_> {
             self.say_whether_idle()?;
             let stdout = self.stdout()?;
             tokio::select! {
-                biased;
                 caught = signals.next() => self.caught(caught),
                 () = host::bell::reader_gone(stdout), if !self.reader_gone => self.reader_left(),
                 _ = sources.inbox.rung() => self.look()?,
@@ -592,9 +591,14 @@ impl Conductor<'_> {
             }
             self.say_whether_idle()?;
             let wake = self.next_wake();
+            if wake.is_some_and(|at| at <= Instant::now()) {
+                // Whatever the agent says meanwhile: a timer is only polled when nothing else is ready.
+                self.tick();
+                continue;
+            }
             let asking = self.terminal.is_some() && !self.asks.is_empty();
+            // In no order of preference: an agent that never stops to speak must not hide what people want of it.
             tokio::select! {
-                biased;
                 caught = signals.next() => self.caught(caught),
                 word = peer.next() => match word {
                     Word::Lines => {
@@ -734,6 +738,7 @@ impl Conductor<'_> {
         self.record(None);
         self.clocks.grace = None;
         self.clocks.wall = None;
+        self.clocks.linger = None;
         self.asks.clear();
         self.permits.clear();
         self.expiries.clear();
@@ -762,7 +767,10 @@ impl Conductor<'_> {
     fn next_wake(&self) -> Option<Instant> {
         let idle = if self.course.in_turn() && !self.course.is_busy() { self.clocks.idle } else { None };
         let timers = self.timers.iter().map(|(_, at)| *at).chain(self.expiries.iter().map(|(_, at)| *at));
-        let clocks = [self.clocks.wall, idle, self.clocks.grace, self.clocks.linger, self.journal.wake()];
+        // Who works does not linger, not even where the agent works by itself.
+        let works = self.course.in_turn() || self.course.awaits_report() || !self.queue.is_empty();
+        let linger = self.clocks.linger.filter(|_| !works);
+        let clocks = [self.clocks.wall, idle, self.clocks.grace, linger, self.journal.wake()];
         clocks.into_iter().flatten().chain(timers).min()
     }
 

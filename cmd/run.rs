@@ -231,7 +231,7 @@ pub(crate) fn main(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
         Some(ephemeral) => ephemeral.store(),
         None => context.store_path()?,
     };
-    let (target, fork) = target(context, &args, &store_path)?;
+    let (target, fork) = target(&args, &store_path)?;
     let existing = match &target {
         Target::Existing(session) => Some(session.as_ref()),
         Target::New(_) => None,
@@ -467,6 +467,10 @@ fn settings_flag(args: &RunArgs) -> Option<&'static str> {
         (args.equipment.isolated, "--isolated"),
         (args.trace.is_some(), "--trace"),
         (args.linger.is_some(), "--linger"),
+        (args.denied_ok, "--denied-ok"),
+        (args.credentials_from.is_some(), "--credentials-from"),
+        (!args.label.is_empty(), "--label"),
+        (args.raw, "--raw"),
     ];
     given.into_iter().find_map(|(given, flag)| given.then_some(flag))
 }
@@ -618,7 +622,7 @@ pub(crate) fn print_types(types: &[String], no_deltas: bool) -> Result<Vec<Strin
 }
 
 /// Which session: an existing one, or the name of a new one; and the one to fork.
-fn target(context: &Context, args: &RunArgs, store_path: &Path) -> Result<(Target, Option<Box<Session>>), Failure> {
+fn target(args: &RunArgs, store_path: &Path) -> Result<(Target, Option<Box<Session>>), Failure> {
     let store = engine::follow::open_if_there(store_path)?;
     let fork = match (&args.fork, &store) {
         (None, _) => None,
@@ -652,7 +656,6 @@ fn target(context: &Context, args: &RunArgs, store_path: &Path) -> Result<(Targe
             }
         });
     }
-    let _ = context;
     let name = match asked {
         None => SessionId::generate(),
         Some(name) => {

@@ -322,7 +322,10 @@ fn a_busy_session_is_refused_or_queued_for() {
     wait_until("the turn", || (row(&env, "s")["status"] == "running").then_some(()));
     let refused = env.run(&["run", "-s", "s", "echo now"]).expect(8);
     assert!(refused.stderr.contains("--queue"), "{}", refused.stderr);
-    env.run(&["run", "-s", "s", "--queue", "--permission-mode", "auto", "x"]).expect(2);
+    for flag in ["--permission-mode=auto", "--label=k=v", "--denied-ok", "--raw", "--timeout=1s", "--model=mock-2"] {
+        let refused = env.run(&["run", "-s", "s", "--queue", flag, "x"]).expect(2);
+        assert!(refused.stderr.contains("whose settings hold"), "{flag}: {}", refused.stderr);
+    }
     let queued = env.run(&["run", "-s", "s", "--queue", "--user", "eve", "refuse"]).expect(7);
     let lines = queued.lines();
     assert_eq!(lines.last().unwrap()["type"], "turn.ended");

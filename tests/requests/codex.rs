@@ -77,7 +77,8 @@ fn allowed_for_the_session() {
 
 #[test]
 fn denied_with_a_reason_that_reaches_the_model() {
-    let Some(codex) = Codex::start([call("mv a b"), done()]) else { return };
+    // Where the reason comes while the model is asked already, it is asked once more.
+    let Some(codex) = Codex::start([call("mv a b"), done().repeated()]) else { return };
     let env = &codex.env;
     detach(&codex, &[], "Move it");
     asked(env, "s");

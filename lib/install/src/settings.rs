@@ -73,7 +73,9 @@ impl Settings {
         let of = |key: &str| {
             self.values.iter().find_map(|(name, value)| {
                 let prefix = name.strip_prefix("//")?.strip_suffix(key)?.strip_suffix(':')?;
-                place.starts_with(prefix.trim_end_matches('/')).then_some(value)
+                // A host or a path whose name only begins like it is another's.
+                let rest = place.strip_prefix(prefix.trim_end_matches('/'))?;
+                (rest.is_empty() || rest.starts_with('/')).then_some(value)
             })
         };
         let token = of("_authToken").map(|token| format!("Bearer {token}"));
@@ -187,6 +189,7 @@ mod tests {
         assert_eq!(it.authorization("https://own.example/@own/agent").as_deref(), Some("Bearer abc"));
         assert_eq!(it.authorization("https://mirror.example/npm/x"), None);
         assert_eq!(it.authorization("https://elsewhere.example/own.example/"), None);
+        assert_eq!(it.authorization("https://own.example.evil/x"), None);
         assert_eq!(it.proxy("https://x"), Some("http://p:1"));
         assert_eq!(it.proxy("http://x"), None);
         let moved = it.moved("x", "https://registry.npmjs.org/x/-/x-1.tgz");

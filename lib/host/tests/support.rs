@@ -188,6 +188,21 @@ impl Heard {
     }
 }
 
+/// What a process has open, once it is as it should be; after a while, as it is.
+pub(crate) fn open_files(pid: i32, as_it_should: impl Fn(&[String]) -> bool) -> Vec<String> {
+    let begun = Instant::now();
+    loop {
+        let links = std::fs::read_dir(format!("/proc/{pid}/fd")).unwrap().flatten();
+        // One that is closed meanwhile is not open.
+        let open = links.filter_map(|link| Some(std::fs::read_link(link.path()).ok()?.display().to_string()));
+        let open: Vec<String> = open.collect();
+        if as_it_should(&open) || begun.elapsed() > LONG {
+            return open;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
 pub(crate) fn kill(pid: i32, signal: host::Signal) {
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), signal).unwrap();
 }

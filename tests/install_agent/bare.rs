@@ -85,6 +85,9 @@ fn the_dockerfile_of_the_readme_installs_agents_that_anybody_can_run() {
     let bundle = "/etc/ssl/certs/ca-certificates.crt";
     copy(Path::new(bundle), &root, bundle);
 
+    // The npm that we bring along goes by the system's configuration, as the system's own does.
+    fs::write(root.join("etc/npmrc"), "logs-dir=/npm-logs\n").unwrap();
+
     let steps: Vec<&str> = dockerfile("RUN").into_iter().filter(|step| step.starts_with("sandbox-agent")).collect();
     assert!(!steps.is_empty());
     let installed = steps.iter().flat_map(|step| step.split(' ').skip(2));
@@ -108,4 +111,5 @@ fn the_dockerfile_of_the_readme_installs_agents_that_anybody_can_run() {
         assert!(text.contains(said), "{text}");
     }
     assert!(root.join("usr/local/lib/sandbox-agent/node").is_dir(), "Pi got a Node of ours");
+    assert!(root.join("npm-logs").is_dir(), "npm read the system's file");
 }

@@ -25,6 +25,8 @@ pub struct Settings {
     /// From the command line or our variable: for every package.
     everywhere: Option<String>,
     values: BTreeMap<String, String>,
+    /// The system's file, which an npm that is not the system's does not look for.
+    global: Option<PathBuf>,
 }
 
 impl Settings {
@@ -47,7 +49,8 @@ impl Settings {
             }
         }
         values.extend(variables);
-        Settings { everywhere: registry.map(str::to_owned).or(mirror), values }
+        let global = global.into_iter().find(|path| path.is_file());
+        Settings { everywhere: registry.map(str::to_owned).or(mirror), values, global }
     }
 
     /// The registry of a package, without a slash at its end.
@@ -105,9 +108,12 @@ impl Settings {
         Ok(pem)
     }
 
-    /// What npm has to be told, besides what it reads itself.
-    pub(crate) fn for_npm(&self, package: &str) -> Vec<(String, String)> {
+    /// What npm has to be told, besides what it reads itself. `ours`: it is a private one of ours.
+    pub(crate) fn for_npm(&self, package: &str, ours: bool) -> Vec<(String, String)> {
         let mut told = Vec::new();
+        if let Some(path) = self.global.as_ref().filter(|_| ours) {
+            told.push(("npm_config_globalconfig".to_owned(), path.to_string_lossy().into_owned()));
+        }
         if self.everywhere.is_some() {
             let registry = self.registry(package);
             told.push(("npm_config_registry".to_owned(), format!("{registry}/")));
@@ -176,7 +182,7 @@ mod tests {
     use super::*;
 
     fn settings(text: &str) -> Settings {
-        Settings { everywhere: None, values: parse(text).collect() }
+        Settings { values: parse(text).collect(), ..Settings::default() }
     }
 
     #[test]

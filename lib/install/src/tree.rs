@@ -137,7 +137,8 @@ pub(crate) fn fill(
         "--no-global",
         &cache_flag,
     ];
-    let env = porter.fetcher.settings().for_npm(package);
+    let ours = matches!(node.npm, Npm::Script(_));
+    let env = porter.fetcher.settings().for_npm(package, ours);
     let captured = node.npm(&args, env, &inside, lock)?;
     if captured.code != Some(0) {
         let end = captured.stderr.lines().filter(|line| line.starts_with("npm")).take(6).collect::<Vec<_>>().join("; ");

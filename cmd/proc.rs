@@ -628,7 +628,7 @@ fn wait(context: &Context, args: &WaitArgs) -> Result<Exit, Failure> {
     }
     let mut seen = Seen::default();
     loop {
-        let ready = is_ready(&store, &found, args, &mut seen)?;
+        let ready = is_ready(&store, &found, args, deadline, &mut seen)?;
         let now = process::find(&store, &found.process_id)?;
         if ready {
             return print(&process::record(&store, &now)?);
@@ -659,7 +659,13 @@ struct Seen {
     line: Vec<u8>,
 }
 
-fn is_ready(store: &Path, found: &Process, args: &WaitArgs, seen: &mut Seen) -> Result<bool, Failure> {
+fn is_ready(
+    store: &Path,
+    found: &Process,
+    args: &WaitArgs,
+    deadline: Option<Instant>,
+    seen: &mut Seen,
+) -> Result<bool, Failure> {
     if let Some(port) = args.port {
         let reached = |host: &str| {
             let address = std::net::SocketAddr::new(host.parse().expect("an address"), port);
@@ -678,10 +684,12 @@ fn is_ready(store: &Path, found: &Process, args: &WaitArgs, seen: &mut Seen) -> 
             limits: Limits::default(),
             run_as: None,
         };
-        let timeout = Some(Duration::from_secs(10));
+        let most = Duration::from_secs(10);
+        let timeout = deadline.map_or(most, |deadline| most.min(deadline.saturating_duration_since(Instant::now())));
+        let timeout = Some(timeout);
         let once = Once { launch, stdin: false, timeout, grace: LOOK, max_output: 0, stream: false };
         let stdout = out::stdout_fd()?;
-        return Ok(process::run(&once, stdout.as_fd(), &mut |_| true)?.result.exit_code == Some(0));
+        return Ok(process::run(&once, stdout.as_fd(), Box::new(|_| true))?.result.exit_code == Some(0));
     }
     let wanted = args.log.as_deref().unwrap_or_default().as_bytes();
     let request = LogRequest {
@@ -778,9 +786,12 @@ fn run(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
         stream: args.stream,
     };
     let stdout = out::stdout_fd()?;
+    let output = context.output;
     let OnceEnd { result, caught, reader_gone } =
-        engine::process::run(&once, stdout.as_fd(), &mut |line| show(context.output, line))?;
+        engine::process::run(&once, stdout.as_fd(), Box::new(move |line| show(output, line)))?;
     let said = match context.output {
+        // Nobody is left to read it, and somebody who does not may hold stdout.
+        _ if reader_gone => false,
         Output::Ndjson => out::print_record(&result),
         Output::Text | Output::Last => {
             out::print_bytes(&text_of(&result.stdout, &result.stdout_base64));

@@ -4,7 +4,7 @@ use crate::Effort;
 use crate::env::{TestEnv, wait_until};
 use crate::history::History;
 use crate::program::{Running, arrivals, cpu, ours, read_by, since, start, timed, within};
-use crate::table::{Row, Sample, mib, ms, percent};
+use crate::table::{Row, Sample, mib, ms, per_second, percent};
 use serde_json::Value;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -77,10 +77,11 @@ fn log(effort: &Effort) {
         fs::remove_file(env.work().join("copy")).unwrap();
         wall
     };
-    let (mut our, mut theirs) = (Vec::new(), Vec::new());
+    let (mut our, mut theirs, mut bound) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..effort.rounds(7, 3) {
         our.push(keep(round));
         theirs.push(bare());
+        bound.push(bare_rows(&env, &text));
     }
     let speed = |times: &[f64]| Sample::new(times.iter().map(|time| bytes as f64 / time / 1000.0));
     let ratios = Sample::of_pairs(&our, &theirs, |ours, theirs| theirs / ours);
@@ -91,6 +92,76 @@ fn log(effort: &Effort) {
     .ratio(&ratios)
     .asked("≥ 0.5 ×", ratios.median() >= 0.5)
     .print();
+    Row::new("the same pieces into a file of SQLite, and nothing else", &speed(&bound), |speed| {
+        format!("{speed:.0} MB/s")
+    })
+    .note("the log beside it")
+    .ratio(&Sample::of_pairs(&our, &bound, |ours, bound| bound / ours))
+    .print();
+    most_memory(&env, bytes);
+    lines_on_both(effort);
+}
+
+/// What a log cannot be faster than: its pieces as rows, with the settings of `output.db`.
+fn bare_rows(env: &TestEnv, text: &Path) -> f64 {
+    let path = env.work().join("bare.db");
+    let bytes = fs::read(text).unwrap();
+    let began = Instant::now();
+    let mut connection = rusqlite::Connection::open(&path).unwrap();
+    let settings = "PRAGMA page_size = 16384; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;
+        PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 1024;
+        CREATE TABLE output(id INTEGER PRIMARY KEY, time INTEGER, kind INTEGER, data BLOB) STRICT";
+    connection.execute_batch(settings).unwrap();
+    for batch in bytes.chunks(512 << 10) {
+        let transaction = connection.transaction().unwrap();
+        for piece in batch.chunks(64 << 10) {
+            transaction
+                .prepare_cached("INSERT INTO output(time, kind, data) VALUES(1, 1, ?1)")
+                .unwrap()
+                .execute([piece])
+                .unwrap();
+        }
+        transaction.commit().unwrap();
+    }
+    connection.close().unwrap();
+    let wall = since(began);
+    fs::remove_file(path).unwrap();
+    wall
+}
+
+/// What a keeper has in memory at most while its log is flooded.
+fn most_memory(env: &TestEnv, bytes: u64) {
+    let words = ["proc", "start", "--name", "m", "--max-log", "4G", "--", "sh", "-c", "cat text; sleep 1000"];
+    let keeper = env.run(&words).expect(0).object()["keeper_pid"].as_u64().unwrap();
+    wait_until("its log", || {
+        (env.run(&["proc", "show", "m"]).expect(0).object()["log_bytes"].as_u64()? >= bytes).then_some(())
+    });
+    let status = fs::read_to_string(format!("/proc/{keeper}/status")).unwrap();
+    let most = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let most: f64 = most.split_whitespace().next().unwrap().parse().unwrap();
+    let _ = env.run(&["proc", "rm", "m", "--force"]).expect(0);
+    Row::new("resident memory of its keeper, at most", &Sample::new([most / 1024.0]), mib).print();
+}
+
+/// Short lines on both streams at once.
+fn lines_on_both(effort: &Effort) {
+    let env = TestEnv::new();
+    let count = effort.pick(1_000_000, 300_000);
+    let script = format!("seq {count} & seq {count} >&2; wait");
+    let mut speeds = Vec::new();
+    for round in 0..effort.rounds(5, 2) {
+        let name = format!("l{round}");
+        let began = Instant::now();
+        let _ = env.run(&["proc", "start", "--name", &name, "--max-log", "4G", "--", "bash", "-c", &script]).expect(0);
+        let _ = env.run(&["proc", "wait", &name]).expect(0);
+        speeds.push(f64::from(count) * 2.0 / since(began) * 1000.0);
+        let lines = env.run(&["proc", "logs", &name, "--raw"]).expect(0).stdout;
+        assert_eq!(lines.iter().filter(|byte| **byte == b'\n').count(), count as usize * 2);
+    }
+    let speed = Sample::new(speeds);
+    Row::new("lines on both streams at once (`seq`), none lost", &speed, per_second)
+        .asked("≥ 100,000/s on each", speed.median() >= 200_000.0)
+        .print();
 }
 
 /// From a program's write to a follower's stdout.

@@ -247,19 +247,9 @@ fn b1_42_the_log_is_in_the_order_of_writing() {
 }
 
 #[test]
-fn a_process_is_started_again_as_its_policy_says() {
+fn a_process_is_started_again_by_hand() {
     let env = TestEnv::new();
-    let flags = ["--name", "f", "--restart", "on-failure", "--restart-limit", "2"];
-    start(&env, &flags, "echo again; exit 3");
-    env.run(&["proc", "wait", "f"]).expect(3);
-    let lines = logs(&env, "f");
-    check_log(&lines);
-    assert_eq!(text(&lines, "stdout"), "again\nagain\nagain\n");
-    assert_eq!(show(&env, "f")["restarts"], 2);
-    start(&env, &["--name", "ok", "--restart", "on-failure"], "exit 0");
-    env.run(&["proc", "wait", "ok"]).expect(0);
-    assert_eq!(show(&env, "ok")["restarts"], 0);
-    // By hand, while it runs and after its end.
+    // While it runs and after its end.
     start(&env, &["--name", "h"], "echo $PPID up; sleep 100");
     wait_for_text(&env, "h", "up");
     let again = env.run(&["proc", "restart", "h"]).expect(0).object();

@@ -19,6 +19,8 @@ fn ended(env: &TestEnv, name: &str, flags: &[&str], script: &str) -> serde_json:
     wait_until("its keeper to leave", || env.alive().is_empty().then_some(()));
     let record = show(env, name);
     assert_eq!(record["status"], "exited", "{name}: {record}");
+    let listed = env.run(&["proc", "list", "--status", "exited"]).expect(0).lines();
+    assert!(listed.contains(&record), "{name}: {record} in {listed:?}");
     check_log(&logs(env, name));
     record
 }

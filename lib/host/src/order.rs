@@ -12,6 +12,7 @@
 //! there are no such signals (another kernel, no room in the queue), what is read at once is one piece of the first pipe
 //! and one of the second.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::io;
 use std::marker::PhantomData;
@@ -53,6 +54,9 @@ const AT_ONCE: usize = 512 << 10;
 
 /// What is asked of a pipe's size, in bytes; the kernel gives a user 64 MiB of pipes in all.
 const PIPE: usize = 128 << 10;
+
+/// The same for one that was full, until its writer rests: fewer of its writes wait for room, and more are read at once.
+const LARGE_PIPE: usize = AT_ONCE;
 
 /// After so long no writer is on its way any more from writing to telling of it.
 const QUIET: Duration = Duration::from_millis(100);
@@ -114,6 +118,16 @@ impl Streams {
 
     pub(crate) fn close(&mut self) {
         self.outputs = Default::default();
+    }
+
+    /// Gives back what a writer that rests does not need.
+    pub(crate) fn rest(&mut self) {
+        for (output, source) in self.outputs.iter_mut().zip(BOTH) {
+            output.bytes.shrink_to_fit();
+            if let (Some(order), Some(fd)) = (&self.order, &output.fd) {
+                order.resize(fd, source, PIPE);
+            }
+        }
     }
 
     /// Waits until there may be something to gather.
@@ -245,7 +259,7 @@ struct Order {
     signals: OwnedFd,
     pipes: [RawFd; 2],
     /// How many packets each can hold.
-    room: [usize; 2],
+    room: [Cell<usize>; 2],
     /// Where the contents of one of them are put to be read.
     aside: (OwnedFd, OwnedFd),
     stays: PhantomData<*const ()>,
@@ -259,8 +273,7 @@ impl Order {
             return None;
         }
         let pipes = [first, second].map(AsRawFd::as_raw_fd);
-        let room =
-            [first, second].map(|pipe| fcntl(pipe, FcntlArg::F_GETPIPE_SZ).map_or(0, |size| size as usize / PACKET));
+        let room = [first, second].map(|pipe| Cell::new(room(pipe)));
         let signals = signals().inspect_err(|_| IN_USE.store(false, Ordering::Relaxed)).ok()?;
         let order = Self { signals, pipes, room, aside, stays: PhantomData };
         // What an earlier pair has left.
@@ -268,12 +281,27 @@ impl Order {
         pipes.map(tell_us).into_iter().all(|told| told.is_ok()).then_some(order)
     }
 
+    /// Changes what a pipe can hold, and with it what is read at once.
+    fn resize(&self, pipe: &impl AsFd, source: Source, size: usize) {
+        let (mine, size_now) = (&self.room[source as usize], self.room[source as usize].get() * PACKET);
+        // A pipe that stays as it is, because its user may have no more or something is in it, is not wrong, only slower or
+        // larger. But the one aside must hold all of it.
+        if size_now == size || (size_now < size && fcntl(&self.aside.1, FcntlArg::F_SETPIPE_SZ(size as i32)).is_err()) {
+            return;
+        }
+        let _ = fcntl(pipe, FcntlArg::F_SETPIPE_SZ(size as i32));
+        mine.set(room(pipe));
+        if self.room.iter().all(|room| room.get() * PACKET <= size) {
+            let _ = fcntl(&self.aside.1, FcntlArg::F_SETPIPE_SZ(size as i32));
+        }
+    }
+
     /// Empties a pipe into `bytes`, writing down each packet. `Some(0)`: it has ended; `None`: it is empty.
     fn take(&self, pipe: &impl AsFd, source: Source, bytes: &mut Vec<u8>, ledger: &mut Ledger) -> Option<usize> {
         const ALL: usize = 1 << 30;
         // Nothing was taken since the pipe was empty: of more than fit in, one is told of by somebody who waits.
         self.look(ledger);
-        let known = ledger.drop_after(source, self.room[source as usize]);
+        let known = ledger.drop_after(source, self.room[source as usize].get());
         let taken = splice(pipe, None, &self.aside.1, None, ALL, SpliceFFlags::SPLICE_F_NONBLOCK).ok()?;
         let mut space = [0; 4 * PACKET];
         let (mut left, mut packets) = (taken, 0);
@@ -284,8 +312,11 @@ impl Order {
             left -= count.min(left);
             packets += 1;
         }
-        if packets >= self.room[source as usize] && !known {
-            ledger.was_full(source);
+        if packets >= self.room[source as usize].get() {
+            if !known {
+                ledger.was_full(source);
+            }
+            self.resize(pipe, source, LARGE_PIPE);
         }
         Some(taken)
     }
@@ -317,6 +348,11 @@ impl Drop for Order {
     fn drop(&mut self) {
         IN_USE.store(false, Ordering::Relaxed);
     }
+}
+
+/// How many packets a pipe can hold.
+fn room(pipe: impl AsFd) -> usize {
+    fcntl(pipe, FcntlArg::F_GETPIPE_SZ).map_or(0, |size| size as usize / PACKET)
 }
 
 /// Blocks the signals in this thread, for good, and gives a descriptor that they are read from. A child's mask is empty.

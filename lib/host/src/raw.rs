@@ -242,6 +242,11 @@ impl Raw {
         self.guard.let_go();
     }
 
+    /// Gives back what a program that rests does not need.
+    pub fn rest(&mut self) {
+        self.output.rest();
+    }
+
     fn heed(&mut self) {
         for word in self.guard.words() {
             let (code, signal) = match word {

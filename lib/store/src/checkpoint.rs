@@ -11,13 +11,6 @@ use std::{
     time::Duration,
 };
 
-/// From how many pages (of 4 KiB) in the log on it is carried over.
-const WORTH_IT: usize = 256;
-
-/// From how many pages on the writer does it itself, in its turn: a fast one appends to the log for as long as the thread
-/// copies, so that it is never carried over completely and never begins anew. (Without: 1.2 GB after 100,000 commits.)
-const TOO_LONG: usize = 1024;
-
 /// How long to leave the disk to the writer between two times.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -27,6 +20,11 @@ pub(crate) struct Checkpointer {
     store: PathBuf,
     /// Pages in the log after the last commit, as SQLite tells its hook.
     pages: Arc<AtomicUsize>,
+    /// From how many on it is carried over.
+    worth_it: usize,
+    /// From how many on the writer does it itself, in its turn: a fast one appends to the log for as long as the thread
+    /// copies, so that it is never carried over completely and never begins anew. (Without: 1.2 GB after 100,000 commits.)
+    too_long: usize,
     /// At how many pages the writer does it itself next.
     limit: usize,
     shared: Arc<Shared>,
@@ -52,7 +50,11 @@ enum Wish {
 
 impl Checkpointer {
     /// Watches the commits of `connection`, and takes SQLite's own checkpoints out of them.
-    pub(crate) fn watch(connection: &mut Connection, store: &Path) -> rusqlite::Result<Checkpointer> {
+    pub(crate) fn watch(
+        connection: &mut Connection,
+        store: &Path,
+        [worth_it, too_long]: [usize; 2],
+    ) -> rusqlite::Result<Checkpointer> {
         let pages = Arc::new(AtomicUsize::new(0));
         let told = Arc::clone(&pages);
         connection.wal_hook(Some(move |_: &mut Wal, pages| {
@@ -60,35 +62,36 @@ impl Checkpointer {
             Ok(())
         }))?;
         let shared = Shared { wish: Mutex::new(Wish::Nothing), changed: Condvar::new(), at_it: Mutex::new(()) };
-        Ok(Checkpointer { store: store.to_owned(), pages, limit: TOO_LONG, shared: Arc::new(shared), thread: None })
+        let (store, shared) = (store.to_owned(), Arc::new(shared));
+        Ok(Checkpointer { store, pages, worth_it, too_long, limit: too_long, shared, thread: None })
     }
 
     /// To be called after each commit, still in the writers' turn: nobody appends to the log meanwhile.
     pub(crate) fn bound(&mut self, connection: &Connection) {
         let pages = self.pages();
-        if pages + TOO_LONG <= self.limit {
-            self.limit = TOO_LONG;
+        if pages + self.too_long <= self.limit {
+            self.limit = self.too_long;
         }
         if pages < self.limit {
             return;
         }
         // If the thread is at it, it is waited for only when the log grew as much again meanwhile.
         let alone = match self.shared.at_it.try_lock() {
-            Err(TryLockError::WouldBlock) if pages < self.limit + TOO_LONG => return,
+            Err(TryLockError::WouldBlock) if pages < self.limit + self.too_long => return,
             Err(TryLockError::WouldBlock) => lock(&self.shared.at_it),
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Ok(alone) => alone,
         };
         if carry_over(connection) {
             // While somebody reads an old page the log cannot begin anew: not tried again before it is as much longer.
-            self.limit = pages + TOO_LONG;
+            self.limit = pages + self.too_long;
         }
         drop(alone);
     }
 
     /// To be called after each commit, out of the writers' turn.
     pub(crate) fn committed(&mut self) {
-        if self.pages() < WORTH_IT {
+        if self.pages() < self.worth_it {
             return;
         }
         self.say(Wish::Checkpoint);

@@ -9,6 +9,11 @@ use std::path::Path;
 pub(crate) struct Schema {
     /// So that nobody's other SQLite file is taken for one of ours, and `file` can tell.
     application: i64,
+    /// The size of a new file's pages, in bytes. A commit writes whole pages: small ones for small rows.
+    page_size: u32,
+    /// From how many pages in the write-ahead log on it is carried over, beside the writer and by itself. (Each time is two
+    /// waits for the disk.)
+    pub(crate) log_pages: [usize; 2],
     /// What takes it from version n to n + 1, from version 0 on. One that was released is never edited.
     migrations: &'static [&'static str],
 }
@@ -16,6 +21,8 @@ pub(crate) struct Schema {
 /// Sessions, events, requests, processes: "sAgt".
 pub(crate) static STORE: Schema = Schema {
     application: 0x7341_6774,
+    page_size: 4096,
+    log_pages: [256, 1024],
     migrations: &[
         include_str!("migrations/0001_begin.sql"),
         include_str!("migrations/0002_requests.sql"),
@@ -24,8 +31,12 @@ pub(crate) static STORE: Schema = Schema {
 };
 
 /// What processes print: "sAgo".
-pub(crate) static OUTPUT: Schema =
-    Schema { application: 0x7341_676f, migrations: &[include_str!("migrations/output_0001_begin.sql")] };
+pub(crate) static OUTPUT: Schema = Schema {
+    application: 0x7341_676f,
+    page_size: 16384,
+    log_pages: [1024, 2048],
+    migrations: &[include_str!("migrations/output_0001_begin.sql")],
+};
 
 impl Schema {
     /// The version that this program writes.
@@ -70,8 +81,9 @@ pub(crate) fn state(connection: &Connection, path: &Path, schema: &Schema) -> Re
 /// Brings the file to the known version in one transaction. Only with the writers' turn.
 pub(crate) fn migrate(connection: &Connection, path: &Path, schema: &Schema) -> Result<(), Trouble> {
     if state(connection, path, schema)? == State::Empty {
-        // Only an empty file can be told to; it lets deleted sessions give their space back without a rewrite.
-        connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL")?;
+        // Only an empty file can be told to; the latter lets deleted sessions give their space back without a rewrite.
+        let page_size = schema.page_size;
+        connection.execute_batch(&format!("PRAGMA page_size = {page_size}; PRAGMA auto_vacuum = INCREMENTAL"))?;
     }
     let transaction = crate::store::Bracket::write(connection)?;
     let version = match state(connection, path, schema)? {

@@ -120,9 +120,11 @@ impl Store {
             prepare(schema, &connection, path, &ground)?;
         }
         let mut set_up = || {
-            connection.execute_batch("PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 4194304")?;
+            let page_size: i64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+            let limit = page_size * schema.log_pages[1] as i64;
+            connection.execute_batch(&format!("PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = {limit}"))?;
             let readonly = connection.is_readonly("main")?;
-            Ok((Checkpointer::watch(&mut connection, path)?, readonly))
+            Ok((Checkpointer::watch(&mut connection, path, schema.log_pages)?, readonly))
         };
         let (checkpointer, readonly) = set_up().map_err(|error: rusqlite::Error| at(error.into()))?;
         if readonly {

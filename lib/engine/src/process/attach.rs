@@ -3,10 +3,10 @@
 use std::io::{Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
-use host::pty::RawMode;
+use host::pty::{RawMode, Size};
 use schema::process::ExitData;
 use store::{Access, Kind, Output, Process, SelectOutput};
 
@@ -29,8 +29,15 @@ enum Event {
     /// Nothing more is typed.
     NoKeys,
     Shown(Letter, Vec<u8>),
+    /// This line has broken.
     Gone,
 }
+
+/// How many events wait while our terminal is slow: a key is not to wait for long behind what is shown.
+const QUEUE: usize = 4;
+
+/// How much is shown again to who was too slow for the process and missed some, in bytes.
+const CAUGHT_UP: usize = 16 << 10;
 
 /// Shows the terminal of a process in ours until it ends or `detach_key` is typed. `scrollback`: how much of what it has
 /// shown is shown again, in bytes.
@@ -38,31 +45,17 @@ enum Event {
 /// # Errors
 /// When we have no terminal, or the process has none or does not run.
 pub fn attach(store: &Path, process: &Process, detach_key: u8, scrollback: usize) -> Result<Attached, Error> {
-    let mut line = connect(store, process)?;
     let raw = RawMode::enter()?;
     let failed = |source| Error::File { doing: "use", path: "/dev/tty".into(), source };
     let mut size = raw.size();
-    let (cols, rows) = size.map_or((80, 24), |size| (size.cols, size.rows));
-    let request = serde_json::to_vec(&Request::Attach(cols, rows)).expect("it has string keys");
-    let answer = ask(&mut line, process, Letter::Request, &request)?;
-
+    let (mut line, mut screen, seen) = begin(store, process, size, scrollback)?;
     let mut terminal = raw.terminal();
-    let mut screen = Screen::default();
-    let mut seen = Vec::new();
-    for piece in shown_before(store, process, answer.last_sequence, scrollback)? {
-        screen.feed(&piece, &mut seen);
-    }
-    if answer.other_screen && !screen.is_other() {
-        seen.splice(0..0, *b"\x1b[?1049h");
-    }
-    seen.extend(answer.modes.as_bytes());
-    let mut ignored = Vec::new();
-    screen.feed(answer.modes.as_bytes(), &mut ignored);
     terminal.write_all(&seen).map_err(failed)?;
 
-    let (tell, told) = channel();
+    let mut ignored = Vec::new();
+    let (tell, told) = sync_channel(QUEUE);
     read_keys(raw.terminal().try_clone().map_err(failed)?, tell.clone());
-    read_line(line.try_clone().map_err(failed)?, tell);
+    read_line(line.try_clone().map_err(failed)?, tell.clone());
     let end = loop {
         let event = told.recv_timeout(Duration::from_millis(100));
         // A terminal that changes is looked at now and then, however much is typed and shown meanwhile: its signal
@@ -97,12 +90,43 @@ pub fn attach(store: &Path, process: &Process, detach_key: u8, scrollback: usize
             }
             Event::Shown(Letter::End, bytes) => break Attached::Ended(serde_json::from_slice(&bytes).ok()),
             Event::Shown(Letter::Answer | Letter::Request | Letter::Input, _) => {}
-            Event::Gone => break Attached::Ended(None),
+            Event::Gone => {
+                // Its keeper cuts off who is too slow: we go on with what it shows now. Or the keeper has gone.
+                let Ok((again, fresh, seen)) = begin(store, process, size, CAUGHT_UP) else {
+                    break Attached::Ended(None);
+                };
+                terminal.write_all(&screen.undo()).and_then(|()| terminal.write_all(&seen)).map_err(failed)?;
+                (line, screen) = (again, fresh);
+                read_line(line.try_clone().map_err(failed)?, tell.clone());
+            }
         }
     };
     // A terminal that has gone needs no restoring.
     let _ = terminal.write_all(&screen.undo()).and_then(|()| terminal.write_all(b"\r\n"));
     Ok(end)
+}
+
+/// A line to its keeper, the screen as it is, and what brings our terminal there.
+fn begin(
+    store: &Path,
+    process: &Process,
+    size: Option<Size>,
+    scrollback: usize,
+) -> Result<(UnixStream, Screen, Vec<u8>), Error> {
+    let mut line = connect(store, process)?;
+    let (cols, rows) = size.map_or((80, 24), |size| (size.cols, size.rows));
+    let request = serde_json::to_vec(&Request::Attach(cols, rows)).expect("it has string keys");
+    let answer = ask(&mut line, process, Letter::Request, &request)?;
+    let (mut screen, mut seen) = (Screen::default(), Vec::new());
+    for piece in shown_before(store, process, answer.last_sequence, scrollback)? {
+        screen.feed(&piece, &mut seen);
+    }
+    if answer.other_screen && !screen.is_other() {
+        seen.splice(0..0, *b"\x1b[?1049h");
+    }
+    seen.extend(answer.modes.as_bytes());
+    screen.feed(answer.modes.as_bytes(), &mut Vec::new());
+    Ok((line, screen, seen))
 }
 
 /// The last of what it showed up to a record.
@@ -124,7 +148,7 @@ fn shown_before(store: &Path, process: &Process, up_to: i64, most: usize) -> Res
 }
 
 /// The threads end with this process.
-fn read_keys(mut terminal: std::fs::File, tell: Sender<Event>) {
+fn read_keys(mut terminal: std::fs::File, tell: SyncSender<Event>) {
     std::thread::spawn(move || {
         let mut space = [0; 4096];
         loop {
@@ -140,7 +164,7 @@ fn read_keys(mut terminal: std::fs::File, tell: Sender<Event>) {
     });
 }
 
-fn read_line(line: UnixStream, tell: Sender<Event>) {
+fn read_line(line: UnixStream, tell: SyncSender<Event>) {
     std::thread::spawn(move || {
         loop {
             let event = match wire::read(&line) {

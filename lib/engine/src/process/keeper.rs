@@ -48,8 +48,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(200);
 /// The longest pause before a restart.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
-/// How many pieces of output wait for somebody who is attached; he is cut off when there are more.
-const MOST_WAITING: usize = 1024;
+/// How many pieces of output wait for somebody who is attached; he is cut off when there are more, and comes back by himself.
+const MOST_WAITING: usize = 256;
 
 /// After so long without output its file is closed: an idle keeper should cost nothing.
 const IDLE: Duration = Duration::from_secs(2);
@@ -329,13 +329,15 @@ impl Keeper {
         begun: Instant,
     ) -> Result<After, Error> {
         let mut wish = Wish::None;
+        let mut killed = false;
         let mut kill_at = None;
         let mut idle_at = Some(begun + IDLE);
         let mut again_at = None;
         let mut inputs: Vec<(u64, u64, oneshot::Sender<Answer>)> = Vec::new();
         let ending = loop {
             tokio::select! {
-                news = raw.next(), if again_at.is_none() => match news {
+                // While nothing can be stored the program waits; of one that was killed there is only so much.
+                news = raw.next(), if again_at.is_none() || killed => match news {
                     News::Output(pieces) => {
                         self.take(self.kept.tty.is_some(), pieces);
                         again_at = self.flush_or_wait();
@@ -380,6 +382,7 @@ impl Keeper {
                             Request::Signal { signal, all } => match Signal::try_from(signal) {
                                 Ok(Signal::SIGKILL) => {
                                     wish = Wish::Stop;
+                                    killed = true;
                                     raw.kill();
                                 }
                                 Ok(signal) if all => raw.signal_tree(signal),
@@ -407,10 +410,12 @@ impl Keeper {
                 },
                 () = at(kill_at), if kill_at.is_some() => {
                     kill_at = None;
+                    killed = true;
                     raw.kill();
                 }
-                () = at(idle_at), if idle_at.is_some() => {
+                () = at(idle_at), if idle_at.is_some() && again_at.is_none() => {
                     idle_at = None;
+                    raw.rest();
                     self.rest();
                 }
                 () = at(again_at), if again_at.is_some() => again_at = self.flush_or_wait(),
@@ -462,13 +467,18 @@ impl Keeper {
             0 => Duration::ZERO,
             count => FIRST_PAUSE.saturating_mul(1 << (count - 1).min(16)).min(LONGEST_PAUSE),
         };
-        let again = again && (quick_runs <= self.kept.restart_limit || wish == Wish::Restart);
+        let enough = again && quick_runs > self.kept.restart_limit;
+        let again = again && !enough;
+        let given_up = enough.then(|| {
+            let limit = self.kept.restart_limit;
+            format!("it ended {quick_runs} times within {QUICK:?} of its start: it is not started again (--restart-limit {limit})")
+        });
         let milliseconds = |length: Duration| i64::try_from(length.as_millis()).unwrap_or(i64::MAX);
         let exit = ExitData {
             reason,
             exit_code: code.map(i64::from),
             signal: signal.map(i64::from),
-            message,
+            message: message.or(given_up),
             max_rss,
             cpu_ms: cpu.map(milliseconds),
             restart_in_ms: again.then(|| milliseconds(pause)),
@@ -625,7 +635,7 @@ impl Keeper {
     /// Gives back what an idle keeper does not need.
     fn rest(&mut self) {
         self.output = None;
-        self.pending = Vec::new();
+        self.pending.shrink_to_fit();
         host::private::give_memory_back();
     }
 }

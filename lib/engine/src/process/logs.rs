@@ -101,10 +101,12 @@ pub fn follow(
         if output.is_none() {
             output = open(request)?;
         }
-        if let Some(output) = &output
-            && !pages(request, output, &process, kinds, &mut after, show)?
-        {
-            return Ok(LogEnd { process, reader_gone: true });
+        if let Some(output) = &output {
+            // A process that prints faster than we read would keep us here for ever.
+            let to = if request.follow { i64::MAX } else { output.log(process.no)?.last_sequence };
+            if !pages(request, output, &process, (kinds, to), &mut after, show)? {
+                return Ok(LogEnd { process, reader_gone: true });
+            }
         }
         let Some(watch) = watch.as_mut().filter(|_| !ended) else { return Ok(LogEnd { process, reader_gone: false }) };
         let woken = watch.wait(stdout, Duration::from_secs(1));
@@ -146,12 +148,12 @@ fn begin(request: &LogRequest, output: &Output, process: &Process, kinds: &[Kind
     Ok(first - 1)
 }
 
-/// Gives out what is there. `false`: the reader has left.
+/// Gives out what is there of these kinds, up to this record. `false`: the reader has left.
 fn pages(
     request: &LogRequest,
     output: &Output,
     process: &Process,
-    kinds: &[Kind],
+    (kinds, to): (&[Kind], i64),
     after: &mut i64,
     show: &mut dyn FnMut(LogItem<'_>) -> bool,
 ) -> Result<bool, Error> {
@@ -177,6 +179,9 @@ fn pages(
             }
         }
         for (sequence, time, kind, data) in &page {
+            if *sequence > to {
+                return Ok(true);
+            }
             *after = *sequence;
             let stream = match kind {
                 Kind::Stdout => Stream::Stdout,
@@ -193,7 +198,7 @@ fn pages(
                 return Ok(false);
             }
         }
-        if !more {
+        if !more || *after >= to {
             return Ok(true);
         }
     }

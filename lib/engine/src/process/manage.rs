@@ -221,8 +221,11 @@ fn last_exit(output: &Output, no: i64) -> Result<Option<ExitData>, Error> {
 pub fn wait_for_end(store: &Path, process: &Process, timeout: Option<Duration>) -> Result<Option<Process>, Error> {
     let deadline = timeout.map(|timeout| Instant::now() + timeout);
     let mut watch = Watch::new(&[Places::beside(store).bell(&process.uid)]);
+    let missing = || Error::from(Why::NoProcess(process.process_id.clone()));
+    // Kept open: a process that floods its log rings all the time.
+    let opened = crate::follow::open_if_there(store)?.ok_or_else(missing)?;
     loop {
-        let now = find(store, &process.process_id)?;
+        let now = mend(store, opened.process_by_no(process.no)?.ok_or_else(missing)?)?;
         if now.state.status == "exited" && !host::lock::held(&Places::beside(store).lock(&process.uid))? {
             return Ok(Some(now));
         }

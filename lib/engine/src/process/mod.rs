@@ -29,7 +29,7 @@ pub use keeper::{Keep, keep};
 pub use launch::Launch;
 pub use logs::{LogEnd, LogItem, LogRequest, follow};
 pub use manage::{Kept, find, give_back, list, mend, record, remove, start, start_again, wait_for_end};
-pub use once::{Once, OnceEnd, run};
+pub use once::{Once, OnceEnd, Show, run};
 
 /// The runtime that this process waits in.
 fn runtime(doing_for: &std::path::Path) -> Result<tokio::runtime::Runtime, crate::Error> {

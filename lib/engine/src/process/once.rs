@@ -8,6 +8,7 @@ use host::raw::{Input, News, Plumbing, Raw};
 use host::signals::{Caught, Signals, stop_self};
 use host::{Signal, Source, bell, clock};
 use schema::process::{LogLine, ResultKind, RunResult, Stream};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 use super::launch::Launch;
@@ -40,16 +41,19 @@ pub struct OnceEnd {
     pub reader_gone: bool,
 }
 
-/// Runs it; returns when nothing below it is alive. With `stream`, `show` is given each piece of output; when it says
-/// `false`, its reader has left and the program is ended.
+/// What is given each piece of output with `stream`; `false`: its reader has left, and the program is ended. It may wait for
+/// its reader as long as it likes.
+pub type Show = Box<dyn FnMut(&LogLine) -> bool + Send>;
+
+/// Runs it; returns when nothing below it is alive and all of it was shown.
 ///
 /// # Errors
 /// When it could not be started.
-pub fn run(once: &Once, stdout: BorrowedFd<'_>, show: &mut dyn FnMut(&LogLine) -> bool) -> Result<OnceEnd, Error> {
+pub fn run(once: &Once, stdout: BorrowedFd<'_>, show: Show) -> Result<OnceEnd, Error> {
     super::runtime(&once.launch.cwd)?.block_on(course(once, stdout, show))
 }
 
-async fn course(once: &Once, stdout: BorrowedFd<'_>, show: &mut dyn FnMut(&LogLine) -> bool) -> Result<OnceEnd, Error> {
+async fn course(once: &Once, stdout: BorrowedFd<'_>, show: Show) -> Result<OnceEnd, Error> {
     let ready = once.launch.prepare(&schema::ids::unique())?;
     let mut signals = Signals::new()?;
     let input = if once.stdin { Input::Ours } else { Input::Nothing };
@@ -57,18 +61,25 @@ async fn course(once: &Once, stdout: BorrowedFd<'_>, show: &mut dyn FnMut(&LogLi
     let begun = Instant::now();
     let mut timeout = once.timeout.map(|length| begun + length);
     let mut kill_at = None;
-    let mut end =
-        Gathered { stream: once.stream, kept: [0, 1].map(|_| Kept::new(once.max_output)), ..Gathered::default() };
+    let mut end = Gathered { kept: [0, 1].map(|_| Kept::new(once.max_output)), ..Gathered::default() };
+    let shown = once.stream.then(|| Shown::to(show));
     let (mut timed_out, mut caught) = (false, None);
     let mut reader = Box::pin(bell::reader_gone(stdout));
     let ending = loop {
         tokio::select! {
-            news = raw.next() => match news {
+            // A reader that is slow holds up the program, and neither its timeout nor us.
+            room = room(shown.as_ref()), if !end.lines.is_empty() => match room {
+                Some(room) => room.send(end.lines.pop_front().expect("it was looked at")),
+                None => {
+                    end.reader_gone = true;
+                    end.lines.clear();
+                    raw.kill();
+                }
+            },
+            news = raw.next(), if end.lines.is_empty() => match news {
                 News::Output(pieces) => {
                     let cut = end.cutter.cut(pieces);
-                    if !end.add(cut, show) {
-                        raw.kill();
-                    }
+                    end.add(cut, once.stream);
                 }
                 News::Input => {}
                 News::Ended(ending) => break ending,
@@ -101,7 +112,17 @@ async fn course(once: &Once, stdout: BorrowedFd<'_>, show: &mut dyn FnMut(&LogLi
     };
     let duration_ms = i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX);
     let left = end.cutter.finish();
-    end.add(left, show);
+    end.add(left, once.stream);
+    if let Some(shown) = shown {
+        end.reader_gone |= tokio::select! {
+            there = shown.finish(end.lines) => !there,
+            // Who waits for a reader that does not read waits no longer.
+            said = signals.next(), if caught.is_none() => {
+                caught = Some(said);
+                true
+            }
+        };
+    }
     let Gathered { kept: [out, err], reader_gone, .. } = end;
     let (stdout_bytes, stderr_bytes) = (out.count, err.count);
     let truncated = !once.stream && (out.is_cut() || err.is_cut());
@@ -142,21 +163,64 @@ async fn at(when: Option<Instant>) {
     }
 }
 
+/// How many lines wait for a slow reader.
+const QUEUE: usize = 16;
+
+/// Where lines are shown: a thread of its own, which may have to wait.
+struct Shown {
+    queue: mpsc::Sender<LogLine>,
+    all: oneshot::Receiver<()>,
+}
+
+impl Shown {
+    fn to(mut show: Show) -> Shown {
+        let (queue, mut lines) = mpsc::channel(QUEUE);
+        let (done, all) = oneshot::channel();
+        std::thread::spawn(move || {
+            while let Some(line) = lines.blocking_recv() {
+                if !show(&line) {
+                    return;
+                }
+            }
+            // Whoever waited for it may have gone.
+            let _ = done.send(());
+        });
+        Shown { queue, all }
+    }
+
+    /// Shows what is left, and waits for it. `false`: the reader has left.
+    async fn finish(self, left: VecDeque<LogLine>) -> bool {
+        for line in left {
+            if self.queue.send(line).await.is_err() {
+                return false;
+            }
+        }
+        drop(self.queue);
+        self.all.await.is_ok()
+    }
+}
+
+/// Waits until one more line may be shown; `None`: the reader has left.
+async fn room(shown: Option<&Shown>) -> Option<mpsc::Permit<'_, LogLine>> {
+    shown?.queue.reserve().await.ok()
+}
+
 #[derive(Default)]
 struct Gathered {
-    stream: bool,
     cutter: Cutter,
     kept: [Kept; 2],
+    /// What is still to be shown.
+    lines: VecDeque<LogLine>,
     sequence: i64,
     reader_gone: bool,
 }
 
 impl Gathered {
-    /// `false`: the reader has left.
-    fn add(&mut self, pieces: Vec<(Source, i64, Vec<u8>)>, show: &mut dyn FnMut(&LogLine) -> bool) -> bool {
+    /// Counts it, and keeps it or puts it into the queue.
+    fn add(&mut self, pieces: Vec<(Source, i64, Vec<u8>)>, stream: bool) {
         for (source, _, bytes) in pieces {
             let kept = &mut self.kept[source as usize];
-            if !self.stream {
+            if !stream {
                 kept.add(&bytes);
                 continue;
             }
@@ -166,11 +230,10 @@ impl Gathered {
                 Source::First => Stream::Stdout,
                 Source::Second => Stream::Stderr,
             };
-            if !self.reader_gone && !show(&line(self.sequence, clock::now_ms(), stream, bytes)) {
-                self.reader_gone = true;
+            if !self.reader_gone {
+                self.lines.push_back(line(self.sequence, clock::now_ms(), stream, bytes));
             }
         }
-        !self.reader_gone
     }
 }
 

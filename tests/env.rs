@@ -369,6 +369,11 @@ impl Output {
         self
     }
 
+    /// Whether it was a run that stays and is spoken to on stdin.
+    pub(crate) fn stayed(&self) -> bool {
+        self.line.contains(" --input ")
+    }
+
     /// Its standard output as NDJSON; a line that is not an object fails the test, so does a missing last newline.
     pub(crate) fn lines(&self) -> Vec<Value> {
         parse_lines(&self.stdout, &self.line)

@@ -1,6 +1,7 @@
-//! Amp and Cursor, no turn of which can be driven here: scripted peers that speak the shapes of their documentation, through the whole program.
+//! Scripted peers through the whole program: Amp and Cursor, no turn of which can be driven here, in the shapes of their documentation, and
+//! an agent of the protocol that says things late.
 
-use crate::env::TestEnv;
+use crate::env::{TestEnv, wait_until};
 use crate::events::{completed, course, end, judged, judged_whole, of_type, part};
 use serde_json::{Value, json};
 use std::fs;
@@ -114,4 +115,98 @@ fn cursor() {
     let todo = completed(&events, "status").into_iter().find(|item| item["content"][0]["label"] == "todo").unwrap();
     assert_eq!(part(todo, "json")["json"]["entries"][0]["content"], "paint");
     assert_eq!((&end(&events)["outcome"], &end(&events)["final_text"]), (&json!("ok"), &json!("It is blue.")));
+}
+
+/// What an agent says after the end of a turn is part of no turn that has ended, and the last line of a run is a turn's end whatever comes
+/// late: it is stored at once, and printed with the turn that follows.
+#[test]
+fn nothing_of_a_turn_comes_after_its_end() {
+    let mut env = TestEnv::new();
+    let update = |update: Value| json!({"jsonrpc": "2.0", "method": "session/update", "params": {"sessionId": "late", "update": update}});
+    let text = |text: &str| {
+        update(json!({"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": text}})).to_string()
+    };
+    let title = |title: &str| update(json!({"sessionUpdate": "session_info_update", "title": title})).to_string();
+    let over = |id: u32| json!({"jsonrpc": "2.0", "id": id, "result": {"stopReason": "end_turn"}}).to_string();
+    let known = json!({"sessionUpdate": "tool_call_update", "toolCallId": "t1", "status": "completed"});
+    let call =
+        json!({"sessionUpdate": "tool_call", "toolCallId": "t1", "title": "Look", "kind": "read", "status": "pending"});
+    // One write for each prompt, so that the late lines are heard together with the end; the last one only when it is asked for.
+    let one = [update(call).to_string(), text("One."), over(3), update(known).to_string(), title("First")].join("\n");
+    let two = [text("Two."), over(4)].join("\n");
+    let (title, more) = (title("Second"), text("By the way."));
+    let script = format!(
+        r#"
+        while read -r line; do
+            case "$line" in
+            *'"method":"initialize"'*) echo '{{"jsonrpc":"2.0","id":1,"result":{{"protocolVersion":1}}}}' ;;
+            *'"method":"session/new"'*) echo '{{"jsonrpc":"2.0","id":2,"result":{{"sessionId":"late"}}}}' ;;
+            *First*) printf '%s\n' '{one}' ;;
+            *Second*) printf '%s\n' '{two}'
+                while ! test -e ../go; do sleep 0.01; done; printf '%s\n' '{title}'
+                while ! test -e ../more; do sleep 0.01; done; printf '%s\n' '{more}' ;;
+            esac
+        done
+        "#
+    );
+    peer(&mut env, "late", &script);
+    let run = env.command(&["run", "--acp-command", "late", "--session", "s", "--input", "ndjson", "--", "First"]);
+    let mut running = run.converse();
+    running.wait_for("the first end", |event| event["data"]["final_text"] == "One.");
+    let titles = |events: &[Value]| {
+        let statuses =
+            completed(events, "status").into_iter().filter(|item| item["content"][0]["label"] == "session.title");
+        statuses.map(|item| [item["content"][1]["json"]["title"].clone(), item["turn_id"].clone()]).collect::<Vec<_>>()
+    };
+    let stored = |count: usize| {
+        wait_until("the title in the store", || {
+            (titles(&env.run(&["stream", "s"]).expect(0).lines()).len() == count).then_some(())
+        })
+    };
+    stored(1);
+    assert_eq!(running.lines().last().unwrap()["type"], "turn.ended");
+    running.say(&json!({"type": "prompt", "text": "Second"}));
+    running.wait_for("the second end", |event| event["data"]["final_text"] == "Two.");
+    assert_eq!(titles(&running.lines()), [[json!("First"), Value::Null]]);
+    env.write("../go", "");
+    stored(2);
+    assert_eq!(running.lines().last().unwrap()["type"], "turn.ended");
+    // A text that nobody asked for opens a turn of its own, and everything before it is printed.
+    env.write("../more", "");
+    running.wait_for("a turn that nobody asked for", |event| event["data"]["cause"] == "background");
+    running.end_input();
+    let events = judged(&env, &running.wait().expect(0));
+    assert_eq!(titles(&events), [[json!("First"), Value::Null], [json!("Second"), Value::Null]]);
+    assert_eq!(course(&events), "U T+ C M O T-(ok,0) U T+ M T-(ok,0) T+ M T-(ok,0)");
+    assert_eq!(end(&events)["final_text"], "By the way.");
+    assert_eq!(judged_whole(&env, "s"), events);
+}
+
+/// The same where the owner ends before anything follows: the last line is the turn's end, and the rest is in the store.
+#[test]
+fn the_last_line_is_a_turns_end_whatever_comes_late() {
+    let mut env = TestEnv::new();
+    let title = json!({"jsonrpc": "2.0", "method": "session/update", "params": {"sessionId": "late",
+        "update": {"sessionUpdate": "session_info_update", "title": "Late"}}});
+    let text = json!({"jsonrpc": "2.0", "method": "session/update", "params": {"sessionId": "late",
+        "update": {"sessionUpdate": "agent_message_chunk", "content": {"type": "text", "text": "Hello."}}}});
+    let script = format!(
+        r#"
+        while read -r line; do
+            case "$line" in
+            *'"method":"initialize"'*) echo '{{"jsonrpc":"2.0","id":1,"result":{{"protocolVersion":1}}}}' ;;
+            *'"method":"session/new"'*) echo '{{"jsonrpc":"2.0","id":2,"result":{{"sessionId":"late"}}}}' ;;
+            *Hello*) printf '%s\n' '{text}' '{{"jsonrpc":"2.0","id":3,"result":{{"stopReason":"end_turn"}}}}' '{title}' ;;
+            esac
+        done
+        "#
+    );
+    peer(&mut env, "late", &script);
+    let run = env.command(&["run", "--acp-command", "late", "--session", "s", "--input", "ndjson", "--", "Hello"]);
+    let mut running = run.converse();
+    wait_until("the title in the store", || env.run(&["stream", "s"]).text().contains("session.title").then_some(()));
+    running.end_input();
+    let events = judged(&env, &running.wait().expect(0));
+    assert_eq!(course(&events), "U T+ M T-(ok,0)");
+    assert!(judged_whole(&env, "s").len() > events.len());
 }

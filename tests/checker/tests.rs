@@ -670,8 +670,8 @@ fn run_row_and_last_line_say_the_same() {
         "session_id": "fix", "status": "idle", "outcome": "cancelled", "exit_code": 130, "last_sequence": last,
         "pending": [], "native_session_id": "native-1", "turns": 6,
     });
-    assert_eq!(check_run(&events, 130, &row), Ok(()));
-    assert_eq!(rules(check_run(&events, 0, &row)), ["I7"]);
+    assert_eq!(check_run(&events, 0, 130, &row), Ok(()));
+    assert_eq!(rules(check_run(&events, 0, 0, &row)), ["I7"]);
     for (field, value) in [
         ("outcome", json!("ok")),
         ("exit_code", json!(0)),
@@ -682,10 +682,10 @@ fn run_row_and_last_line_say_the_same() {
         ("session_id", json!("other")),
         ("turns", json!(5)),
     ] {
-        assert_eq!(rules(check_run(&events, 130, &with(row.clone(), field, value))), ["I7"], "{field}");
+        assert_eq!(rules(check_run(&events, 0, 130, &with(row.clone(), field, value))), ["I7"], "{field}");
     }
     let error = json!({"type": "error", "code": "usage", "message": "no", "exit_code": 2});
-    assert!(rules(check_run(&[error], 2, &row)).contains(&"I7"));
+    assert!(rules(check_run(&[error], 0, 2, &row)).contains(&"I7"));
 }
 
 #[test]

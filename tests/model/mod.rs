@@ -22,6 +22,9 @@ pub(crate) struct Model {
     shared: Arc<Shared>,
 }
 
+/// What agents ask beside the conversation, of their own accord and when they please: what their user might say next, how to call it all.
+const ASIDES: [&str; 2] = ["[SUGGESTION MODE:", "Write the title in the predominant language"];
+
 struct Shared {
     script: Vec<Reply>,
     state: Mutex<State>,
@@ -81,7 +84,8 @@ impl Drop for Model {
         }
         if !std::thread::panicking() {
             assert!(surplus.is_empty(), "the agent asked for more than the script has: {surplus:#?}");
-            let left: Vec<_> = (1..).zip(used).filter(|(_, used)| *used == 0).map(|(number, _)| number).collect();
+            let left = (1..).zip(used).zip(&self.shared.script).filter(|((_, used), reply)| *used == 0 && !reply.spare);
+            let left: Vec<_> = left.map(|((number, _), _)| number).collect();
             assert!(left.is_empty(), "the agent never asked for these replies of the script: {left:?}");
         }
     }
@@ -122,6 +126,11 @@ impl Shared {
             // other than when it asks again without a stream.
             return answer.whole(200, &[], &messages::probed(&body));
         }
+        if last_message(&body).is_some_and(|last| ASIDES.iter().any(|aside| says(last, aside))) {
+            let steps = vec![Step::Text("Nothing".to_owned())];
+            let aside = Stream { steps, end: End::Completed, usage: Usage::USUAL, delta: 8 };
+            return play(&aside, 0, answer);
+        }
         let text = body.to_string();
         let mut state = self.state.lock().unwrap();
         state.requests.push(Request { path: call.path.clone(), headers: call.headers, body });
@@ -132,7 +141,9 @@ impl Shared {
                 && reply.when_not.as_ref().is_none_or(|when| !text.contains(when))
         };
         let Some((index, reply)) = self.script.iter().enumerate().find(fits) else {
-            let what = format!("the script is exhausted: request {count} has no reply");
+            let asked = &state.requests[count - 1];
+            let (tools, said) = (asked.tools().len(), asked.last_words());
+            let what = format!("the script is exhausted: request {count} has no reply ({tools} tools, {said})");
             state.surplus.push(what.clone());
             drop(state);
             return answer.whole(400, &[], &json!({"error": {"message": what, "type": "invalid_request_error"}}));
@@ -157,14 +168,6 @@ pub(crate) struct Request {
 impl Request {
     /// Whether the text stands anywhere in what the agent sent.
     pub(crate) fn says(&self, text: &str) -> bool {
-        fn says(value: &Value, text: &str) -> bool {
-            match value {
-                Value::String(string) => string.contains(text),
-                Value::Array(values) => values.iter().any(|value| says(value, text)),
-                Value::Object(fields) => fields.values().any(|value| says(value, text)),
-                Value::Null | Value::Bool(_) | Value::Number(_) => false,
-            }
-        }
         says(&self.body, text)
     }
 
@@ -181,6 +184,11 @@ impl Request {
         }
     }
 
+    /// The end of what it sends, to tell requests apart.
+    fn last_words(&self) -> String {
+        last_message(&self.body).map(Value::to_string).unwrap_or_default().chars().take(600).collect()
+    }
+
     /// The names of the tools that the agent offers, those of a namespace as `namespace.name`.
     pub(crate) fn tools(&self) -> Vec<String> {
         match self.path.split('?').next() {
@@ -191,6 +199,20 @@ impl Request {
     }
 }
 
+/// Whether the text stands anywhere in it.
+fn says(value: &Value, text: &str) -> bool {
+    match value {
+        Value::String(string) => string.contains(text),
+        Value::Array(values) => values.iter().any(|value| says(value, text)),
+        Value::Object(fields) => fields.values().any(|value| says(value, text)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+fn last_message(body: &Value) -> Option<&Value> {
+    [&body["messages"], &body["input"]].into_iter().find_map(Value::as_array)?.last()
+}
+
 /// What the model does with one request.
 #[derive(Debug, Clone)]
 pub(crate) struct Reply {
@@ -198,6 +220,7 @@ pub(crate) struct Reply {
     when: Option<String>,
     when_not: Option<String>,
     repeated: bool,
+    spare: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -269,12 +292,18 @@ impl Reply {
     /// An empty streamed reply, to be filled with the methods below in the order of their calls.
     pub(crate) fn new() -> Reply {
         let stream = Stream { steps: Vec::new(), end: End::Completed, usage: Usage::USUAL, delta: 8 };
-        Reply { kind: Kind::Stream(stream), when: None, when_not: None, repeated: false }
+        Reply { kind: Kind::Stream(stream), when: None, when_not: None, repeated: false, spare: false }
     }
 
     /// A refusal by HTTP status.
     pub(crate) fn status(status: u16, body: Value) -> Reply {
-        Reply { kind: Kind::Status { status, headers: Vec::new(), body }, when: None, when_not: None, repeated: false }
+        Reply {
+            kind: Kind::Status { status, headers: Vec::new(), body },
+            when: None,
+            when_not: None,
+            repeated: false,
+            spare: false,
+        }
     }
 
     /// A header of a refusal.
@@ -302,6 +331,12 @@ impl Reply {
     pub(crate) fn repeated(mut self) -> Reply {
         self.repeated = true;
         self
+    }
+
+    /// For an agent that may ask for it and may not.
+    pub(crate) fn spare(mut self) -> Reply {
+        self.spare = true;
+        self.repeated()
     }
 
     pub(crate) fn reasoning(self, summary: &str) -> Reply {
@@ -335,6 +370,15 @@ impl Reply {
     /// A call of a tool whose input is plain text, such as a patch.
     pub(crate) fn plain_call(self, name: &str, input: &str) -> Reply {
         self.step(Step::PlainCall { name: name.to_owned(), input: input.to_owned() })
+    }
+
+    /// All that another reply does, after what this one does.
+    pub(crate) fn and(mut self, other: Reply) -> Reply {
+        match other.kind {
+            Kind::Stream(more) => self.stream().steps.extend(more.steps),
+            Kind::Status { .. } => panic!("a refusal by status goes with nothing else"),
+        }
+        self
     }
 
     pub(crate) fn pause(self, time: Duration) -> Reply {
@@ -393,6 +437,11 @@ impl Reply {
         };
         steps.iter().filter_map(|step| if let Step::Hold(gate) = step { Some(gate) } else { None })
     }
+}
+
+/// The last word of many scripts.
+pub(crate) fn done() -> Reply {
+    Reply::new().text("Done.")
 }
 
 /// A place in a reply where the model waits for the test.

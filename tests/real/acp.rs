@@ -1,10 +1,11 @@
 //! Real agents over the Agent Client Protocol through `sandbox-agent run`, against the scripted model.
 
-use super::codex::{PIXEL, from_base64};
+use super::claude::Claude;
+use super::codex::{Codex, PIXEL, from_base64};
 use super::equipment;
 use crate::env::{Program, TestEnv};
 use crate::events::{completed, course, end, judged, judged_whole, of_type};
-use crate::model::{Gate, Model, Reply};
+use crate::model::{Gate, Model, Reply, done};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::fs;
@@ -30,33 +31,38 @@ impl Peer {
         Some(Peer { env, model, agent: agent.to_owned(), always: &[] })
     }
 
+    /// An agent behind its adapter, in the place that was made for it.
+    fn behind(agent: &str, (mut env, model): (TestEnv, Model), always: &'static [&'static str]) -> Option<Peer> {
+        super::agent(agent)?;
+        env.set("SANDBOX_AGENT_AGENTS_DIR", super::agents());
+        Some(Peer { env, model, agent: format!("acp:{agent}"), always })
+    }
+
     /// Codex behind its adapter.
     pub(super) fn codex(script: impl IntoIterator<Item = Reply>) -> Option<Peer> {
-        let mut peer = Peer::new("codex-acp", "acp:codex-acp", script)?;
-        let home = peer.env.root().join("codex");
-        fs::create_dir(&home).unwrap();
-        let configuration = format!(
-            r#"
-            model = "gpt-5.5"
-            model_provider = "scripted"
-            check_for_update_on_startup = false
-            [analytics]
-            enabled = false
-            [features]
-            plugins = false
-            [model_providers.scripted]
-            name = "Scripted"
-            base_url = "{}/v1"
-            wire_api = "responses"
-            env_key = "SCRIPTED_API_KEY"
-            request_max_retries = 1
-            stream_max_retries = 1
-            "#,
-            peer.model.url()
-        );
-        fs::write(home.join("config.toml"), configuration).unwrap();
-        peer.env.set("CODEX_HOME", home);
-        peer.always = &["--mode", "read-only"];
+        let Codex { env, model, .. } = Codex::start(script)?;
+        Peer::behind("codex-acp", (env, model), &["--mode", "read-only"])
+    }
+
+    /// Claude Code behind its adapter.
+    pub(super) fn claude(script: impl IntoIterator<Item = Reply>) -> Option<Peer> {
+        let Claude { env, model } = Claude::start(script)?;
+        Peer::behind("claude-agent-acp", (env, model), &[])
+    }
+
+    /// Qwen Code, which by default lets a model decide what it may do.
+    pub(super) fn qwen(script: impl IntoIterator<Item = Reply>) -> Option<Peer> {
+        let mut peer = Peer::new("qwen", "acp:qwen", script)?;
+        peer.env.set("OPENAI_API_KEY", "sk-scripted-key");
+        peer.env.set("OPENAI_BASE_URL", format!("{}/v1", peer.model.url()));
+        peer.env.set("OPENAI_MODEL", "scripted");
+        // What it remembers by itself is a conversation of its own with the model.
+        let settings =
+            json!({"memory": {"enableManagedAutoMemory": false}, "privacy": {"usageStatisticsEnabled": false}});
+        let folder = peer.env.home().join(".qwen");
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("settings.json"), settings.to_string()).unwrap();
+        peer.always = &["--mode", "default"];
         Some(peer)
     }
 
@@ -94,10 +100,6 @@ impl Peer {
     }
 }
 
-fn done() -> Reply {
-    Reply::new().text("Done.")
-}
-
 /// What an adapter says of itself comes as an answer of the model's; it is not what a test is about.
 fn course_of(events: &[Value]) -> String {
     // A mode that is asked for is set in the first turn.
@@ -125,6 +127,16 @@ fn hello() -> [Reply; 1] {
 #[test]
 fn codex_text() {
     plain(Peer::codex(hello()));
+}
+
+#[test]
+fn claude_text() {
+    plain(Peer::claude(hello()));
+}
+
+#[test]
+fn qwen_text() {
+    plain(Peer::qwen(hello()));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::codex::{PIXEL, from_base64};
 use super::equipment::{self, SKILL};
 use crate::env::{Program, TestEnv, wait_until};
 use crate::events::{completed, course, end, judged, judged_whole, of_type, part};
-use crate::model::{Gate, Model, Reply, Usage};
+use crate::model::{Gate, Model, Reply, Usage, done};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::fs;
@@ -54,10 +54,6 @@ impl Claude {
 
 fn call(command: &str) -> Reply {
     Reply::new().call("Bash", json!({"command": command, "description": "Scripted"}))
-}
-
-fn done() -> Reply {
-    Reply::new().text("Done.")
 }
 
 /// Status of a result, its output and its exit code.

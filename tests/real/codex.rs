@@ -3,7 +3,7 @@
 use super::equipment::{self, SKILL};
 use crate::env::{Program, TestEnv, wait_until};
 use crate::events::{completed, course, end, judged, judged_whole, of_type, part};
-use crate::model::{Gate, Model, Reply, Usage};
+use crate::model::{Gate, Model, Reply, Usage, done};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::fs;
@@ -93,10 +93,6 @@ impl Codex {
 
 fn call(command: &str) -> Reply {
     Reply::new().call("exec_command", json!({"cmd": command}))
-}
-
-fn done() -> Reply {
-    Reply::new().text("Done.")
 }
 
 #[test]

@@ -7,24 +7,25 @@ use super::opencode::OpenCode;
 use super::pi::Pi;
 use crate::env::{Program, Running, TestEnv};
 use crate::events::{completed, course, end, judged, judged_whole, of_type, part};
-use crate::model::{Gate, Model, Reply};
+use crate::model::{Gate, Model, Reply, done};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::time::Duration;
 
 /// How an agent names its tools to the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Tongue {
+pub(super) enum Tongue {
     Claude,
     Codex,
     /// Where Codex has a sandbox it asks only to leave it.
     CodexInSandbox,
     OpenCode,
     Pi,
+    Qwen,
 }
 
 impl Tongue {
-    fn command(self, command: &str) -> Reply {
+    pub(super) fn command(self, command: &str) -> Reply {
         match self {
             Tongue::Claude => Reply::new().call("Bash", json!({"command": command, "description": "Runs it"})),
             Tongue::Codex => Reply::new().call("exec_command", json!({"cmd": command})),
@@ -35,7 +36,26 @@ impl Tongue {
             }
             Tongue::OpenCode => Reply::new().call("bash", json!({"command": command, "description": "Runs it"})),
             Tongue::Pi => Reply::new().call("bash", json!({"command": command})),
+            Tongue::Qwen => {
+                let input = json!({"command": command, "description": "Runs it", "is_background": false});
+                Reply::new().call("run_shell_command", input)
+            }
         }
+    }
+
+    /// A new file of one line.
+    pub(super) fn new_file(self, path: &str, line: &str) -> Reply {
+        let (tool, key) = match self {
+            Tongue::Claude => ("Write", "file_path"),
+            Tongue::Codex | Tongue::CodexInSandbox => {
+                let patch = format!("*** Begin Patch\n*** Add File: {path}\n+{line}\n*** End Patch");
+                return Reply::new().plain_call("apply_patch", &patch);
+            }
+            Tongue::OpenCode => ("write", "filePath"),
+            Tongue::Pi => ("write", "path"),
+            Tongue::Qwen => ("write_file", "file_path"),
+        };
+        Reply::new().call(tool, json!({key: path, "content": format!("{line}\n")}))
     }
 
     /// A question with the options Red and Blue.
@@ -56,62 +76,76 @@ impl Tongue {
                 "question"
             }
             Tongue::Pi => "ask_user",
+            Tongue::Qwen => {
+                question["multiSelect"] = json!(false);
+                "ask_user_question"
+            }
         };
         Reply::new().call(tool, json!({"questions": [question]}))
     }
 }
 
 /// An agent that asks a model of its own.
-struct Place {
-    env: TestEnv,
-    model: Model,
-    agent: String,
+pub(super) struct Place {
+    pub(super) env: TestEnv,
+    pub(super) model: Model,
+    pub(super) agent: String,
     always: &'static [&'static str],
 }
 
-type Script<'a> = &'a dyn Fn(Tongue) -> Vec<Reply>;
+pub(super) type Script<'a> = &'a dyn Fn(Tongue) -> Vec<Reply>;
 
 impl Place {
-    fn claude(script: Script) -> Option<Place> {
+    pub(super) fn claude(script: Script) -> Option<Place> {
         let Claude { env, model } = Claude::start(script(Tongue::Claude))?;
         Some(Place { env, model, agent: "claude".to_owned(), always: &[] })
     }
 
-    fn codex(script: Script) -> Option<Place> {
+    pub(super) fn codex(script: Script) -> Option<Place> {
         let Codex { env, model, .. } = Codex::start(script(Tongue::Codex))?;
         Some(Place { env, model, agent: "codex".to_owned(), always: &[] })
     }
 
-    fn opencode(script: Script) -> Option<Place> {
+    pub(super) fn opencode(script: Script) -> Option<Place> {
         let OpenCode { env, model } = OpenCode::start(script(Tongue::OpenCode))?;
         Some(Place { env, model, agent: "opencode".to_owned(), always: &[] })
     }
 
-    fn pi(script: Script) -> Option<Place> {
+    pub(super) fn pi(script: Script) -> Option<Place> {
         let Pi { env, model } = Pi::start(script(Tongue::Pi))?;
         Some(Place { env, model, agent: "pi".to_owned(), always: &[] })
     }
 
-    fn acp_opencode(script: Script) -> Option<Place> {
+    pub(super) fn acp_opencode(script: Script) -> Option<Place> {
         Some(Place::of(Peer::opencode(script(Tongue::OpenCode))?))
     }
 
-    fn acp_codex(script: Script) -> Option<Place> {
+    pub(super) fn acp_codex(script: Script) -> Option<Place> {
         Some(Place::of(Peer::codex(script(Tongue::CodexInSandbox))?))
+    }
+
+    pub(super) fn acp_claude(script: Script) -> Option<Place> {
+        Some(Place::of(Peer::claude(script(Tongue::Claude))?))
+    }
+
+    pub(super) fn acp_qwen(script: Script) -> Option<Place> {
+        Some(Place::of(Peer::qwen(script(Tongue::Qwen))?))
     }
 
     fn of(peer: Peer) -> Place {
         Place { env: peer.env, model: peer.model, agent: peer.agent, always: peer.always }
     }
 
-    fn command(&self, arguments: &[&str]) -> Program {
+    pub(super) fn command(&self, arguments: &[&str]) -> Program {
         let run = self.env.command(&["run", "--agent", &self.agent, "--session", "s"]).args(self.always);
         run.args(arguments).patience(Duration::from_secs(120))
     }
 
     /// Runs a prompt, and judges what came of it.
-    fn run(&self, arguments: &[&str], prompt: &str, code: i32) -> Vec<Value> {
-        judged(&self.env, &self.command(arguments).args(&["--", prompt]).run().expect(code))
+    pub(super) fn run(&self, arguments: &[&str], prompt: &str, code: i32) -> Vec<Value> {
+        let events = judged(&self.env, &self.command(arguments).args(&["--", prompt]).run().expect(code));
+        assert!(of_type(&events, "agent.unparsed").is_empty(), "{events:#?}");
+        events
     }
 
     /// A run that is spoken to.
@@ -122,7 +156,7 @@ impl Place {
 
 /// The course without what an adapter says of itself: a mode that is asked for is set in the first turn, and a warning comes as an
 /// answer.
-fn course_of(events: &[Value]) -> String {
+pub(super) fn course_of(events: &[Value]) -> String {
     let words = course(events).replace("S:mode.changed ", "");
     let warned = completed(events, "message")
         .iter()
@@ -130,31 +164,15 @@ fn course_of(events: &[Value]) -> String {
     if warned { words.replacen("T+ M", "T+", 1) } else { words }
 }
 
-fn done() -> Reply {
-    Reply::new().text("Done.")
-}
-
 fn is(kind: &'static str) -> impl Fn(&Value) -> bool {
     move |event| event["type"] == kind
 }
 
-/// Lets a scenario be a test of each of these agents, by its name.
-macro_rules! through {
-    ($scenario:ident: $($agent:ident),+) => {
-        mod $scenario {
-            $(#[test]
-            fn $agent() {
-                super::$scenario(super::Place::$agent);
-            })+
-        }
-    };
-}
-
-type Start = fn(Script) -> Option<Place>;
+pub(super) type Start = fn(Script) -> Option<Place>;
 
 // What is allowed for the session is remembered by us, whatever the agent makes of it: the same command runs again unasked, another
 // one does not.
-through!(allowed_for_the_session: claude, codex, opencode, pi, acp_opencode, acp_codex);
+through!(allowed_for_the_session: claude, codex, opencode, pi, acp_opencode, acp_codex, acp_claude, acp_qwen);
 fn allowed_for_the_session(start: Start) {
     let script = |tongue: Tongue| {
         vec![tongue.command("touch one.txt"), tongue.command("touch one.txt"), tongue.command("touch two.txt"), done()]
@@ -178,7 +196,8 @@ fn allowed_for_the_session(start: Start) {
     assert!(place.env.work().join("two.txt").exists());
 }
 
-through!(a_question_answered: claude, codex, opencode, pi);
+// (OpenCode's questions hang over the protocol, Codex's adapter has no mode that asks; Qwen Code's are permissions.)
+through!(a_question_answered: claude, codex, opencode, pi, acp_claude);
 fn a_question_answered(start: Start) {
     let Some(place) = start(&|tongue| vec![tongue.question(), Reply::new().text("Blue it is.")]) else { return };
     // Codex asks in this mode only.
@@ -199,9 +218,10 @@ fn a_question_answered(start: Start) {
     assert!(place.model.requests()[1].tool_output("call_1_1").unwrap().contains("Blue"));
 }
 
-through!(interrupted_while_it_asks: claude, codex, opencode, pi, acp_opencode, acp_codex);
+through!(interrupted_while_it_asks: claude, codex, opencode, pi, acp_opencode, acp_codex, acp_claude, acp_qwen);
 fn interrupted_while_it_asks(start: Start) {
-    let Some(place) = start(&|tongue| vec![tongue.command("touch never.txt")]) else { return };
+    // An adapter may tell its model of the interrupt.
+    let Some(place) = start(&|tongue| vec![tongue.command("touch never.txt"), done().spare()]) else { return };
     let mut running = place.command(&["--on-ask", "wait"]).args(&["--", "Make a file"]).spawn();
     running.wait_for("a request", is("permission.requested"));
     running.ctrl_c();
@@ -243,7 +263,7 @@ fn steered(start: Start) {
 
 // A second prompt while a turn runs waits for its end, whatever the agent would make of it.
 // An adapter that asks for a title beside it is left out.
-through!(a_second_prompt_waits: claude, codex, opencode, pi, acp_opencode);
+through!(a_second_prompt_waits: claude, codex, opencode, pi, acp_opencode, acp_claude, acp_qwen);
 fn a_second_prompt_waits(start: Start) {
     let gate = Gate::new();
     let script =
@@ -262,13 +282,14 @@ fn a_second_prompt_waits(start: Start) {
 }
 
 // The model of a live session is changed for its next turn, and stays for a new process.
-through!(another_model_from_now_on: claude, codex, opencode, pi);
+through!(another_model_from_now_on: claude, codex, opencode, pi, acp_opencode, acp_claude);
 fn another_model_from_now_on(start: Start) {
     let script = |_: Tongue| ["One.", "Two.", "Three."].map(|text| Reply::new().text(text)).to_vec();
     let Some(place) = start(&script) else { return };
     let other = match place.agent.as_str() {
         "claude" => "claude-haiku-4-5",
         "codex" => "gpt-5.4",
+        "acp:claude-agent-acp" => "haiku",
         _ => "scripted/two",
     };
     let mut running = place.converse(&[], "First");
@@ -280,10 +301,11 @@ fn another_model_from_now_on(start: Start) {
     place.run(&[], "Third", 0);
     let models: Vec<_> = place.model.requests().iter().map(|request| request.body["model"].clone()).collect();
     let name = other.rsplit('/').next().unwrap();
-    assert!(models[0] != name && models[1] == name && models[2] == name, "{models:?}");
+    let has = |model: &Value| model.as_str().unwrap().contains(name);
+    assert!(!has(&models[0]) && has(&models[1]) && has(&models[2]), "{models:?}");
 }
 
-through!(resumed_after_kill_9: codex, opencode, acp_opencode, acp_codex);
+through!(resumed_after_kill_9: codex, opencode, acp_opencode, acp_codex, acp_claude, acp_qwen);
 fn resumed_after_kill_9(start: Start) {
     let gate = Gate::new();
     let script = |_: Tongue| {
@@ -392,13 +414,14 @@ fn shape(events: &[Value]) -> Vec<Value> {
 #[test]
 fn the_same_prompt_and_tool_call_have_the_same_shape() {
     let script = |tongue: Tongue| vec![tongue.command("echo made; touch made.txt"), done()];
-    let agents: [(&str, Start); 6] = [
+    let agents: [(&str, Start); 7] = [
         ("claude", Place::claude),
         ("codex", Place::codex),
         ("opencode", Place::opencode),
         ("pi", Place::pi),
         ("acp_opencode", Place::acp_opencode),
         ("acp_codex", Place::acp_codex),
+        ("acp_claude", Place::acp_claude),
     ];
     let mut first: Option<(&str, String)> = None;
     let mut wrong = Vec::new();

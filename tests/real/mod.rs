@@ -1,5 +1,17 @@
 //! Real agents, installed once at a pinned version and driven against the scripted model.
 
+/// Lets a scenario be a test of each of these agents, by its name.
+macro_rules! through {
+    ($scenario:ident: $($agent:ident),+) => {
+        mod $scenario {
+            $(#[test]
+            fn $agent() {
+                super::$scenario(super::Place::$agent);
+            })+
+        }
+    };
+}
+
 mod acp;
 mod app_server;
 mod claude;
@@ -10,6 +22,7 @@ mod installs;
 mod offers;
 mod opencode;
 mod pi;
+mod trouble;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

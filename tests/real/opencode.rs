@@ -2,7 +2,7 @@
 
 use crate::env::{Program, TestEnv, wait_until};
 use crate::events::{completed, course, end, judged, judged_whole, of_type, part};
-use crate::model::{Gate, Model, Reply, Usage};
+use crate::model::{Gate, Model, Reply, Usage, done};
 use crate::real::codex::{PIXEL, from_base64};
 use crate::real::equipment::{self, SKILL};
 use nix::sys::signal::Signal;
@@ -69,10 +69,6 @@ fn run(opencode: &OpenCode, arguments: &[&str], prompt: &str, code: i32) -> Vec<
 
 fn call(command: &str) -> Reply {
     Reply::new().call("bash", json!({"command": command, "description": "Runs it"}))
-}
-
-fn done() -> Reply {
-    Reply::new().text("Done.")
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use crate::env::{Program, TestEnv, wait_until};
 use crate::events::{completed, course, end, judged, judged_whole, of_type, part};
-use crate::model::{Gate, Model, Reply, Usage};
+use crate::model::{Gate, Model, Reply, Usage, done};
 use crate::real::codex::{PIXEL, from_base64};
 use crate::real::equipment::{self, SKILL};
 use nix::sys::signal::Signal;
@@ -88,10 +88,6 @@ impl Pi {
 
 fn call(command: &str) -> Reply {
     Reply::new().call("bash", json!({ "command": command }))
-}
-
-fn done() -> Reply {
-    Reply::new().text("Done.")
 }
 
 const BYPASS: [&str; 2] = ["--permission-mode", "bypass"];

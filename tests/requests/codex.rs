@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{asked, keepers, turn_ends, wait, whole};
 use crate::env::{TestEnv, wait_until};
 use crate::events::{course, end, of_type};
-use crate::model::Reply;
+use crate::model::{Reply, done};
 use crate::real::codex::Codex;
 
 /// Starts the session `s` in the background.
@@ -26,10 +26,6 @@ fn asked_twice(env: &TestEnv) -> [String; 2] {
 
 fn call(command: &str) -> Reply {
     Reply::new().call("exec_command", json!({"cmd": command}))
-}
-
-fn done() -> Reply {
-    Reply::new().text("Done.")
 }
 
 fn exists(env: &TestEnv, name: &str) -> bool {

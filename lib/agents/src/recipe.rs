@@ -72,7 +72,7 @@ pub fn find(name: &str) -> Option<&'static Install> {
 
 /// All of them, in the order of the documentation: the one table of tested versions of a release.
 pub static TABLE: &[&Install] =
-    &[&CLAUDE, &CODEX, &OPENCODE, &PI, &AMP, &CURSOR, &CLAUDE_AGENT_ACP, &CODEX_ACP, &GEMINI, &PI_ACP, &MOCK];
+    &[&CLAUDE, &CODEX, &OPENCODE, &PI, &AMP, &CURSOR, &CLAUDE_AGENT_ACP, &CODEX_ACP, &GEMINI, &PI_ACP, &QWEN, &MOCK];
 
 /// Claude Code.
 pub const CLAUDE: Install = Install {
@@ -194,6 +194,16 @@ pub const PI_ACP: Install = Install {
     versions: "pi-acp",
     tested: "0.0.34",
     recipe: Recipe::Tree { package: "pi-acp", script: "dist/index.js", node: (20, 0) },
+    only: &[],
+};
+
+/// Qwen Code.
+pub const QWEN: Install = Install {
+    name: "qwen",
+    program: "qwen",
+    versions: "@qwen-code/qwen-code",
+    tested: "0.24.4",
+    recipe: Recipe::Tree { package: "@qwen-code/qwen-code", script: "cli-entry.js", node: (22, 0) },
     only: &[],
 };
 

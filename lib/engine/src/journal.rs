@@ -31,6 +31,19 @@ pub struct Lines {
     pub marks: Vec<(u32, &'static str)>,
 }
 
+impl Lines {
+    /// Takes off the end what an agent says of itself: items, and what was not understood. What asks, ends or complains stays, and all
+    /// before it.
+    pub(crate) fn without_asides(&mut self) {
+        let aside = |kind: &str| kind.starts_with("item.") || kind == "agent.unparsed";
+        let kept = self.marks.iter().rposition(|(_, kind)| !aside(kind)).map_or(0, |at| at + 1);
+        self.last -= i64::try_from(self.marks.len() - kept).expect("a batch fits in memory");
+        self.marks.truncate(kept);
+        self.bytes
+            .truncate(self.marks.last().map_or(0, |(end, _)| usize::try_from(*end).expect("an offset in memory")));
+    }
+}
+
 /// The only writer of one session.
 pub(crate) struct Journal {
     store: Store,

@@ -118,7 +118,7 @@ pub struct Limits {
 
 /// Where committed lines are shown.
 pub trait Screen {
-    /// Takes lines; never waits, never fails.
+    /// Takes lines; never waits, never fails. What lies between them and those before is in the store, and belongs on the screen too.
     fn show(&mut self, lines: Lines);
 }
 
@@ -806,8 +806,14 @@ impl Conductor<'_> {
 
     /// Stores what waits, shows it, and only then tells the agent what follows from it.
     fn flush(&mut self, peer: Option<&mut Peer>) -> Result<(), Error> {
-        if let Some(lines) = self.journal.commit()? {
-            self.screen.show(lines);
+        if let Some(mut lines) = self.journal.commit()? {
+            // The last line that is shown is to be a turn's end (SPEC, I10), and this end may have been the last.
+            if self.run.stay == Stay::Input && !self.course.in_turn() {
+                lines.without_asides();
+            }
+            if !lines.marks.is_empty() {
+                self.screen.show(lines);
+            }
             host::step::reached("shown");
         }
         if let Some(peer) = peer {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use schema::event::{Cause, Cost, CostBasis};
+use schema::event::{Cause, Cost, CostBasis, Usage};
 use schema::item::{ContentPart, ItemKind, ItemStatus, Role, StatusLabel, Visibility};
 use schema::outcome::ErrorCode;
 use serde_json::{Value, json};
@@ -51,10 +51,14 @@ pub(crate) struct Conversation {
     spent_before: f64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Turn {
     /// The text of its prompt, whose echoes are dropped; none where nobody asked for the turn.
     prompt: Option<String>,
+    /// What its requests to the model used, where the agent says it of each.
+    counted: Option<Usage>,
+    /// The agent's machinery broke, and what it says since then is why: some adapters call the end of such a turn a good one.
+    broken: Option<String>,
 }
 
 /// A text that grows.
@@ -404,7 +408,7 @@ impl Conversation {
                 return;
             }
         }
-        self.turn = Some(Turn { prompt: Some(prompt.text.clone()) });
+        self.turn = Some(Turn { prompt: Some(prompt.text.clone()), ..Turn::default() });
         self.begin_turn();
         self.call("session/prompt", &json!({ "sessionId": session, "prompt": blocks }), Call::Prompt, effects);
         effects.push(Effect::Taken(order));
@@ -440,7 +444,11 @@ impl Conversation {
             Some("max_turn_requests") => failed(ErrorCode::MaxTurns, "the turn reached the limit of model requests"),
             Some("refusal") => failed(ErrorCode::Refusal, "the model refused to go on"),
             Some("cancelled") => Stop::Interrupted,
-            Some(_) | None => Stop::Done,
+            Some(_) | None => match self.turn.as_mut().and_then(|turn| turn.broken.take()) {
+                Some(_) if self.cancelled => Stop::Interrupted,
+                Some(why) => Stop::Failed(wire::fault(&json!({ "message": why.trim() }))),
+                None => Stop::Done,
+            },
         };
         self.end_turn(stop, answer, effects);
     }
@@ -458,10 +466,10 @@ impl Conversation {
         };
         self.close_text(status, effects);
         self.close_tools(effects);
-        self.turn = None;
+        let counted = self.turn.take().and_then(|turn| turn.counted);
         let mut verdict = Verdict::new(stop);
         verdict.stop_reason = text(answer, "stopReason").map(str::to_owned);
-        verdict.usage = wire::usage(answer);
+        verdict.usage = wire::usage(answer).or(counted);
         verdict.models = wire::models(answer);
         if let Some(now) = self.spent {
             // A counter that went back began anew.
@@ -485,7 +493,7 @@ impl Conversation {
                 }
                 Ok(())
             }
-            _ if wire::is_ignored(method) => Ok(()),
+            _ if wire::is_ignored(method, text(&self.agent["agentInfo"], "name").unwrap_or_default()) => Ok(()),
             _ => Err("an unknown notification".to_owned()),
         }
     }
@@ -498,6 +506,9 @@ impl Conversation {
             && ours != theirs
         {
             return Err(format!("an update of another session, {theirs}"));
+        }
+        if let (Some(turn), Some(usage)) = (&mut self.turn, wire::counted(update)) {
+            turn.counted = Some(turn.counted.map_or(usage, |sum| sum.plus(usage)));
         }
         match kind {
             // What is told again of an earlier conversation sets baselines and is not told by us.
@@ -543,6 +554,9 @@ impl Conversation {
                 self.tell_info(effects);
             }
             "session_info_update" => {
+                if let (Some(turn), Some(broken)) = (&mut self.turn, wire::is_broken(update)) {
+                    turn.broken = broken.then(String::new);
+                }
                 if let Some(fault) = wire::retry(update) {
                     effects.push(Effect::Setback(fault));
                 }
@@ -609,6 +623,9 @@ impl Conversation {
         if more.is_empty() {
             return;
         }
+        if let Some(why) = self.turn.as_mut().and_then(|turn| turn.broken.as_mut()) {
+            why.push_str(more);
+        }
         if kind != Chunk::Injected {
             self.close_refused(effects);
         }
@@ -661,7 +678,7 @@ impl Conversation {
     /// What is said when nobody asked belongs to a turn of its own, over when it has been silent for a while.
     fn ensure_turn(&mut self, effects: &mut Vec<Effect>) {
         if self.turn.is_none() && self.session.is_some() {
-            self.turn = Some(Turn { prompt: None });
+            self.turn = Some(Turn::default());
             self.begin_turn();
             effects.push(Effect::TurnBegan(Cause::Background));
         }

@@ -39,7 +39,7 @@ static KNOWN: &[(&str, Known)] = &[
     ("opencode", known("OpenCode over ACP", "opencode acp", &recipe::OPENCODE)),
     ("pi-acp", Known { asks: false, ..known("Pi over ACP", "pi-acp", &recipe::PI_ACP) }),
     ("copilot", known("GitHub Copilot CLI", "copilot --acp --stdio", &THEIRS)),
-    ("qwen", known("Qwen Code", "qwen --acp", &THEIRS)),
+    ("qwen", known("Qwen Code", "qwen --acp", &recipe::QWEN)),
     ("kimi", known("Kimi CLI", "kimi acp", &THEIRS)),
     ("goose", known("Goose", "goose acp", &THEIRS)),
     ("auggie", known("Auggie", "auggie --acp", &THEIRS)),

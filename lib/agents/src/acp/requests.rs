@@ -49,11 +49,11 @@ impl Conversation {
                 let refusal = jsonrpc::refuse(id, -32601, "this client offers neither files nor terminals");
                 self.say(&refusal, effects);
             }
-            _ if wire::is_ignored(method) => self.say(&jsonrpc::answer(id, &json!({})), effects),
+            _ if wire::is_ignored(method, "") => self.say(&jsonrpc::answer(id, &json!({})), effects),
             _ => {
                 let refusal = jsonrpc::refuse(id, -32601, "this client does not know the method");
                 self.say(&refusal, effects);
-                return false;
+                return wire::REFUSED.iter().any(|(known, _)| *known == method);
             }
         }
         true

@@ -157,6 +157,11 @@ pub(super) fn usage(answer: &Value) -> Option<Usage> {
     [&answer["usage"], quota].into_iter().find_map(tokens)
 }
 
+/// The tokens of one request to the model, as some agents say them beside a text; the answer to the prompt then says none.
+pub(super) fn counted(update: &Value) -> Option<Usage> {
+    tokens(&update["_meta"]["usage"])
+}
+
 /// The same by model, where the agent says it.
 pub(super) fn models(answer: &Value) -> Option<Vec<ModelUsage>> {
     let models = list(&answer["_meta"]["quota"], "model_usage");
@@ -220,9 +225,15 @@ pub(super) fn fault(error: &Value) -> Fault {
 
 /// The cause where it stands only in prose.
 pub(super) fn code_of_words(message: &str) -> ErrorCode {
-    let words = message.to_lowercase();
+    // An address may have any number in it.
+    let words: Vec<&str> = message.split_whitespace().filter(|word| !word.contains("://")).collect();
+    let words = words.join(" ").to_lowercase();
     let says = |any: &[&str]| any.iter().any(|word| words.contains(word));
-    if says(&["context window", "context length", "context_length", "prompt is too long", "maximum context"]) {
+    if says(&["reason: max_output_tokens"]) {
+        ErrorCode::MaxTokens
+    } else if says(&["reason: content_filter"]) {
+        ErrorCode::Refusal
+    } else if says(&["context window", "context length", "context_length", "prompt is too long", "maximum context"]) {
         ErrorCode::ContextFull
     } else if says(&["rate limit", "rate_limit", "too many requests", "429"]) {
         ErrorCode::RateLimit
@@ -230,8 +241,17 @@ pub(super) fn code_of_words(message: &str) -> ErrorCode {
         ErrorCode::Quota
     } else if says(&["overloaded", "529"]) {
         ErrorCode::Overloaded
-    } else if says(&["api key", "api_key", "unauthorized", "unauthenticated", "authenticat", "401", "log in", "login"])
-    {
+    } else if says(&[
+        "api key",
+        "api_key",
+        "unauthorized",
+        "unauthenticated",
+        "authenticat",
+        "401",
+        "log in",
+        "login",
+        "missing environment variable",
+    ]) {
         ErrorCode::Auth
     } else if says(&["model not found", "unknown model", "invalid model", "no such model", "model_not_found"]) {
         ErrorCode::ModelNotFound
@@ -243,11 +263,14 @@ pub(super) fn code_of_words(message: &str) -> ErrorCode {
         "502",
         "503",
         "server error",
+        "experiencing high demand",
     ]) {
         ErrorCode::Server
     } else if says(&["econnrefused", "econnreset", "fetch failed", "network", "connection", "connect to", "timed out"])
     {
         ErrorCode::Network
+    } else if says(&["invalid_request_error"]) {
+        ErrorCode::BadRequest
     } else {
         ErrorCode::Other
     }
@@ -268,10 +291,22 @@ pub(super) fn retry(update: &Value) -> Option<Fault> {
     Some(fault)
 }
 
-/// What we hear and tell nobody: extensions of a vendor's, which begin with an underscore by the protocol's rule.
-pub(super) fn is_ignored(method: &str) -> bool {
-    method.starts_with('_')
+/// Whether an agent's machinery is broken, where it tells its state in the `_meta` of an update.
+pub(super) fn is_broken(update: &Value) -> Option<bool> {
+    let state = update["_meta"].as_object()?.values().find_map(|more| text(&more["threadStatus"], "type"))?;
+    Some(state == "systemError")
 }
+
+/// What we hear and tell nobody: extensions of a vendor's, which begin with an underscore by the protocol's rule, or else with the name of
+/// the agent (`qwen/notify/session/mode-update`).
+pub(super) fn is_ignored(method: &str, agent: &str) -> bool {
+    let own = |(space, _): (&str, &str)| !space.is_empty() && agent.starts_with(space);
+    method.starts_with('_') || method.split_once('/').is_some_and(own)
+}
+
+/// Requests of vendors that are no part of the protocol, which we know and refuse, each with the reason.
+pub(super) const REFUSED: &[(&str, &str)] =
+    &[("craft/drainMidTurnQueue", "Qwen Code asks for prompts to put into its turn; ours wait for the end of it")];
 
 #[cfg(test)]
 mod tests {
@@ -289,6 +324,12 @@ mod tests {
         assert_eq!(super::usage(&thoughts).unwrap().output_tokens, 7);
         assert_eq!(super::usage(&json!({"usage": {"inputTokens": 0, "outputTokens": 0}})), None);
         assert_eq!(super::usage(&json!({})), None);
+    }
+
+    #[test]
+    fn what_an_agent_tells_in_its_own_words_is_ignored() {
+        assert!(is_ignored("_kiro/more", "") && is_ignored("qwen/notify/session/mode-update", "qwen-code"));
+        assert!(!is_ignored("session/unheard_of", "qwen-code") && !is_ignored("session/unheard_of", ""));
     }
 
     #[test]
@@ -310,5 +351,6 @@ mod tests {
         assert_eq!(code(json!({"code": -32603, "message": "Internal error: invalid api key"})), ErrorCode::Auth);
         assert_eq!(code(json!({"code": 503, "message": "x"})), ErrorCode::Server);
         assert_eq!(code(json!({"code": -32603, "message": "Internal error"})), ErrorCode::Other);
+        assert_eq!(code(json!({"message": "status 529, url: http://127.0.0.1:42901/v1"})), ErrorCode::Overloaded);
     }
 }

@@ -511,6 +511,9 @@ pub(super) fn code_of(error: &TurnError) -> ErrorCode {
         }),
         Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_)) | None => None,
     };
+    if prose(&["reason: content_filter"]) {
+        return ErrorCode::Refusal;
+    }
     // A 5xx without its number: only these words tell it from a broken line.
     if by_info == Some(ErrorCode::Network) && prose(&["experiencing high demand"]) {
         return ErrorCode::Server;

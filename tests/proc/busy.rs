@@ -11,8 +11,8 @@ const PROGRAM: &str = env!("CARGO_BIN_EXE_sandbox-agent");
 #[test]
 fn a_flood_holds_up_no_deadline() {
     let env = TestEnv::new();
-    start(&env, &["--name", "f", "--max-log", "200K"], "trap '' TERM; exec yes");
-    wait_for_text(&env, "f", "y");
+    start(&env, &["--name", "f", "--max-log", "4M"], "trap '' TERM; exec yes");
+    wait_until("its log to be full", || (show(&env, "f")["log_bytes"].as_i64() > Some(3 << 20)).then_some(()));
     env.run(&["proc", "wait", "f", "--log", "never printed", "--timeout", "500ms"]).expect(124);
     env.run(&["proc", "wait", "f", "--timeout", "500ms"]).expect(124);
     env.run(&["proc", "wait", "f", "--command", "sleep 100", "--timeout", "500ms"]).expect(124);

@@ -111,7 +111,7 @@ impl Places {
     pub fn remove(&self, uid: &str) {
         self.clear(uid);
         remove_all(&self.home(uid));
-        for path in [self.bell(uid), self.post(uid), self.log(uid), self.lock(uid)] {
+        for path in [self.bell(uid), self.post(uid), self.log(uid), self.socket(uid), self.lock(uid)] {
             if let Err(error) = std::fs::remove_file(&path)
                 && error.kind() != io::ErrorKind::NotFound
             {

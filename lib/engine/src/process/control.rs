@@ -83,17 +83,8 @@ fn request(store: &Path, process: &Process, request: &Request) -> Result<(), Err
 
 /// The line to a process's keeper.
 pub(crate) fn connect(store: &Path, process: &Process) -> Result<UnixStream, Error> {
-    let path = Places::beside(store).socket(&process.uid);
-    let mut left = 40;
-    loop {
-        match host::socket::connect(&path) {
-            Ok(line) => return Ok(line),
-            Err(_) if process.state.status == "exited" || left == 0 => return Err(not_running(process)),
-            // Its keeper says that it runs a moment before it listens.
-            Err(_) => std::thread::sleep(Duration::from_millis(5)),
-        }
-        left -= 1;
-    }
+    // A keeper listens before its row says that there is one.
+    host::socket::connect(&Places::beside(store).socket(&process.uid)).map_err(|_| not_running(process))
 }
 
 pub(crate) fn ask(line: &mut UnixStream, process: &Process, letter: Letter, bytes: &[u8]) -> Result<Answer, Error> {

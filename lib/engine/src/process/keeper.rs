@@ -98,6 +98,8 @@ struct Keeper {
     launch: Launch,
     lock: Lock,
     bell: Bell,
+    /// Where it is asked; until its course begins whoever asks waits.
+    listener: Option<UnixListener>,
     state: ProcessState,
     output: Option<Output>,
     last_sequence: i64,
@@ -108,6 +110,8 @@ struct Keeper {
     watchers: Vec<mpsc::Sender<Shown>>,
     prepared: Option<Prepared>,
     quick_runs: u32,
+    /// The log has this run's end, the row not yet.
+    end_stored: bool,
 }
 
 /// What somebody attached is shown.
@@ -150,11 +154,12 @@ impl Keeper {
         places.make()?;
         let boot_id = clock::boot_id().unwrap_or_default();
         let busy = || super::Error::Busy(order.process_id.clone());
-        let (process, lock) = match &order.new {
+        let (process, lock, listener) = match &order.new {
             Some(kept) => {
                 let uid = ids::unique();
                 // The lock comes first: nobody may find the process without its keeper.
                 let lock = Lock::take(&places.lock(&uid))?.ok_or_else(busy)?;
+                let listener = host::socket::listen(&places.socket(&uid))?;
                 let spec = serde_json::to_string(kept).expect("it has string keys");
                 let labels = serde_json::to_string(&kept.labels).expect("it has string keys");
                 let made = store.create_process(&NewProcess {
@@ -169,7 +174,7 @@ impl Keeper {
                     created: clock::now_ms(),
                 });
                 match made {
-                    Ok(process) => (process, lock),
+                    Ok(process) => (process, lock, listener),
                     Err(error) => {
                         places.remove(&uid);
                         if let store::Error::Exists(name) = error {
@@ -183,7 +188,8 @@ impl Keeper {
                 let missing = || super::Error::NoProcess(order.process_id.clone());
                 let process = store.process(&order.process_id)?.ok_or_else(missing)?;
                 let lock = Lock::take(&places.lock(&process.uid))?.ok_or_else(busy)?;
-                (store.process_by_no(process.no)?.ok_or_else(missing)?, lock)
+                let listener = host::socket::listen(&places.socket(&process.uid))?;
+                (store.process_by_no(process.no)?.ok_or_else(missing)?, lock, listener)
             }
         };
         let kept = Kept::of(&process)?;
@@ -218,6 +224,7 @@ impl Keeper {
             launch,
             lock,
             bell,
+            listener: Some(listener),
             state,
             output: None,
             last_sequence,
@@ -227,6 +234,7 @@ impl Keeper {
             watchers: Vec::new(),
             prepared: None,
             quick_runs: 0,
+            end_stored: false,
         })
     }
 
@@ -242,6 +250,7 @@ impl Keeper {
                     let ended = self.process.state.clone();
                     self.state = ended;
                     self.write_state(false)?;
+                    let _ = std::fs::remove_file(self.places.socket(&self.process.uid));
                 }
                 Err(error)
             }
@@ -282,9 +291,9 @@ impl Keeper {
     /// From the first start to the end for good.
     async fn course(&mut self, raw: Raw) -> Result<(), Error> {
         let socket = self.places.socket(&self.process.uid);
-        let listener = host::socket::listen(&socket)?;
         let mut signals = Signals::new()?;
         let (ask, mut asked) = mpsc::channel(16);
+        let listener = self.listener.take().expect("a keeper has one course");
         let accepting = tokio::spawn(accept(listener, ask));
         let mut raw = Some(raw);
         let result = loop {
@@ -484,10 +493,13 @@ impl Keeper {
             restart_in_ms: again.then(|| milliseconds(pause)),
         };
         let data = serde_json::to_vec(&exit).expect("it has string keys");
-        // Asked a second time, the record waits there already.
-        self.pending.retain(|record| record.kind != Kind::Exit);
-        self.pending.push(Record { time: clock::now_ms(), kind: Kind::Exit, data: data.clone() });
-        self.flush(!again)?;
+        // Asked a second time, the record waits there already, or is stored.
+        if !self.end_stored {
+            self.pending.retain(|record| record.kind != Kind::Exit);
+            self.pending.push(Record { time: clock::now_ms(), kind: Kind::Exit, data: data.clone() });
+            self.flush(!again)?;
+            self.end_stored = true;
+        }
         let reason = serde_json::to_value(reason).ok().and_then(|word| word.as_str().map(str::to_owned));
         self.state = ProcessState {
             status: if again { "restarting" } else { "exited" }.to_owned(),
@@ -501,6 +513,7 @@ impl Keeper {
             ..std::mem::take(&mut self.state)
         };
         self.write_state(again)?;
+        self.end_stored = false;
         self.quick_runs = quick_runs;
         if again {
             return Ok(After::Again(pause));

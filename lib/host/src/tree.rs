@@ -45,12 +45,16 @@ pub fn end_marked(name: &str, value: &OsStr) -> usize {
     let deadline = Instant::now() + Duration::from_secs(2);
     let mut ended = HashSet::new();
     let mut refused = HashSet::new();
+    // Somebody may have forked and ended while the table was read: one look that finds nobody is not enough.
+    let mut found_nobody = false;
     loop {
-        let mut left = marked(&mark);
+        let (mut left, undecided) = marked(&mark);
         left.retain(|process| !refused.contains(process));
-        if left.is_empty() || Instant::now() > deadline {
+        let finds_nobody = left.is_empty() && !undecided;
+        if (finds_nobody && found_nobody) || Instant::now() > deadline {
             return ended.len();
         }
+        found_nobody = finds_nobody;
         for process in left {
             match signal(process, Signal::SIGKILL) {
                 Ok(()) => ended.insert(process),
@@ -238,6 +242,8 @@ struct Stat {
     /// In clock ticks since the machine started.
     started: u64,
     zombie: bool,
+    /// It has no environment, because it is in the middle of an exec or of its end. Kernel threads never have one.
+    between: bool,
 }
 
 fn stat(pid: i32) -> Option<Stat> {
@@ -247,9 +253,17 @@ fn stat(pid: i32) -> Option<Stat> {
     let mut fields = std::str::from_utf8(&text[after_name..]).ok()?.split_ascii_whitespace();
     let state = fields.next()?;
     let parent = fields.next()?.parse().ok()?;
-    let started = fields.nth(17)?.parse().ok()?;
-    Some(Stat { parent, started, zombie: state == "Z" || state == "X" })
+    let flags: u32 = fields.nth(4)?.parse().ok()?;
+    let started = fields.nth(12)?.parse().ok()?;
+    let zombie = state == "Z" || state == "X";
+    // Of processes that are not ours to read it is 0, too.
+    let environment_end = fields.nth(28);
+    let between = !zombie && flags & KERNEL_THREAD == 0 && environment_end == Some("0");
+    Some(Stat { parent, started, zombie, between })
 }
+
+/// From `linux/sched.h`.
+const KERNEL_THREAD: u32 = 0x0020_0000;
 
 fn stat_alive(pid: i32) -> bool {
     stat(pid).is_some_and(|stat| !stat.zombie)
@@ -264,8 +278,8 @@ fn pidfd(pid: i32) -> Result<OwnedFd, Errno> {
     }
 }
 
-/// The living processes that [`end_marked`] is about.
-fn marked(mark: &[u8]) -> Vec<Process> {
+/// The living processes that [`end_marked`] is about, and whether there are more of which that cannot be told just now.
+fn marked(mark: &[u8]) -> (Vec<Process>, bool) {
     let table: HashMap<i32, Stat> = everyone().into_iter().filter_map(|pid| Some((pid, stat(pid)?))).collect();
     let line = |pid: i32| {
         // From the process up to the oldest ancestor that we can see; a table read in pieces may even have a circle.
@@ -295,8 +309,14 @@ fn marked(mark: &[u8]) -> Vec<Process> {
         let line = line(*pid);
         line.iter().any(is_carrier) && !line.iter().any(spares) && !ourselves.contains(pid)
     };
-    let living = table.iter().filter(|(_, stat)| !stat.zombie);
-    living.filter(|(pid, _)| ends(pid)).map(|(pid, stat)| Process { pid: *pid, started: stat.started }).collect()
+    let living = || table.iter().filter(|(_, stat)| !stat.zombie);
+    let found =
+        living().filter(|(pid, _)| ends(pid)).map(|(pid, stat)| Process { pid: *pid, started: stat.started }).collect();
+    // Looked at before and after its environment was read: it may have begun or ended an exec in between.
+    let is_between = |pid: i32, before: &Stat| before.between || stat(pid).is_some_and(|now| now.between);
+    let is_readable = |pid: i32| fs::File::open(format!("/proc/{pid}/environ")).is_ok();
+    let undecided = living().any(|(pid, before)| !is_carrier(pid) && is_between(*pid, before) && is_readable(*pid));
+    (found, undecided)
 }
 
 fn has_mark(pid: i32, mark: &[u8]) -> bool {

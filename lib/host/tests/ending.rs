@@ -22,6 +22,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("ending::a_stopped_guard_ends_it_all_the_same", a_stopped_guard_ends_it_all_the_same),
     ("ending::what_forks_for_ever_is_caught", what_forks_for_ever_is_caught),
     ("ending::a_killed_guard_is_told_and_the_owner_ends_the_rest", a_killed_guard_is_told_and_the_owner_ends_the_rest),
+    ("ending::what_execs_without_rest_is_ended", what_execs_without_rest_is_ended),
     ("ending::a_unit_that_lost_its_guard_is_killed_when_dropped", a_unit_that_lost_its_guard_is_killed_when_dropped),
     ("ending::what_is_in_the_pipe_when_all_are_killed_is_kept", what_is_in_the_pipe_when_all_are_killed_is_kept),
     ("ending::children_from_before_an_exec_are_nobodys_strays", children_from_before_an_exec_are_nobodys_strays),
@@ -273,6 +274,21 @@ fn when_both_are_killed_the_mark_finds_the_rest() {
         assert!(!is_alive(pid), "what dropped the mark below a marked one");
     }
     assert_eq!(tree::end_marked(MARK, place.mark.as_ref()), 0);
+}
+
+/// In the middle of an exec a process has no environment that could be read.
+fn what_execs_without_rest_is_ended() {
+    let place = Place::new();
+    std::fs::write(place.path().join("again"), "exec /bin/sh again\n").unwrap();
+    for _ in 0..100 {
+        let mut command = Command::new("/bin/sh");
+        command.arg("again").current_dir(place.path()).env_clear().envs(place.environment());
+        let mut restless = command.stdin(Stdio::null()).spawn().unwrap();
+        let ended = tree::end_marked(MARK, place.mark.as_ref());
+        restless.kill().unwrap();
+        restless.wait().unwrap();
+        assert_eq!(ended, 1);
+    }
 }
 
 fn a_unit_that_lost_its_guard_is_killed_when_dropped() {

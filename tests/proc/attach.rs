@@ -89,6 +89,30 @@ fn full_screen_programs_look_right() {
     env.wait_until_none_is_alive();
 }
 
+/// A terminal that is slower than the process misses some, and sees the end of it all the same; keys do not wait behind it.
+#[test]
+fn a_flood_is_ended_by_a_key() {
+    let env = TestEnv::new();
+    start(&env, &["--name", "sh", "--tty"], "PS1='> ' exec bash --norc --noprofile");
+    {
+        let tmux = Tmux::new(&env);
+        tmux.attach("one", ("100", "30"), "sh");
+        tmux.wait_for("one", ">");
+        tmux.keys("one", &["yes", "Enter"]);
+        tmux.wait_for("one", "y\ny\ny");
+        // More than waits for anybody who is attached.
+        wait_until("a long log", || {
+            (super::keep::show(&env, "sh")["last_sequence"].as_i64() > Some(1500)).then_some(())
+        });
+        tmux.keys("one", &["C-c"]);
+        tmux.keys("one", &["echo $((40+2))", "Enter"]);
+        tmux.wait_for("one", "\n42\n");
+        tmux.keys("one", &["exit 3", "Enter"]);
+        tmux.wait_for("one", "left 3");
+    }
+    env.wait_until_none_is_alive();
+}
+
 #[test]
 fn a_terminal_is_left_and_comes_back() {
     let env = TestEnv::new();

@@ -28,9 +28,10 @@ enum Event {
     Keys(Vec<u8>),
     /// Nothing more is typed.
     NoKeys,
-    Shown(Letter, Vec<u8>),
-    /// This line has broken.
-    Gone,
+    /// By the line of this number.
+    Shown(u32, Letter, Vec<u8>),
+    /// The line of this number has broken.
+    Gone(u32),
 }
 
 /// How many events wait while our terminal is slow: a key is not to wait for long behind what is shown.
@@ -55,7 +56,9 @@ pub fn attach(store: &Path, process: &Process, detach_key: u8, scrollback: usize
     let mut ignored = Vec::new();
     let (tell, told) = sync_channel(QUEUE);
     read_keys(raw.terminal().try_clone().map_err(failed)?, tell.clone());
-    read_line(line.try_clone().map_err(failed)?, tell.clone());
+    // The lines so far: a keeper cuts off who is too slow, and we go on with what it shows then.
+    let mut number = 0;
+    read_line(line.try_clone().map_err(failed)?, number, tell.clone());
     let end = loop {
         let event = told.recv_timeout(Duration::from_millis(100));
         // A terminal that changes is looked at now and then, however much is typed and shown meanwhile: its signal
@@ -75,29 +78,39 @@ pub fn attach(store: &Path, process: &Process, detach_key: u8, scrollback: usize
             Event::Keys(keys) => {
                 let until = keys.iter().position(|key| *key == detach_key);
                 let keys = &keys[..until.unwrap_or(keys.len())];
-                if !keys.is_empty() && wire::write(&line, Letter::Input, keys).is_err() {
-                    break Attached::Ended(None);
-                }
+                let lost = !keys.is_empty() && wire::write(&line, Letter::Input, keys).is_err();
                 if until.is_some() {
                     break Attached::Detached;
                 }
+                if lost {
+                    // What was typed while the line broke goes the next way.
+                    let Ok((again, fresh, seen)) = begin(store, process, size, CAUGHT_UP) else {
+                        break Attached::Ended(None);
+                    };
+                    terminal.write_all(&screen.undo()).and_then(|()| terminal.write_all(&seen)).map_err(failed)?;
+                    (line, screen, number) = (again, fresh, number + 1);
+                    read_line(line.try_clone().map_err(failed)?, number, tell.clone());
+                    if wire::write(&line, Letter::Input, keys).is_err() {
+                        break Attached::Ended(None);
+                    }
+                }
             }
             Event::NoKeys => break Attached::Detached,
-            Event::Shown(Letter::Output, bytes) => {
+            Event::Shown(of, ..) | Event::Gone(of) if of != number => {}
+            Event::Shown(_, Letter::Output, bytes) => {
                 ignored.clear();
                 screen.feed(&bytes, &mut ignored);
                 terminal.write_all(&bytes).map_err(failed)?;
             }
-            Event::Shown(Letter::End, bytes) => break Attached::Ended(serde_json::from_slice(&bytes).ok()),
-            Event::Shown(Letter::Answer | Letter::Request | Letter::Input, _) => {}
-            Event::Gone => {
-                // Its keeper cuts off who is too slow: we go on with what it shows now. Or the keeper has gone.
+            Event::Shown(_, Letter::End, bytes) => break Attached::Ended(serde_json::from_slice(&bytes).ok()),
+            Event::Shown(_, Letter::Answer | Letter::Request | Letter::Input, _) => {}
+            Event::Gone(_) => {
                 let Ok((again, fresh, seen)) = begin(store, process, size, CAUGHT_UP) else {
                     break Attached::Ended(None);
                 };
                 terminal.write_all(&screen.undo()).and_then(|()| terminal.write_all(&seen)).map_err(failed)?;
-                (line, screen) = (again, fresh);
-                read_line(line.try_clone().map_err(failed)?, tell.clone());
+                (line, screen, number) = (again, fresh, number + 1);
+                read_line(line.try_clone().map_err(failed)?, number, tell.clone());
             }
         }
     };
@@ -164,14 +177,14 @@ fn read_keys(mut terminal: std::fs::File, tell: SyncSender<Event>) {
     });
 }
 
-fn read_line(line: UnixStream, tell: SyncSender<Event>) {
+fn read_line(line: UnixStream, number: u32, tell: SyncSender<Event>) {
     std::thread::spawn(move || {
         loop {
             let event = match wire::read(&line) {
-                Ok(Some((letter, bytes))) => Event::Shown(letter, bytes),
-                Ok(None) | Err(_) => Event::Gone,
+                Ok(Some((letter, bytes))) => Event::Shown(number, letter, bytes),
+                Ok(None) | Err(_) => Event::Gone(number),
             };
-            let last = matches!(event, Event::Gone);
+            let last = matches!(event, Event::Gone(_));
             if tell.send(event).is_err() || last {
                 return;
             }

@@ -2,6 +2,8 @@
 //! does what it is asked over its socket.
 
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use host::bell::Bell;
@@ -683,6 +685,8 @@ async fn serve(connection: tokio::net::UnixStream, ask: mpsc::Sender<Asked>) {
     let (show, mut shown) = mpsc::channel::<Shown>(MOST_WAITING);
     let mut show = Some(show);
     let (say, mut said) = mpsc::channel::<oneshot::Receiver<Answer>>(16);
+    let attached = Arc::new(AtomicBool::new(false));
+    let is_attached = Arc::clone(&attached);
     let writing = async move {
         let mut open = true;
         loop {
@@ -702,7 +706,8 @@ async fn serve(connection: tokio::net::UnixStream, ask: mpsc::Sender<Asked>) {
                 piece = shown.recv() => match piece {
                     Some(Shown::Output(bytes)) => wire::send(&mut to, Letter::Output, &bytes).await?,
                     Some(Shown::End(bytes)) => return wire::send(&mut to, Letter::End, &bytes).await,
-                    None if open => std::future::pending().await,
+                    // Who is attached and fell behind is shown nothing more: he hears of it, and comes back.
+                    None if open && !is_attached.load(Ordering::Relaxed) => std::future::pending().await,
                     None => return Ok(()),
                 },
             }
@@ -714,7 +719,10 @@ async fn serve(connection: tokio::net::UnixStream, ask: mpsc::Sender<Asked>) {
                 Letter::Input => What::Input(bytes),
                 Letter::Request => match serde_json::from_slice(&bytes)? {
                     Request::Attach(cols, rows) => match show.take() {
-                        Some(show) => What::Attach(cols, rows, show),
+                        Some(show) => {
+                            attached.store(true, Ordering::Relaxed);
+                            What::Attach(cols, rows, show)
+                        }
                         None => break,
                     },
                     request @ (Request::Eof

@@ -68,9 +68,8 @@ pub fn attach(store: &Path, process: &Process, detach_key: u8, scrollback: usize
             if let Some(size) = size {
                 let request = Request::Resize(size.cols, size.rows);
                 let bytes = serde_json::to_vec(&request).expect("it has string keys");
-                if wire::write(&line, Letter::Request, &bytes).is_err() {
-                    break Attached::Ended(None);
-                }
+                // A line that has broken tells of it by itself, and the next one begins with the size.
+                let _ = wire::write(&line, Letter::Request, &bytes);
             }
         }
         let Ok(event) = event else { continue };

@@ -210,3 +210,52 @@ fn the_last_line_is_a_turns_end_whatever_comes_late() {
     assert_eq!(course(&events), "U T+ M T-(ok,0)");
     assert!(judged_whole(&env, "s").len() > events.len());
 }
+
+/// What a session is in the other tongue, told to us by an agent of that tongue, is the same session.
+#[test]
+fn what_we_say_in_the_protocol_is_what_we_hear() {
+    let mut env = TestEnv::new();
+    let prompts = ["markdown", "reasoning", "tool", "file"];
+    for prompt in prompts {
+        env.run(&["run", "-a", "mock", "-s", prompt, "--permission-mode", "bypass", "--", prompt]).expect(0);
+        let updates = env.run(&["stream", prompt, "-o", "acp"]).expect(0);
+        env.write(&format!("../{prompt}.updates"), updates.text());
+    }
+    let script = r#"
+        while read -r line; do
+            case "$line" in
+            *'"method":"initialize"'*) echo '{"jsonrpc":"2.0","id":1,"result":{"protocolVersion":1}}' ;;
+            *'"method":"session/new"'*) echo '{"jsonrpc":"2.0","id":2,"result":{"sessionId":"'"${SANDBOX_AGENT_SESSION#again-}"'"}}' ;;
+            *'"method":"session/prompt"'*) cat "../${SANDBOX_AGENT_SESSION#again-}.updates"; echo '{"jsonrpc":"2.0","id":3,"result":{"stopReason":"end_turn"}}' ;;
+            esac
+        done
+    "#;
+    peer(&mut env, "echoes", script);
+    for prompt in prompts {
+        let again = format!("again-{prompt}");
+        let run = ["run", "--acp-command", "echoes", "-s", &again, "--permission-mode", "bypass", "--", prompt];
+        let heard = judged(&env, &env.run(&run).expect(0));
+        assert!(of_type(&heard, "agent.unparsed").is_empty(), "{heard:#?}");
+        assert_eq!(items(&heard), items(&judged_whole(&env, prompt)), "{prompt}");
+        assert!(items(&heard).len() > 1, "{prompt}: {:?}", items(&heard));
+        assert_eq!(end(&heard)["final_text"], end(&judged_whole(&env, prompt))["final_text"]);
+    }
+}
+
+/// The items that the protocol has words for, without ids.
+fn items(events: &[Value]) -> Vec<Value> {
+    let told = events.iter().filter(|event| event["type"] == "item.completed").map(|event| &event["data"]["item"]);
+    let told = told.filter(|item| item["kind"] != "status" && item["kind"] != "system");
+    told.map(|item| {
+        let mut parts = item["content"].clone();
+        for part in parts.as_array_mut().unwrap() {
+            let part = part.as_object_mut().unwrap();
+            // The protocol tells nobody which thoughts are private.
+            for name in ["call_id", "duration_ms", "title", "visibility"] {
+                part.remove(name);
+            }
+        }
+        json!([item["kind"], item["role"], item["status"], parts])
+    })
+    .collect()
+}

@@ -186,18 +186,11 @@ fn a_model_that_the_service_has_not(start: Start) {
     fails(&place, &["--model", "nope"], 1, &["model_not_found"]);
 }
 
-#[test]
-fn no_key_at_all_acp_codex() {
-    let Some(place) = Place::acp_codex(&|_| Vec::new()) else { return };
-    let output = place.command(&[]).without("SCRIPTED_API_KEY").args(&["--", "Go"]).run().expect(4);
-    assert_eq!(end(&judged(&place.env, &output))["error"]["code"], "auth");
-}
-
-#[test]
-fn no_key_at_all_acp_claude() {
-    let Some(place) = Place::acp_claude(&|_| Vec::new()) else { return };
-    let output = place.command(&[]).without("ANTHROPIC_API_KEY").args(&["--", "Go"]).run().expect(4);
-    assert_eq!(end(&judged(&place.env, &output))["error"]["code"], "auth");
+through!(no_key_at_all: acp_codex, acp_claude);
+fn no_key_at_all(start: Start) {
+    let Some(place) = start(&|_| Vec::new()) else { return };
+    let keyless = place.command(&[]).without("SCRIPTED_API_KEY").without("ANTHROPIC_API_KEY").args(&["--", "Go"]);
+    assert_eq!(end(&judged(&place.env, &keyless.run().expect(4)))["error"]["code"], "auth");
 }
 
 // A server of the session's, called by the name that the agent gives its tools.
@@ -227,4 +220,93 @@ fn a_picture(start: Start) {
     let events = place.run(&["--attach", "dot.png"], "What is it?", 0);
     assert_eq!(course_of(&events), "U T+ M T-(ok,0)");
     assert!(place.model.requests()[0].says(super::codex::PIXEL), "the picture is there");
+}
+
+/// Whether this is the whole of a text anywhere in what the agent sent.
+fn has(value: &Value, text: &str) -> bool {
+    match value {
+        Value::String(string) => string == text,
+        Value::Array(values) => values.iter().any(|value| has(value, text)),
+        Value::Object(fields) => fields.values().any(|value| has(value, text)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+through!(an_effort: claude, codex, acp_codex);
+fn an_effort(start: Start) {
+    let Some(place) = start(&|_| vec![Reply::new().text("Hello.")]) else { return };
+    place.run(&["--effort", "low"], "Say hello", 0);
+    assert!(has(&place.model.requests()[0].body, "low"));
+}
+
+through!(an_edited_input: claude, pi);
+fn an_edited_input(start: Start) {
+    let Some(place) = start(&|tongue| vec![tongue.command("touch one.txt"), done()]) else { return };
+    let mut running = place.command(&["--input", "ndjson", "--", "Make a file"]).converse();
+    let asked = running.wait_for("a request", |event| event["type"] == "permission.requested");
+    let mut input = asked["data"]["input"].clone();
+    input["command"] = json!("touch two.txt");
+    let id = &asked["data"]["permission_id"];
+    running.say(&json!({"type": "answer", "request_id": id, "decision": "accept", "input": input}));
+    running.end_input();
+    let events = judged(&place.env, &running.wait().expect(0));
+    assert_eq!(of_type(&events, "permission.resolved")[0]["input"]["command"], "touch two.txt");
+    assert!(place.env.work().join("two.txt").exists() && !place.env.work().join("one.txt").exists());
+}
+
+through!(a_session_goes_on_elsewhere: codex);
+fn a_session_goes_on_elsewhere(start: Start) {
+    let Some(place) = start(&|_| vec![Reply::new().text("First answer."), Reply::new().text("Second.")]) else {
+        return;
+    };
+    place.run(&[], "First question", 0);
+    let there = place.env.root().join("there");
+    fs::create_dir(&there).unwrap();
+    let words = ["run", "-C", there.to_str().unwrap(), "--session", "s", "--", "Second question"];
+    let events = judged(&place.env, &place.env.run(&words).expect(0));
+    assert_eq!(of_type(&events, "session.started")[0]["cwd"], json!(there));
+    assert!(place.model.requests()[1].says("First answer."));
+}
+
+through!(a_copy: acp_opencode, acp_codex);
+fn a_copy(start: Start) {
+    let Some(place) = start(&|_| vec![Reply::new().text("First answer."), Reply::new().text("Second.")]) else {
+        return;
+    };
+    place.run(&[], "First question", 0);
+    let words = ["run", "--agent", &place.agent, "--session", "copy", "--fork", "s", "--", "Second question"];
+    let events = judged(&place.env, &place.env.run(&words).expect(0));
+    assert!(place.model.requests().last().unwrap().says("First answer."), "{}", course(&events));
+    let first = place.env.run(&["sessions", "show", "s"]).expect(0).object();
+    assert_ne!(first["native_session_id"], events.last().unwrap()["native_session_id"]);
+}
+
+through!(a_text_goes_with_it: acp_opencode);
+fn a_text_goes_with_it(start: Start) {
+    let Some(place) = start(&|_| vec![Reply::new().text("Forty-one.")]) else { return };
+    place.env.write("notes.txt", "The number is 41.\n");
+    place.run(&["--attach", "notes.txt"], "What is the number?", 0);
+    assert!(place.model.requests()[0].says("The number is 41."));
+}
+
+through!(money: acp_claude);
+fn money(start: Start) {
+    let Some(place) = start(&|_| vec![Reply::new().text("Hello.")]) else { return };
+    let events = place.run(&[], "Say hello", 0);
+    assert!(end(&events)["cost"]["usd"].as_f64().is_some_and(|usd| usd > 0.0), "{}", end(&events));
+}
+
+through!(a_plan: codex, acp_claude);
+fn a_plan(start: Start) {
+    let script = |tongue: Tongue| match tongue {
+        Tongue::Claude => vec![Reply::new().text("I plan.").call("ExitPlanMode", json!({"plan": "1. Look."})), done()],
+        Tongue::Codex | Tongue::CodexInSandbox | Tongue::OpenCode | Tongue::Pi | Tongue::Qwen => {
+            vec![Reply::new().text("I plan.\n<proposed_plan>\n1. Look.\n</proposed_plan>\n")]
+        }
+    };
+    let Some(place) = start(&script) else { return };
+    let events = place.run(&["--mode", "plan", "--on-ask", "allow"], "Plan it", 0);
+    let asked = of_type(&events, "permission.requested").iter().any(|asked| asked["action"] == "plan");
+    let told = completed(&events, "status").into_iter().find(|item| item["content"][0]["label"] == "plan");
+    assert!(asked || told.is_some_and(|plan| part(plan, "text")["text"] == "1. Look.\n"), "{events:#?}");
 }

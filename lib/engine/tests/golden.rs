@@ -491,36 +491,60 @@ fn a_wrong_event_is_seen() {
 }
 
 /// Spoilt lines (cut off, doubled, exchanged, lost, oversized, of wrong types, of nobody) never panic, never break what the events
-/// promise, and what is no message is told. Every agent's conversations, with as many rounds as `SANDBOX_AGENT_TEST_ROUNDS` says.
-#[test]
-#[expect(clippy::disallowed_methods, reason = "how long it takes is said by a variable")]
-fn spoilt_conversations_keep_the_promises() {
-    let rounds = std::env::var("SANDBOX_AGENT_TEST_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(2);
-    let mut failed = Vec::new();
-    // The mock's lines are effects, said by ourselves: what they promise is not its translator's affair.
-    for agent in registry::ALL.iter().filter(|agent| agent.card().program.is_some()) {
-        let directory = fixtures().join(agent.card().name);
-        let mut talks: Vec<PathBuf> =
-            std::fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect();
-        talks.retain(|path| path.extension().is_some_and(|extension| extension == "talk"));
-        talks.sort();
-        for path in talks {
-            let name = format!("{}/{}", agent.card().name, path.file_stem().unwrap().to_string_lossy());
-            let talk = std::fs::read_to_string(&path).unwrap();
-            for round in 0..rounds {
-                let seed =
-                    name.bytes().fold(round + 1, |seed: u64, byte| seed.wrapping_mul(1_000_003) ^ u64::from(byte));
-                let spoilt = Dice(seed | 1).spoil(&talk);
-                let result =
-                    std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| perform(*agent, &name, &spoilt, true)));
-                if result.is_err() {
-                    failed.push(format!("{name}, round {round}"));
-                }
+/// promise, and what is no message is told. An agent's conversations in turn, for as many seconds of the processor as
+/// `SANDBOX_AGENT_TEST_SECONDS` says (1), and each at least once.
+#[expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "how long it takes is said by a variable; how much was tried is told"
+)]
+fn spoilt(agent: &str) {
+    let seconds = std::env::var("SANDBOX_AGENT_TEST_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1.0);
+    let paths = std::fs::read_dir(fixtures().join(agent)).unwrap().map(|entry| entry.unwrap().path());
+    let mut talks: Vec<PathBuf> = paths.filter(|path| path.extension().is_some_and(|it| it == "talk")).collect();
+    talks.sort();
+    let speaks = registry::find(if agent == "acp" { "acp:an-agent" } else { agent }).unwrap();
+    let began = processor_seconds();
+    let (mut failed, mut tried) = (Vec::new(), 0);
+    for round in 0u64.. {
+        for path in &talks {
+            let name = format!("{agent}/{}", path.file_stem().unwrap().to_string_lossy());
+            let talk = std::fs::read_to_string(path).unwrap();
+            let seed = name.bytes().fold(round + 1, |seed: u64, byte| seed.wrapping_mul(1_000_003) ^ u64::from(byte));
+            let spoilt = Dice(seed | 1).spoil(&talk);
+            let played = std::panic::AssertUnwindSafe(|| perform(speaks, &name, &spoilt, true));
+            if std::panic::catch_unwind(played).is_err() {
+                failed.push(format!("{name}, round {round}"));
             }
+            tried += 1;
+        }
+        if processor_seconds() - began >= seconds {
+            break;
         }
     }
+    println!("{agent}: {tried} spoilt conversations in {:.1} s", processor_seconds() - began);
     assert!(failed.is_empty(), "{failed:?}");
 }
+
+/// What this thread has used of the processor.
+fn processor_seconds() -> f64 {
+    let used = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+    used.split(' ').next().unwrap().parse::<f64>().unwrap() / 1e9
+}
+
+macro_rules! spoilt {
+    ($($agent:ident),+) => {
+        mod spoilt_conversations_keep_the_promises {
+            $(#[test]
+            fn $agent() {
+                super::spoilt(stringify!($agent));
+            })+
+        }
+    };
+}
+
+// (The mock's lines are effects, said by ourselves: what they promise is not its translator's affair.)
+spoilt!(claude, codex, opencode, pi, amp, cursor, acp);
 
 /// The same numbers for the same seed (xorshift).
 struct Dice(u64);

@@ -605,6 +605,11 @@ impl Course {
             }),
             cause != Cause::Background,
         );
+        // What began while no turn ran goes on in this one.
+        let turns = self.families.values_mut().map(|family| &mut family.turn_id);
+        for turn_id in turns.chain(self.calls.iter_mut().map(|call| &mut call.turn_id)) {
+            turn_id.get_or_insert_with(|| id.clone());
+        }
         self.turn = Some(Turn {
             id,
             prompts: prompt_ids,

@@ -61,7 +61,7 @@ impl Conversation {
 
     fn permission(&mut self, id: &Value, params: &Value, effects: &mut Vec<Effect>) {
         let options = wire::options(params);
-        let mut call = params["toolCall"].clone();
+        let mut call = Some(&params["toolCall"]).filter(|call| call.is_object()).cloned().unwrap_or_else(|| json!({}));
         if text(&call, "toolCallId").is_none() {
             call["toolCallId"] = json!(format!("request-{id}"));
         }

@@ -30,7 +30,8 @@ impl Cursor {
             return false;
         };
         match (method.as_str(), &id) {
-            ("cursor/ask_question", Some(id)) => {
+            // One that asks nothing is refused as any that we do not understand.
+            ("cursor/ask_question", Some(id)) if !wire::questions(&params).is_empty() => {
                 let questions = wire::questions(&params);
                 let call = text(&params, "toolCallId").map(str::to_owned);
                 let reply = move |reply: &Reply<'_>| match reply {

@@ -54,11 +54,15 @@ pub(super) fn todos(before: &[Value], params: &Value) -> Vec<Value> {
             Some("in_progress" | "inProgress") => "in_progress",
             Some(_) | None => "pending",
         };
-        json!({ "id": todo["id"], "content": todo["content"].as_str().unwrap_or_default(), "status": status })
+        let content = todo["content"].as_str().unwrap_or_default();
+        match text(todo, "id") {
+            Some(id) => json!({ "id": id, "content": content, "status": status }),
+            None => json!({ "content": content, "status": status }),
+        }
     };
     let mut all = if params["merge"] == true { before.to_vec() } else { Vec::new() };
     for todo in list(params, "todos") {
-        match all.iter_mut().find(|known| known["id"] == todo["id"] && !todo["id"].is_null()) {
+        match all.iter_mut().find(|known| known["id"] == todo["id"] && todo["id"].is_string()) {
             Some(known) => {
                 let new = entry(todo);
                 known["status"] = new["status"].clone();

@@ -241,7 +241,7 @@ struct GrepArgs {
     #[arg(short = 'l', long)]
     files: bool,
     /// At most so many matches (with --files: files) in all
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     limit: Option<u64>,
     /// Files with zero bytes too
     #[arg(long)]
@@ -357,6 +357,9 @@ struct WriteArgs {
     /// Only where the present content has this SHA-256
     #[arg(long, value_name = "SHA256")]
     if_hash: Option<String>,
+    /// Only say whether it could be done; stdin is not read
+    #[arg(long)]
+    dry_run: bool,
 }
 
 #[derive(Debug, Args)]
@@ -573,6 +576,9 @@ impl Clerk {
                 Ok(matched) => found |= matched,
                 Err(error) => self.fail(&error),
             }
+            if left == 0 {
+                break;
+            }
         }
         if !found && self.code == 0 {
             self.code = 1;
@@ -636,8 +642,15 @@ impl Clerk {
             None => stdin()?,
         };
         let mut text = Vec::new();
-        let read = input.read_to_end(&mut text);
-        read.map_err(|source| Error::Kernel { action: "read", path: PathBuf::from("stdin"), source })?;
+        let name = args.from_file.clone().unwrap_or_else(|| PathBuf::from("stdin"));
+        match (&mut input).take(files::MOST_PATCHED + 1).read_to_end(&mut text) {
+            Ok(count) if count as u64 > files::MOST_PATCHED => {
+                let why = format!("it is larger than {} bytes", files::MOST_PATCHED);
+                return Err(Error::Refused { action: "patch with", path: name, code: FileErrorCode::TooLarge, why });
+            }
+            Ok(_) => {}
+            Err(source) => return Err(Error::Kernel { action: "read", path: name, source }),
+        }
         let options = PatchOptions { strip: args.strip, reverse: args.reverse, dry_run: args.dry_run };
         let patched = files::patch(root, &text, options)?;
         for error in &patched.rejected {
@@ -682,6 +695,7 @@ impl Clerk {
             mode: args.mode,
             if_absent: args.if_absent,
             if_hash: args.if_hash.clone(),
+            dry_run: args.dry_run,
         };
         let change = files::write(root, &path, &mut content, &options)?;
         self.print(&change);
@@ -700,10 +714,7 @@ impl Clerk {
 
     fn fail_to(&mut self, error: &Error, for_programs: bool) {
         let code = error.code();
-        let mut message = format!("failed to {error}");
-        if let Some(source) = std::error::Error::source(error) {
-            message = format!("{message}: {source}");
-        }
+        let message = format!("failed to {}", error.in_full());
         let line = FileError {
             kind: ErrorKind::Error,
             code,

@@ -6,6 +6,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
+use nix::fcntl::{OFlag, openat};
+use nix::sys::stat::{Mode, mkdirat};
 use serde_json::Value;
 
 use crate::env::{Output, TestEnv};
@@ -121,20 +123,14 @@ fn each_verb_meets_each_kind_of_file() {
         (&["upload", "empty", "--from-file", "fifo"], 1, "special_file"),
         (&["upload", &long], 1, "name_too_long"),
     ];
-    // (What is refused late was staged beside its destination: that touches the directory's time.)
-    let listing = || {
-        let mut lines = env.run(&["fs", "ls", "--recursive", "--hidden"]).expect(0).lines();
-        lines.iter_mut().for_each(|line| line["modified"] = Value::Null);
-        lines
-    };
-    let before = listing();
+    let before = listing(&env);
     for (words, exit_code, code) in cases {
         let mut all = vec!["fs"];
         all.extend(*words);
         eprintln!("{all:.200?}");
         refused(&env.run(&all), *exit_code, code);
     }
-    assert_eq!(listing(), before, "nothing was changed");
+    assert_eq!(listing(&env), before, "nothing was changed");
     let kinds: Vec<(String, String)> = env
         .run(&["fs", "ls"])
         .expect(0)
@@ -321,6 +317,7 @@ fn lines_are_found() {
     assert_eq!(env.run(&["fs", "grep", "-w", "TOD", "a.txt"]).expect(1).stdout, b"");
     assert_eq!(env.run(&["fs", "grep", "-F", "T.DO", "."]).expect(1).stdout, b"");
     assert_eq!(places(&["TODO", "--limit", "1"]), ["a.txt:2"]);
+    assert_eq!(places(&["TODO", "a.txt", "b.rs", "bytes", "--limit", "2"]), ["a.txt:2", "a.txt:5"]);
     assert_eq!(
         grep(&["TODO", "-l"]).iter().map(|line| line["path"].as_str().unwrap().to_owned()).collect::<Vec<_>>(),
         ["a.txt", "b.rs", "bytes"]
@@ -329,6 +326,119 @@ fn lines_are_found() {
     assert_eq!(places(&["TODO", "binary", "--binary"]), ["binary:1"]);
     refused(&env.run(&["fs", "grep", "(", "."]), 2, "usage");
     refused(&env.run(&["fs", "grep", "x", "missing"]), 3, "not_found");
+}
+
+#[test]
+fn however_deep_a_tree_is() {
+    let env = TestEnv::new();
+    let depth = 5000;
+    let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
+    fs::create_dir(env.work().join("deep")).unwrap();
+    let mut directory = nix::fcntl::open(&env.work().join("deep"), flags, Mode::empty()).unwrap();
+    for _ in 1..depth {
+        mkdirat(&directory, "d", Mode::S_IRWXU).unwrap();
+        directory = openat(&directory, "d", flags, Mode::empty()).unwrap();
+    }
+    let leaf = openat(&directory, "leaf", OFlag::O_CREAT | OFlag::O_WRONLY, Mode::S_IRWXU).unwrap();
+    nix::unistd::write(&leaf, b"needle\n").unwrap();
+    // A quarter of the usual stack, and fewer descriptors than levels.
+    let limited = |words: &[&str]| {
+        let script = "ulimit -n 100; ulimit -s 2048; exec \"$0\" fs \"$@\"";
+        let program = env.program(Path::new("/bin/sh")).args(&["-c", script, env!("CARGO_BIN_EXE_sandbox-agent")]);
+        program.args(words).patience(std::time::Duration::from_secs(240)).run()
+    };
+    let leaf = |place: &str| format!("{place}{}/leaf", "/d".repeat(depth - 1));
+    for words in [&["ls", "deep", "--recursive"][..], &["ls", "deep", "--recursive", "--unsorted"], &["find", "deep"]] {
+        let listed = limited(words).expect(0).lines();
+        assert_eq!(listed.len(), depth, "{words:?}");
+        assert_eq!(listed[depth - 1]["path"].as_str(), Some(leaf("deep").as_str()));
+    }
+    assert_eq!(one(limited(&["grep", "needle", "deep"]))["path"].as_str(), Some(leaf("deep").as_str()));
+    assert_eq!(one(limited(&["cp", "deep", "copy", "--recursive"]))["entries"], depth + 1);
+    assert_eq!(one(limited(&["grep", "needle", "copy"]))["path"].as_str(), Some(leaf("copy").as_str()));
+    let archive = limited(&["download", "deep"]).expect(0).stdout;
+    env.write("archive", archive);
+    refused(&limited(&["upload", "taken-in", "--from-file", "archive"]), 1, "bad_input");
+    assert!(!env.work().join("taken-in").exists());
+    one(limited(&["mv", "copy", "moved"]));
+    let watched = limited(&["watch", "moved", "--timeout", "1ms"]);
+    assert_eq!((watched.code(), watched.lines().len()), (124, 1));
+    for place in ["deep", "moved"] {
+        assert_eq!(one(limited(&["rm", place, "--recursive", "--dry-run"]))["entries"], depth + 1);
+        assert_eq!(one(limited(&["rm", place, "--recursive"]))["entries"], depth + 1);
+    }
+}
+
+#[test]
+fn a_dry_run_says_what_would_be() {
+    let env = TestEnv::new();
+    zoo(&env);
+    let before = listing(&env);
+    let dry = |words: &[&str]| env.command(&[&["fs"], words, &["--dry-run"]].concat()).stdin("new").run();
+    for words in [
+        &["write", "file", "-"][..],
+        &["write", "new/deep/file", "-"],
+        &["write", "link", "-"],
+        &["write", "file", "-", "--append"],
+        &["rm", "directory", "--recursive"],
+        &["mv", "file", "new/deep/file"],
+        &["mv", "file", "directory/below", "--overwrite"],
+        &["mv", "empty", "directory", "--overwrite"],
+        &["cp", "directory", "new/deep", "--recursive"],
+        &["cp", "file", "directory/below", "--overwrite"],
+    ] {
+        assert_eq!(one(dry(words))["changed"], false, "{words:?}");
+    }
+    for (words, code) in [
+        (&["write", "directory", "-"][..], "is_a_directory"),
+        (&["write", "file", "-", "--if-absent"], "exists"),
+        (&["write", "file", "-", "--if-hash", "00"], "changed"),
+        (&["write", "fifo", "-"], "special_file"),
+        (&["write", "file/new/deep", "-"], "not_a_directory"),
+        (&["mv", "file", "directory"], "exists"),
+        (&["cp", "file", "directory", "--overwrite"], "is_a_directory"),
+        (&["rm", "directory"], "not_empty"),
+    ] {
+        refused(&dry(words), 1, code);
+    }
+    assert_eq!(listing(&env), before);
+}
+
+/// What lies there, but for when a directory changed: what is refused late was staged in it.
+fn listing(env: &TestEnv) -> Vec<Value> {
+    let mut lines = env.run(&["fs", "ls", "--recursive", "--hidden"]).expect(0).lines();
+    lines.iter_mut().for_each(|line| line["modified"] = Value::Null);
+    lines
+}
+
+/// Trees of a user in which permissions stand in the way.
+#[test]
+fn nothing_stays_of_what_permissions_stop() {
+    let env = TestEnv::new();
+    let folder = env.work().join("ours");
+    fs::create_dir_all(folder.join("from/locked/inside")).unwrap();
+    fs::create_dir_all(folder.join("over/locked/inside")).unwrap();
+    fs::create_dir_all(folder.join("foreign")).unwrap();
+    nix::unistd::mkfifo(&folder.join("from/locked/pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    fs::write(folder.join("over/locked/inside/file"), "old").unwrap();
+    fs::create_dir(folder.join("new")).unwrap();
+    let script = "
+        chown -R 65534:65534 ours; chown -R root:root ours/foreign; chmod 755 ours/foreign; echo x > ours/foreign/file
+        chmod 555 ours/from/locked ours/over/locked ours/over/locked/inside
+        exec setpriv --reuid 65534 --regid 65534 --clear-groups env HOME=/nonexistent sh -c '
+            $0 fs -C ours cp from copied --recursive; $0 fs -C ours mv new over --overwrite
+            $0 fs -C ours rm foreign --recursive' $0";
+    let words = ["-c", script, env!("CARGO_BIN_EXE_sandbox-agent")];
+    let lines = env.program(Path::new("/bin/sh")).args(&words).run().expect(1).lines();
+    let said: Vec<_> = lines.iter().map(|line| (line["code"].as_str(), line["path"].as_str().unwrap())).collect();
+    assert_eq!(
+        said,
+        [(Some("special_file"), "from/locked/pipe"), (None, "new"), (Some("permission_denied"), "foreign/file")]
+    );
+    let left = env.run(&["fs", "ls", "ours", "--hidden"]).expect(0).lines();
+    let left: Vec<_> = left.iter().map(|line| line["path"].as_str().unwrap()).collect();
+    assert_eq!(left, ["ours/foreign", "ours/from", "ours/over"]);
+    assert_eq!(fs::read_dir(folder.join("over")).unwrap().count(), 0);
 }
 
 #[test]
@@ -381,7 +491,7 @@ fn upstream_defects_are_none_of_ours() {
 }
 
 /// How often what is left to chance is tried.
-fn rounds() -> usize {
+pub(crate) fn rounds() -> usize {
     std::env::var("SANDBOX_AGENT_TEST_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(3)
 }
 

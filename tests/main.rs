@@ -17,6 +17,7 @@ mod events;
 mod faults;
 mod fs;
 mod fs_archive;
+mod fs_matrix;
 mod fs_patch;
 mod fs_root;
 mod fs_watch;

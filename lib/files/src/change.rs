@@ -11,7 +11,7 @@ use schema::file::{FileAction, FileChange, FileErrorCode, FileType};
 use crate::copy::copy_as;
 use crate::names::{exact, readable};
 use crate::root::{Place, Root, kind_of};
-use crate::walk::Names;
+use crate::tree::{Tree, open_directory};
 use crate::write::rename;
 use crate::{Error, Result};
 
@@ -46,61 +46,107 @@ pub struct Made {
     pub dry_run: bool,
 }
 
+const REMOVE: &str = "remove";
+
 /// Removes a file, a link (never what it points to), or a directory.
 ///
 /// # Errors
 /// Nothing is there, it is denied, or a directory is not empty and `recursive` was not asked for.
 pub fn remove(root: &Root, path: &Path, how: Made) -> Result<FileChange> {
-    const ACTION: &str = "remove";
-    let place = root.place(ACTION, path)?;
-    let stat = place.there(ACTION)?;
-    let kernel = |errno| Error::kernel(ACTION, path, errno);
+    let place = root.place(REMOVE, path)?;
+    let stat = place.there(REMOVE)?;
+    let kernel = |errno| Error::kernel(REMOVE, path, errno);
+    let is_directory = kind_of(&stat) == FileType::Directory;
     let mut entries = 1;
-    if kind_of(&stat) == FileType::Directory {
-        if how.recursive || how.dry_run {
-            let below = below(&place.parent, &place.name, how.dry_run).map_err(kernel)?;
-            if below > 0 && !how.recursive {
-                return Err(kernel(Errno::NOTEMPTY));
-            }
-            entries += below;
+    if how.dry_run {
+        place.may_change(REMOVE)?;
+    }
+    if is_directory && (how.recursive || how.dry_run) {
+        let directory = open_directory(&place.parent, &place.name).map_err(kernel)?;
+        let below = below(directory, path, if how.dry_run { Below::Count } else { Below::Remove })?;
+        if below > 0 && !how.recursive {
+            return Err(kernel(Errno::NOTEMPTY));
         }
-        if !how.dry_run {
-            fs::unlinkat(&place.parent, &place.name, AtFlags::REMOVEDIR).map_err(kernel)?;
-        }
-    } else if !how.dry_run {
-        fs::unlinkat(&place.parent, &place.name, AtFlags::empty()).map_err(kernel)?;
+        entries += below;
+    }
+    if !how.dry_run {
+        let flags = if is_directory { AtFlags::REMOVEDIR } else { AtFlags::empty() };
+        fs::unlinkat(&place.parent, &place.name, flags).map_err(kernel)?;
     }
     Ok(FileChange { changed: !how.dry_run, entries: Some(entries), ..change(FileAction::Remove, path) })
 }
 
-/// Removes (or only counts) what is below a directory. A link in its place is not followed.
-fn below(parent: &OwnedFd, name: &OsStr, only_count: bool) -> rustix::io::Result<u64> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let directory = fs::openat(parent, name, flags, Mode::empty())?;
-    let mut count = 0;
-    for (name, kind) in Names::read(directory.as_fd())?.iter() {
-        if kind == FileType::Directory {
-            count += below(&directory, name, only_count)?;
-        }
-        if !only_count {
-            let flags = if kind == FileType::Directory { AtFlags::REMOVEDIR } else { AtFlags::empty() };
-            match fs::unlinkat(&directory, name, flags) {
-                // Somebody else was faster: it is gone, as wanted.
-                Ok(()) | Err(Errno::NOENT) => {}
-                Err(errno) => return Err(errno),
-            }
-        }
-        count += 1;
-    }
-    Ok(count)
+/// How what is below a directory is gone through.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Below {
+    Count,
+    Remove,
+    /// Also where permissions that we may change stand in the way.
+    Force,
 }
 
-/// Removes what we made ourselves and nobody needs.
-pub(crate) fn discard(parent: &OwnedFd, name: &OsStr) {
-    // What cannot be removed stays under its telling name.
-    if fs::unlinkat(parent, name, AtFlags::empty()) == Err(Errno::ISDIR) {
-        let _ = below(parent, name, false);
-        let _ = fs::unlinkat(parent, name, AtFlags::REMOVEDIR);
+/// Removes (or only counts) what is below a directory. Links are not followed.
+fn below(directory: OwnedFd, path: &Path, how: Below) -> Result<u64> {
+    let mut path = path.to_owned();
+    let mut count = 0;
+    let kernel = |path: &Path, errno| Error::kernel(REMOVE, path, errno);
+    let mut tree = Tree::new(directory).map_err(|errno| kernel(&path, errno))?;
+    loop {
+        let met = tree.next().map_err(|errno| kernel(&path, errno))?;
+        let flags = match met {
+            Some(FileType::Directory) => {
+                path.push(tree.name());
+                if how == Below::Force {
+                    unlock(tree.here(), tree.name());
+                }
+                match open_directory(tree.here(), tree.name()).and_then(|inside| tree.down(inside)) {
+                    Ok(()) => {}
+                    // Somebody else was faster: it is gone, as wanted.
+                    Err(Errno::NOENT) => {
+                        path.pop();
+                    }
+                    Err(errno) => return Err(kernel(&path, errno)),
+                }
+                continue;
+            }
+            Some(_) => {
+                path.push(tree.name());
+                AtFlags::empty()
+            }
+            None if !tree.up().map_err(|errno| kernel(&path, errno))? => return Ok(count),
+            None => AtFlags::REMOVEDIR,
+        };
+        count += 1;
+        if how != Below::Count {
+            match fs::unlinkat(tree.here(), tree.name(), flags) {
+                Ok(()) | Err(Errno::NOENT) => {}
+                Err(errno) => return Err(kernel(&path, errno)),
+            }
+        }
+        path.pop();
+    }
+}
+
+/// Removes what we made ourselves, or what was replaced, and nobody needs.
+pub(crate) fn discard(parent: &OwnedFd, name: &OsStr) -> Result<()> {
+    let path = Path::new(name);
+    match fs::unlinkat(parent, name, AtFlags::empty()) {
+        Ok(()) | Err(Errno::NOENT) => return Ok(()),
+        Err(Errno::ISDIR) => {}
+        Err(errno) => return Err(Error::kernel(REMOVE, path, errno)),
+    }
+    unlock(parent, name);
+    let kernel = |errno| Error::kernel(REMOVE, path, errno);
+    below(open_directory(parent, name).map_err(kernel)?, path, Below::Force)?;
+    fs::unlinkat(parent, name, AtFlags::REMOVEDIR).map_err(kernel)
+}
+
+/// Lets us into a directory of ours. (If it is not, what is tried next says so.)
+fn unlock(parent: &OwnedFd, name: &OsStr) {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let Ok(directory) = fs::openat(parent, name, flags, Mode::empty()) else { return };
+    if fs::fstat(&directory).is_ok_and(|stat| stat.st_mode & 0o700 != 0o700) {
+        let _ = fs::chmodat(fs::CWD, through(&directory), Mode::RWXU, AtFlags::empty());
     }
 }
 
@@ -126,24 +172,27 @@ pub fn move_to(root: &Root, path: &Path, to: &Path, how: Made) -> Result<FileCha
     const ACTION: &str = "move";
     let source = root.place(ACTION, path)?;
     let stat = source.there(ACTION)?;
-    let place = if how.dry_run { root.place(ACTION, to) } else { root.place_made(ACTION, to) };
     let record = change_to(FileAction::Move, path, to);
-    let place = match place {
-        Err(error) if how.dry_run && error.code() == FileErrorCode::NotFound => {
-            return Ok(FileChange { changed: false, ..record });
-        }
-        place => place?,
-    };
+    let place = if how.dry_run { root.nearest(ACTION, to)? } else { root.place_made(ACTION, to)? };
     let old = place.look(ACTION)?;
     if old.is_some_and(|old| (old.st_dev, old.st_ino) == (stat.st_dev, stat.st_ino)) {
         return Ok(FileChange { changed: false, ..record });
     }
     may_replace(ACTION, to, old.map(|old| kind_of(&old)), kind_of(&stat), how.overwrite)?;
     if how.dry_run {
+        source.may_change(ACTION)?;
+        place.may_change(ACTION)?;
         return Ok(FileChange { changed: false, ..record });
     }
-    match put(&source, &source.name, &place, how.overwrite) {
-        Ok(()) => {}
+    match put(&source, &place, how.overwrite) {
+        Ok(Put::Done) => {}
+        Ok(Put::Swapped) => {
+            host::step::reached("fs.exchanged");
+            discard(&source.parent, &source.name).map_err(|error| {
+                let why = format!("it was moved, but what it replaced lies in its old place: {}", error.in_full());
+                Error::refused(ACTION, path, error.code(), why)
+            })?;
+        }
         Err(Errno::XDEV) => {
             copy_as(ACTION, &source, &place, how.overwrite, &mut |_| ())?;
             let removed = remove(root, path, Made { recursive: true, ..how })?;
@@ -161,21 +210,27 @@ pub fn move_to(root: &Root, path: &Path, to: &Path, how: Made) -> Result<FileCha
     Ok(record)
 }
 
+/// What became of the old one.
+pub(crate) enum Put {
+    /// There was none, or it is gone.
+    Done,
+    /// It lies where the new one came from.
+    Swapped,
+}
+
 /// Puts something under a name: where nothing was, or in the place of the old one, which lives until then.
-pub(crate) fn put(from: &Place, name: &OsStr, to: &Place, overwrite: bool) -> std::result::Result<(), Errno> {
-    match rename(from, name, to, RenameFlags::NOREPLACE) {
+pub(crate) fn put(from: &Place, to: &Place, overwrite: bool) -> rustix::io::Result<Put> {
+    let rename = |flags| rename(&from.parent, &from.name, &to.parent, &to.name, flags);
+    match rename(RenameFlags::NOREPLACE) {
         Err(Errno::EXIST) if overwrite => {}
-        other => return other,
+        other => return other.map(|()| Put::Done),
     }
-    match rename(from, name, to, RenameFlags::empty()) {
+    match rename(RenameFlags::empty()) {
         // A directory that is not empty gives way only by changing places.
         Err(Errno::NOTEMPTY | Errno::EXIST) => {
-            rename(from, name, to, RenameFlags::EXCHANGE)?;
-            host::step::reached("fs.exchanged");
-            discard(&from.parent, name);
-            Ok(())
+            rename(RenameFlags::EXCHANGE).map(|()| Put::Swapped)
         }
-        other => other,
+        other => other.map(|()| Put::Done),
     }
 }
 
@@ -207,13 +262,14 @@ pub fn link(root: &Root, target: &Path, to: &Path, hard: bool) -> Result<FileCha
     if !hard && root.leads_out(to, target) {
         return Err(Error::Outside { action: ACTION, path: target.to_owned() });
     }
-    let place = root.place_made(ACTION, to)?;
-    let made = if hard {
-        let source = root.place(ACTION, target)?;
+    let source = if hard { Some(root.place(ACTION, target)?) } else { None };
+    if let Some(source) = &source {
         source.there(ACTION)?;
-        fs::linkat(&source.parent, &source.name, &place.parent, &place.name, AtFlags::empty())
-    } else {
-        fs::symlinkat(target, &place.parent, &place.name)
+    }
+    let place = root.place_made(ACTION, to)?;
+    let made = match &source {
+        Some(source) => fs::linkat(&source.parent, &source.name, &place.parent, &place.name, AtFlags::empty()),
+        None => fs::symlinkat(target, &place.parent, &place.name),
     };
     made.map_err(|errno| Error::kernel(ACTION, to, errno))?;
     place.settle(ACTION)?;

@@ -13,7 +13,7 @@ use schema::file::{FileAction, FileChange, FileErrorCode, FileType};
 use crate::change::{Made, change_to, discard, may_replace, put};
 use crate::root::{Place, Root, kind_of};
 use crate::slot;
-use crate::walk::Names;
+use crate::tree::{Ladder, Tree, open_directory};
 use crate::{Error, Result};
 
 /// Copies a file, a link (as a link) or, `recursive`, a directory. `told` hears of the bytes copied since it last did.
@@ -28,18 +28,14 @@ pub fn copy(root: &Root, path: &Path, to: &Path, how: Made, told: &mut dyn FnMut
         return Err(Error::kernel(ACTION, path, Errno::ISDIR));
     }
     let record = change_to(FileAction::Copy, path, to);
-    let place = match if how.dry_run { root.place(ACTION, to) } else { root.place_made(ACTION, to) } {
-        Err(error) if how.dry_run && error.code() == FileErrorCode::NotFound => {
-            return Ok(FileChange { changed: false, ..record });
-        }
-        place => place?,
-    };
+    let place = if how.dry_run { root.nearest(ACTION, to)? } else { root.place_made(ACTION, to)? };
     let old = place.look(ACTION)?;
     if old.is_some_and(|old| (old.st_dev, old.st_ino) == (stat.st_dev, stat.st_ino)) {
         return Ok(FileChange { changed: false, ..record });
     }
     may_replace(ACTION, to, old.map(|old| kind_of(&old)), kind_of(&stat), how.overwrite)?;
     if how.dry_run {
+        place.may_change(ACTION)?;
         return Ok(FileChange { changed: false, ..record });
     }
     let (bytes, entries) = copy_as(ACTION, &source, &place, how.overwrite, told)?;
@@ -59,16 +55,22 @@ pub(crate) fn copy_as(
     let (stage, parent) = slot::directory(&to.parent).map_err(kernel)?;
     let staged = Place { parent, name: "copy".into(), path: to.path.clone() };
     let result = fs::fstat(&staged.parent).map_err(kernel).and_then(|stage_id| {
-        let mut copied = Copied { action, bytes: 0, entries: 0, told, stage: (stage_id.st_dev, stage_id.st_ino) };
-        copied.entry(&source.parent, &source.name, &source.path, &staged.parent, &staged.name)?;
+        let stage = (stage_id.st_dev, stage_id.st_ino);
+        let mut copied = Copied { action, bytes: 0, entries: 0, told, stage, alone: true };
+        copied.all(source, &staged)?;
         host::step::reached("fs.copied");
-        put(&staged, &staged.name, to, overwrite).map_err(kernel)?;
+        put(&staged, to, overwrite).map_err(kernel)?;
         host::step::reached("fs.renamed");
         to.settle(action)?;
         Ok((copied.bytes, copied.entries))
     });
-    discard(&to.parent, &stage);
-    result
+    let cleared = discard(&to.parent, &stage);
+    let copied = result?;
+    cleared.map_err(|error| {
+        let why = format!("it is there, but what it replaced could not be removed: {}", error.in_full());
+        Error::refused(action, &to.path, error.code(), why)
+    })?;
+    Ok(copied)
 }
 
 struct Copied<'t> {
@@ -78,22 +80,73 @@ struct Copied<'t> {
     told: &'t mut dyn FnMut(u64),
     /// Where we copy to: a directory that is copied into itself must end.
     stage: (u64, u64),
+    /// There is but one file, which goes to the disk by itself.
+    alone: bool,
+}
+
+/// A directory that is being copied.
+struct Copying {
+    source: OwnedFd,
+    made: OwnedFd,
+    stat: Stat,
 }
 
 impl Copied<'_> {
-    fn entry(&mut self, from: &OwnedFd, name: &OsStr, path: &Path, to: &OwnedFd, new: &OsStr) -> Result<()> {
+    /// Copies what lies at a place, all of it on the disk at the end.
+    fn all(&mut self, source: &Place, to: &Place) -> Result<()> {
+        let mut path = source.path.clone();
         let action = self.action;
-        let kernel = |errno| Error::kernel(action, path, errno);
+        let kernel = |path: &Path, errno| Error::kernel(action, path, errno);
+        let Some(top) = self.one(&source.parent, &source.name, &path, &to.parent, &to.name)? else { return Ok(()) };
+        let mut stats = vec![top.stat];
+        let mut made = Ladder::new(top.made);
+        let mut tree = Tree::new(top.source).map_err(|errno| kernel(&path, errno))?;
+        loop {
+            if tree.next().map_err(|errno| kernel(&path, errno))?.is_some() {
+                path.push(tree.name());
+                match self.one(tree.here(), tree.name(), &path, made.here(), tree.name())? {
+                    Some(inside) => {
+                        made.down(inside.made).map_err(|errno| kernel(&path, errno))?;
+                        tree.down(inside.source).map_err(|errno| kernel(&path, errno))?;
+                        stats.push(inside.stat);
+                    }
+                    None => {
+                        path.pop();
+                    }
+                }
+                continue;
+            }
+            let stat = stats.pop().expect("there are as many as levels");
+            let left = made.up().map_err(|errno| kernel(&path, errno))?;
+            like(&left, &stat).map_err(|errno| kernel(&path, errno))?;
+            if !tree.up().map_err(|errno| kernel(&path, errno))? {
+                // One call for all of them: to wait for each file takes many times as long.
+                return fs::syncfs(&left).map_err(|errno| kernel(&path, errno));
+            }
+            path.pop();
+        }
+    }
+
+    /// Copies a file or a link; a directory is made, and to be filled.
+    fn one(
+        &mut self,
+        from: &OwnedFd,
+        name: &OsStr,
+        path: &Path,
+        to: &OwnedFd,
+        new: &OsStr,
+    ) -> Result<Option<Copying>> {
+        let kernel = |errno| Error::kernel(self.action, path, errno);
         let seen = fs::openat(from, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
         let seen = seen.map_err(kernel)?;
         let stat = fs::fstat(&seen).map_err(kernel)?;
-        let same = |other: &Stat| (other.st_dev, other.st_ino) == (stat.st_dev, stat.st_ino);
         self.entries += 1;
         match kind_of(&stat) {
             FileType::File => {
                 let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
                 let source = fs::openat(from, name, flags, Mode::empty()).map_err(kernel)?;
-                if !same(&fs::fstat(&source).map_err(kernel)?) {
+                let opened = fs::fstat(&source).map_err(kernel)?;
+                if (opened.st_dev, opened.st_ino) != (stat.st_dev, stat.st_ino) {
                     return Err(Error::refused(self.action, path, FileErrorCode::Changed, "it changed meanwhile"));
                 }
                 let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
@@ -102,15 +155,19 @@ impl Copied<'_> {
                 let (source, made) = (File::from(source), File::from(made));
                 self.bytes +=
                     content(&source, &made, size, self.told).map_err(|error| Error::io(self.action, path, error))?;
-                fs::fchmod(&made, Mode::from_raw_mode(stat.st_mode & 0o7777)).map_err(kernel)?;
-                fs::futimens(&made, &times(&stat)).map_err(kernel)?;
-                made.sync_all().map_err(|error| Error::io(self.action, path, error))
+                like(&made, &stat).map_err(kernel)?;
+                if self.alone {
+                    made.sync_all().map_err(|error| Error::io(self.action, path, error))?;
+                }
+                Ok(None)
             }
             FileType::Symlink => {
                 let target = fs::readlinkat(&seen, "", Vec::new()).map_err(kernel)?;
-                fs::symlinkat(target, to, new).map_err(kernel)
+                fs::symlinkat(target, to, new).map_err(kernel)?;
+                Ok(None)
             }
             FileType::Directory => {
+                self.alone = false;
                 if (stat.st_dev, stat.st_ino) == self.stage {
                     return Err(Error::refused(
                         self.action,
@@ -119,21 +176,22 @@ impl Copied<'_> {
                         "a directory cannot be copied into itself",
                     ));
                 }
-                let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-                let source = fs::openat(from, name, flags, Mode::empty()).map_err(kernel)?;
+                let source = open_directory(from, name).map_err(kernel)?;
                 fs::mkdirat(to, new, Mode::from_raw_mode(0o700)).map_err(kernel)?;
-                let made = fs::openat(to, new, flags, Mode::empty()).map_err(kernel)?;
-                for (name, _) in Names::read(source.as_fd()).map_err(kernel)?.iter() {
-                    self.entry(&source, name, &path.join(name), &made, name)?;
-                }
-                fs::fchmod(&made, Mode::from_raw_mode(stat.st_mode & 0o7777)).map_err(kernel)?;
-                fs::futimens(&made, &times(&stat)).map_err(kernel)
+                let made = open_directory(to, new).map_err(kernel)?;
+                Ok(Some(Copying { source, made, stat }))
             }
             kind @ (FileType::Fifo | FileType::Socket | FileType::Block | FileType::Char) => {
                 Err(Error::Special { action: self.action, path: path.to_owned(), kind })
             }
         }
     }
+}
+
+/// The same permissions and times.
+fn like(made: impl AsFd, stat: &Stat) -> rustix::io::Result<()> {
+    fs::fchmod(&made, Mode::from_raw_mode(stat.st_mode & 0o7777))?;
+    fs::futimens(&made, &times(stat))
 }
 
 fn times(stat: &Stat) -> Timestamps {

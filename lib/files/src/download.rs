@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -15,7 +15,7 @@ use schema::file::FileType;
 use crate::pack::{Packer, Packing};
 use crate::root::{Root, kind_of};
 use crate::tar::{self, Kind, Written};
-use crate::walk::Names;
+use crate::tree::Tree;
 use crate::{Error, Result};
 
 const ACTION: &str = "download";
@@ -44,7 +44,7 @@ pub fn download(
         FileType::Directory => {
             let directory = root.directory(ACTION, path)?;
             load.head(b"./", b"", Kind::Directory, &stat, 0, None).map_err(written)?;
-            load.directory(&directory, path, &mut Vec::new())?;
+            load.below(directory, path, b"")?;
         }
         FileType::File | FileType::Symlink => {
             let place = root.place(ACTION, &root.followed(ACTION, path)?)?;
@@ -83,29 +83,59 @@ impl Load<'_, '_> {
         tar::head(self.out, &Written { path, link, kind, mode, owner, modified, size, pieces })
     }
 
-    fn directory(&mut self, directory: &OwnedFd, path: &Path, inside: &mut Vec<u8>) -> Result<()> {
-        match Names::read(directory.as_fd()) {
-            Ok(names) => {
-                for (name, _) in names.sorted().iter() {
+    /// Everything below a directory.
+    fn below(&mut self, top: OwnedFd, path: &Path, inside: &[u8]) -> Result<()> {
+        let (mut path, mut inside) = (path.to_owned(), inside.to_vec());
+        let mut tree = match Tree::new(top) {
+            Ok(tree) => tree,
+            Err(errno) => {
+                (self.trouble)(Error::kernel(ACTION, &path, errno));
+                return Ok(());
+            }
+        };
+        loop {
+            match tree.next() {
+                Ok(Some(_)) => {
+                    path.push(tree.name());
                     let length = inside.len();
-                    self.entry(directory, name, &path.join(name), inside)?;
+                    if let Some(directory) = self.entry(tree.here(), tree.name(), &path, &mut inside)? {
+                        match tree.down(directory) {
+                            Ok(()) => continue,
+                            Err(errno) => (self.trouble)(Error::kernel(ACTION, &path, errno)),
+                        }
+                    }
                     inside.truncate(length);
                 }
+                Ok(None) => match tree.up() {
+                    Ok(true) => inside.truncate(inside.len() - tree.name().len() - 1),
+                    Ok(false) => return Ok(()),
+                    Err(errno) => return Err(Error::kernel(ACTION, &path, errno)),
+                },
+                Err(errno) => {
+                    (self.trouble)(Error::kernel(ACTION, &path, errno));
+                    continue;
+                }
             }
-            Err(errno) => (self.trouble)(Error::kernel(ACTION, path, errno)),
+            path.pop();
         }
-        Ok(())
     }
 
-    /// `inside` is the path in the archive of the directory that holds it.
-    fn entry(&mut self, parent: &OwnedFd, name: &OsStr, path: &Path, inside: &mut Vec<u8>) -> Result<()> {
+    /// `inside` is the path in the archive of the directory that holds it, and becomes its own. A directory is given back:
+    /// what is below it is to follow.
+    fn entry(
+        &mut self,
+        parent: &OwnedFd,
+        name: &OsStr,
+        path: &Path,
+        inside: &mut Vec<u8>,
+    ) -> Result<Option<OwnedFd>> {
         let opened = match open(parent, name) {
             Ok(opened) => opened,
             // Gone since the directory was read.
-            Err(Errno::NOENT) => return Ok(()),
+            Err(Errno::NOENT) => return Ok(None),
             Err(errno) => {
                 (self.trouble)(Error::kernel(ACTION, path, errno));
-                return Ok(());
+                return Ok(None);
             }
         };
         let (opened, stat) = opened;
@@ -115,21 +145,18 @@ impl Load<'_, '_> {
             FileType::Directory => {
                 inside.push(b'/');
                 self.head(inside, b"", Kind::Directory, &stat, 0, None).map_err(written)?;
-                self.directory(&opened, path, inside)
+                return Ok(Some(opened));
             }
             FileType::Symlink => match fs::readlinkat(&opened, "", Vec::new()) {
-                Ok(target) => self.head(inside, target.as_bytes(), Kind::Symlink, &stat, 0, None).map_err(written),
-                Err(errno) => {
-                    (self.trouble)(Error::kernel(ACTION, path, errno));
-                    Ok(())
-                }
+                Ok(target) => self.head(inside, target.as_bytes(), Kind::Symlink, &stat, 0, None).map_err(written)?,
+                Err(errno) => (self.trouble)(Error::kernel(ACTION, path, errno)),
             },
-            FileType::File => self.file(&File::from(opened), inside, &stat).map_err(written),
+            FileType::File => self.file(&File::from(opened), inside, &stat).map_err(written)?,
             kind @ (FileType::Fifo | FileType::Socket | FileType::Block | FileType::Char) => {
                 (self.trouble)(Error::Special { action: ACTION, path: path.to_owned(), kind });
-                Ok(())
             }
         }
+        Ok(None)
     }
 
     fn file(&mut self, file: &File, inside: &[u8], stat: &Stat) -> io::Result<()> {

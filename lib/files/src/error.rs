@@ -64,6 +64,14 @@ impl Error {
         Error::Refused { action, path: path.to_owned(), code, why: why.into() }
     }
 
+    /// With its cause.
+    pub fn in_full(&self) -> String {
+        match std::error::Error::source(self) {
+            Some(source) => format!("{self}: {source}"),
+            None => self.to_string(),
+        }
+    }
+
     /// The path it is about.
     pub fn path(&self) -> &Path {
         match self {

@@ -3,6 +3,7 @@
 //! | file | what it is for |
 //! |---|---|
 //! | `root` | the one place that turns a path into a descriptor, and so decides what may be touched |
+//! | `tree` | the way down and up, without recursion and with few descriptors |
 //! | `walk`, `look` | lists; one file: what it is, its bytes, its hash |
 //! | `grep` | lines that match |
 //! | `write`, `change`, `copy` | new content, removals and names, copies |
@@ -27,6 +28,7 @@ mod patch;
 mod root;
 mod slot;
 mod tar;
+mod tree;
 mod upload;
 mod walk;
 mod watch;
@@ -40,7 +42,7 @@ pub use grep::{Grep, grep};
 pub use look::{Algorithm, Range, hash, open_range, stat};
 pub use names::{exact, readable};
 pub use pack::Packing;
-pub use patch::{PatchOptions, Patched, patch};
+pub use patch::{MOST as MOST_PATCHED, PatchOptions, Patched, patch};
 pub use root::Root;
 pub use upload::{UploadOptions, upload};
 pub use walk::{Walk, walk};

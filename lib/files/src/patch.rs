@@ -38,6 +38,9 @@ pub struct Patched {
 
 const ACTION: &str = "patch";
 
+/// The largest file that is patched, and the largest patch, in bytes: both are held in memory.
+pub const MOST: u64 = 256 << 20;
+
 /// Applies a patch to the files that it names. Context must be found exactly, though at any line.
 ///
 /// # Errors
@@ -158,7 +161,11 @@ impl Work<'_> {
                 Ok(mut file) => {
                     let stat = fs::fstat(&file).map_err(|errno| Error::kernel(ACTION, path, errno))?;
                     let mut bytes = Vec::new();
-                    file.read_to_end(&mut bytes).map_err(|error| Error::io(ACTION, path, error))?;
+                    let read = (&mut file).take(MOST + 1).read_to_end(&mut bytes);
+                    if read.map_err(|error| Error::io(ACTION, path, error))? as u64 > MOST {
+                        let why = format!("it is larger than {MOST} bytes, which is the most that is patched");
+                        return Err(Error::refused(ACTION, path, FileErrorCode::TooLarge, why));
+                    }
                     Some(Old { bytes, mode: stat.st_mode & 0o7777, owner: (stat.st_uid, stat.st_gid) })
                 }
                 Err(error) if error.code() == FileErrorCode::NotFound => None,
@@ -244,7 +251,7 @@ impl Staged<'_> {
             (_, None) => fs::unlinkat(&self.place.parent, &self.place.name, AtFlags::empty()).map_err(kernel),
             (old, Some(_)) => {
                 let flags = if old.is_some() { RenameFlags::empty() } else { RenameFlags::NOREPLACE };
-                rename(&self.place, &self.name, &self.place, flags).map_err(kernel)
+                rename(&self.place.parent, &self.name, &self.place.parent, &self.place.name, flags).map_err(kernel)
             }
         }
     }
@@ -274,7 +281,7 @@ impl Staged<'_> {
         let (name, file) = slot::file(&self.place.parent, 0o600).map_err(kernel)?;
         fill(&File::from(file), &old.bytes, Some(old.mode), Some(old))
             .map_err(|error| Error::io(ACTION, &self.state.path, error))?;
-        rename(&self.place, &name, &self.place, RenameFlags::empty()).map_err(kernel)
+        rename(&self.place.parent, &name, &self.place.parent, &self.place.name, RenameFlags::empty()).map_err(kernel)
     }
 
     /// Takes away what was not put in its place.

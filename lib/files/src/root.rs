@@ -6,11 +6,14 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
-use rustix::fs::{self, AtFlags, CWD, Mode, OFlags, ResolveFlags, Stat};
+use rustix::fs::{self, Access, AtFlags, CWD, Mode, OFlags, ResolveFlags, Stat};
 use rustix::io::Errno;
 use schema::file::{FileErrorCode, FileType};
 
 use crate::{Error, Result};
+
+/// How long a path must not be, as in the kernel.
+const LONGEST: usize = 4096;
 
 /// How many links a path may lead through, as in the kernel.
 const MOST_LINKS: usize = 40;
@@ -115,7 +118,7 @@ impl Root {
         if path.as_os_str().is_empty() {
             return Err(Errno::NOENT);
         }
-        if path.as_os_str().len() >= 4096 {
+        if path.as_os_str().len() >= LONGEST {
             return Err(Errno::NAMETOOLONG);
         }
         let steps = |path: &Path| -> rustix::io::Result<Vec<OsString>> {
@@ -201,10 +204,26 @@ impl Root {
         }
     }
 
+    /// The same, where directories are missing for the first of them: it is where something would be made.
+    pub(crate) fn nearest(&self, action: &'static str, path: &Path) -> Result<Place> {
+        let mut near = path;
+        loop {
+            match self.place(action, near) {
+                Err(error) if error.code() == FileErrorCode::NotFound => match near.parent() {
+                    Some(parent) if !parent.as_os_str().is_empty() => near = parent,
+                    _ => return Err(renamed(error, path)),
+                },
+                place => return place.map_err(|error| renamed(error, path)),
+            }
+        }
+    }
+
     /// Makes a directory and those above it; `false`: it was there.
     pub(crate) fn make_directories(&self, action: &'static str, path: &Path) -> Result<bool> {
-        if self.directory(action, path).is_ok() {
-            return Ok(false);
+        match self.directory(action, path) {
+            Ok(_) => return Ok(false),
+            Err(error) if error.code() != FileErrorCode::NotFound => return Err(error),
+            Err(_) => {}
         }
         let (parent, name) = split(action, path)?;
         if parent != Path::new(".") {
@@ -272,6 +291,12 @@ impl Place {
         self.look(action)?.ok_or_else(|| Error::kernel(action, &self.path, Errno::NOENT))
     }
 
+    /// Whether we may make and remove names where it lies, as far as the kernel says beforehand.
+    pub(crate) fn may_change(&self, action: &'static str) -> Result<()> {
+        fs::accessat(&self.parent, ".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)
+            .map_err(|errno| Error::kernel(action, &self.path, errno))
+    }
+
     /// Makes what was done to the directory last.
     pub(crate) fn settle(&self, action: &'static str) -> Result<()> {
         match fs::fsync(&self.parent) {
@@ -296,6 +321,9 @@ fn split(action: &'static str, path: &Path) -> Result<(PathBuf, OsString)> {
         }
         Error::refused(action, path, FileErrorCode::Usage, "the path has no name of its own")
     })?;
+    if path.as_os_str().len() >= LONGEST {
+        return Err(Error::kernel(action, path, Errno::NAMETOOLONG));
+    }
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     Ok((parent.to_owned(), name.to_owned()))
 }

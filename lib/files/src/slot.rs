@@ -77,8 +77,7 @@ fn sweep(parent: &OwnedFd, name: &OsStr) -> bool {
     {
         return false;
     }
-    discard(parent, name);
-    true
+    discard(parent, name).is_ok()
 }
 
 fn is_there(parent: &OwnedFd, name: &OsStr, fd: &OwnedFd) -> bool {

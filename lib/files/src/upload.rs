@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::io::Read;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Component, Path, PathBuf};
@@ -17,7 +17,7 @@ use crate::pack::unpacked;
 use crate::root::{Place, Root, kind_of};
 use crate::slot;
 use crate::tar::{Bad, Entry, Kind, Reader};
-use crate::walk::Names;
+use crate::tree::{Ladder, Tree, open_directory};
 use crate::write::rename;
 use crate::{Error, Result};
 
@@ -57,7 +57,7 @@ pub fn upload(
     let place = match root.directory(ACTION, path) {
         Ok(directory) => Target::Directory(directory),
         Err(error) if error.code() == FileErrorCode::NotFound => {
-            let place = if options.dry_run { nearest(root, path)? } else { root.place_made(ACTION, path)? };
+            let place = if options.dry_run { root.nearest(ACTION, path)? } else { root.place_made(ACTION, path)? };
             if !options.dry_run && place.look(ACTION)?.is_some() {
                 return Err(kernel(Errno::EXIST));
             }
@@ -71,27 +71,15 @@ pub fn upload(
     };
     let (name, stage) = slot::directory(beside).map_err(kernel)?;
     let result = take_in(path, &place, &stage, input, options, told);
-    discard(beside, &name);
-    result
+    let cleared = discard(beside, &name);
+    let change = result?;
+    cleared?;
+    Ok(change)
 }
 
 enum Target {
     Directory(OwnedFd),
     New(Place),
-}
-
-/// What holds, or would hold, a path's first missing directory.
-fn nearest(root: &Root, path: &Path) -> Result<Place> {
-    let mut path = path;
-    loop {
-        match root.place(ACTION, path) {
-            Err(error) if error.code() == FileErrorCode::NotFound => match path.parent() {
-                Some(parent) => path = parent,
-                None => return Err(error),
-            },
-            other => return other,
-        }
-    }
 }
 
 const NEW: &str = "new";
@@ -144,12 +132,7 @@ fn take_in(
             {
                 fs::fchmod(&new, Mode::from_raw_mode(0o755)).map_err(kernel)?;
             }
-            let staged = Place {
-                parent: stage.try_clone().map_err(|error| Error::io(ACTION, path, error))?,
-                name: NEW.into(),
-                path: path.to_owned(),
-            };
-            rename(&staged, &staged.name, place, RenameFlags::NOREPLACE).map_err(kernel)?;
+            rename(stage, NEW.as_ref(), &place.parent, &place.name, RenameFlags::NOREPLACE).map_err(kernel)?;
             host::step::reached("fs.renamed");
             place.settle(ACTION)?;
             new
@@ -177,38 +160,41 @@ fn take_in(
 
 /// Moves what is staged into a directory, or (`only_look`) says what is in the way.
 fn merge(from: &OwnedFd, to: &OwnedFd, path: &Path, overwrite: bool, only_look: bool) -> Result<()> {
-    let kernel = |errno| Error::kernel(ACTION, path, errno);
+    let kernel = |path: &Path, errno| Error::kernel(ACTION, path, errno);
     // Opened anew: a descriptor that was read to its end gives no more names.
-    let from = &open_directory(from, ".".as_ref()).map_err(kernel)?;
-    for (name, kind) in Names::read(from.as_fd()).map_err(kernel)?.iter() {
-        let below = path.join(name);
-        let kernel = |errno| Error::kernel(ACTION, &below, errno);
+    let again = |directory: &OwnedFd| open_directory(directory, ".".as_ref()).map_err(|errno| kernel(path, errno));
+    let mut tree = Tree::new(again(from)?).map_err(|errno| kernel(path, errno))?;
+    let mut way = Ladder::new(again(to)?);
+    let mut path = path.to_owned();
+    loop {
+        let Some(kind) = tree.next().map_err(|errno| kernel(&path, errno))? else {
+            if !tree.up().map_err(|errno| kernel(&path, errno))? {
+                return Ok(());
+            }
+            way.up().map_err(|errno| kernel(&path, errno))?;
+            path.pop();
+            continue;
+        };
+        let (from, to, name) = (tree.here(), way.here(), tree.name());
+        path.push(name);
         let old = match fs::statat(to, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => Some(kind_of(&stat)),
             Err(Errno::NOENT) => None,
-            Err(errno) => return Err(kernel(errno)),
+            Err(errno) => return Err(kernel(&path, errno)),
         };
         if kind == FileType::Directory && old == Some(FileType::Directory) {
-            let (from, to) = (open_directory(from, name).map_err(kernel)?, open_directory(to, name).map_err(kernel)?);
-            merge(&from, &to, &below, overwrite, only_look)?;
+            let below = open_directory(to, name).map_err(|errno| kernel(&path, errno))?;
+            let staged = open_directory(from, name).map_err(|errno| kernel(&path, errno))?;
+            way.down(below).and_then(|()| tree.down(staged)).map_err(|errno| kernel(&path, errno))?;
             continue;
         }
-        may_replace(ACTION, &below, old, kind, overwrite)?;
+        may_replace(ACTION, &path, old, kind, overwrite)?;
         if !only_look {
-            let place = |parent: &OwnedFd| -> Result<Place> {
-                let parent = parent.try_clone().map_err(|error| Error::io(ACTION, &below, error))?;
-                Ok(Place { parent, name: name.to_owned(), path: below.clone() })
-            };
             let flags = if old.is_some() { RenameFlags::empty() } else { RenameFlags::NOREPLACE };
-            rename(&place(from)?, name, &place(to)?, flags).map_err(kernel)?;
+            rename(from, name, to, name, flags).map_err(|errno| kernel(&path, errno))?;
         }
+        path.pop();
     }
-    Ok(())
-}
-
-fn open_directory(parent: &OwnedFd, name: &OsStr) -> rustix::io::Result<OwnedFd> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    fs::openat(parent, name, flags, Mode::empty())
 }
 
 /// A directory below another, reached through directories only.

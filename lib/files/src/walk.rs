@@ -1,19 +1,20 @@
-//! Lists: one directory or all below it, sorted by bytes, with nothing in memory but the names on the way down.
+//! Lists: one directory or all below it, sorted by bytes.
 
 use std::ffi::OsStr;
-use std::mem::MaybeUninit;
+use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
-use rustix::fs::{self, AtFlags, Mode, OFlags, RawDir};
+use rustix::fs::{self, AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use schema::file::{FileErrorCode, FileRecord, FileType};
 
 use crate::look::record;
-use crate::root::{Root, kind, kind_of};
+use crate::root::Root;
+use crate::tree::{Names, Tree, each_name, open_directory};
 use crate::{Error, Result};
 
 /// What to list.
@@ -90,9 +91,11 @@ pub(crate) fn find(
 ) -> Result<()> {
     let directory = root.directory(ACTION, start)?;
     let globs = Globs::new(ACTION, &what.globs)?;
-    let mut walker = Walker { what, globs, ignores: Vec::new(), trouble, each };
-    let mut path = if start == Path::new(".") { PathBuf::new() } else { start.to_owned() };
-    walker.directory(directory, &mut path, Path::new(""), 1);
+    let path = if start == Path::new(".") { PathBuf::new() } else { start.to_owned() };
+    let needs_below = what.gitignore || !globs.paths.is_empty();
+    let mut walker =
+        Walker { what, globs, path, below: PathBuf::new(), needs_below, ignores: Vec::new(), trouble, each };
+    walker.all(directory);
     Ok(())
 }
 
@@ -129,177 +132,164 @@ fn bad_pattern(action: &'static str, pattern: &str, error: &globset::Error) -> E
 struct Walker<'w> {
     what: &'w Walk,
     globs: Globs,
-    ignores: Vec<Gitignore>,
+    /// For people and records.
+    path: PathBuf,
+    /// For patterns: without where it began.
+    below: PathBuf,
+    needs_below: bool,
+    /// What `.gitignore` files say, and at which depth they lie.
+    ignores: Vec<(usize, Gitignore)>,
     trouble: &'w mut dyn FnMut(Error),
     each: &'w mut Each<'w>,
 }
 
+/// What becomes of a name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Met {
+    /// Nothing more.
+    Passed,
+    /// It is a directory to be entered; it is part of our path now.
+    Enter,
+    /// No more is wanted at all.
+    Enough,
+}
+
 impl Walker<'_> {
-    /// `path` is for people and records, `below` for patterns. `false`: no more is wanted.
-    fn directory(&mut self, directory: OwnedFd, path: &mut PathBuf, below: &Path, depth: usize) -> bool {
-        let before = self.ignores.len();
-        if self.what.gitignore {
-            self.read_ignores(&directory, below);
-        }
-        let going = if self.what.unsorted {
-            self.as_they_come(&directory, path, below, depth)
-        } else {
-            match Names::read(directory.as_fd()) {
-                Ok(names) => {
-                    names.sorted().iter().all(|(name, kind)| self.entry(&directory, name, kind, path, below, depth))
-                }
-                Err(errno) => {
-                    (self.trouble)(Error::kernel(ACTION, path, errno));
-                    true
-                }
-            }
-        };
-        self.ignores.truncate(before);
-        going
-    }
-
-    fn as_they_come(&mut self, directory: &OwnedFd, path: &mut PathBuf, below: &Path, depth: usize) -> bool {
-        let mut buffer = vec![MaybeUninit::uninit(); 32 * 1024];
-        let mut entries = RawDir::new(directory, &mut buffer);
-        while let Some(entry) = entries.next() {
-            match entry {
-                Ok(entry) => {
-                    let name = OsStr::from_bytes(entry.file_name().to_bytes());
-                    if name != "." && name != ".." {
-                        let kind = known(directory.as_fd(), name, entry.file_type());
-                        if !self.entry(directory, name, kind, path, below, depth) {
-                            return false;
-                        }
+    fn all(&mut self, top: OwnedFd) {
+        let Some(names) = self.arrive(&top, 1) else { return };
+        let mut tree = Tree::of(top, names);
+        loop {
+            let kind = match tree.next() {
+                Ok(Some(kind)) => kind,
+                Ok(None) => {
+                    self.ignores.retain(|(depth, _)| *depth < tree.depth());
+                    match tree.up() {
+                        Ok(true) => self.leave(),
+                        Ok(false) => return,
+                        // It was moved away under our feet: there is no way back.
+                        Err(errno) => return self.failed(errno),
                     }
+                    continue;
                 }
                 Err(errno) => {
-                    (self.trouble)(Error::kernel(ACTION, path, errno));
-                    return true;
+                    self.failed(errno);
+                    continue;
+                }
+            };
+            match self.meet(tree.here().as_fd(), tree.name(), kind, tree.depth(), !self.what.unsorted) {
+                Met::Passed => continue,
+                Met::Enough => return,
+                Met::Enter => {}
+            }
+            let entered = match open_directory(tree.here(), tree.name()) {
+                Ok(directory) => match self.arrive(&directory, tree.depth() + 1) {
+                    Some(names) => tree.down_to(directory, names),
+                    None => return,
+                },
+                Err(errno) => Err(errno),
+            };
+            match entered {
+                Ok(()) => {}
+                // Gone, or something else by now.
+                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => self.leave(),
+                Err(errno) => {
+                    self.failed(errno);
+                    self.leave();
                 }
             }
         }
-        true
     }
 
-    fn entry(
-        &mut self,
-        directory: &OwnedFd,
-        name: &OsStr,
-        kind: FileType,
-        path: &mut PathBuf,
-        below: &Path,
-        depth: usize,
-    ) -> bool {
-        if !self.what.hidden && name.as_bytes().first() == Some(&b'.') {
-            return true;
+    /// Begins with a directory: the names in it that are still to be met. `None`: no more is wanted.
+    fn arrive(&mut self, directory: &OwnedFd, depth: usize) -> Option<Names> {
+        if self.what.gitignore {
+            self.read_ignores(directory, depth);
         }
-        let is_directory = kind == FileType::Directory;
-        let needs_below = self.what.gitignore || !self.globs.paths.is_empty();
-        let below = if needs_below { below.join(name) } else { PathBuf::new() };
-        if self.what.gitignore && (name == ".git" || self.ignored(&below, is_directory)) {
-            return true;
-        }
-        path.push(name);
-        let wanted =
-            (self.what.kinds.is_empty() || self.what.kinds.contains(&kind)) && self.globs.match_any(name, &below);
-        let mut going = true;
-        if wanted {
-            going = (self.each)(Found { directory: directory.as_fd(), name, path }, self.trouble);
-        }
-        if going && is_directory && self.what.recursive && self.what.depth.is_none_or(|most| depth < most) {
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            match fs::openat(directory, name, flags, Mode::empty()) {
-                Ok(opened) => going = self.directory(opened, path, &below, depth + 1),
-                // Gone, or something else by now.
-                Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
-                Err(errno) => (self.trouble)(Error::kernel(ACTION, path, errno)),
+        let read = if self.what.unsorted {
+            // Told as they come; then only directories are of interest, and mostly there are none.
+            let (mut going, mut any) = (true, false);
+            let told = each_name(directory.as_fd(), &mut |name, kind| {
+                let met = self.meet(directory.as_fd(), name, kind, depth, true);
+                if met == Met::Enter {
+                    self.leave();
+                    any = true;
+                }
+                going = met != Met::Enough;
+                going
+            });
+            if !going {
+                return None;
             }
+            told.and_then(|()| if any { Names::directories(directory.as_fd()) } else { Ok(Names::none()) })
+        } else {
+            Names::read(directory.as_fd())
+        };
+        Some(read.unwrap_or_else(|errno| {
+            self.failed(errno);
+            Names::none()
+        }))
+    }
+
+    fn failed(&mut self, errno: Errno) {
+        (self.trouble)(Error::kernel(ACTION, &self.path, errno));
+    }
+
+    fn leave(&mut self) {
+        self.path.pop();
+        if self.needs_below {
+            self.below.pop();
         }
-        path.pop();
-        going
     }
 
-    fn ignored(&self, below: &Path, is_directory: bool) -> bool {
+    fn meet(&mut self, directory: BorrowedFd<'_>, name: &OsStr, kind: FileType, depth: usize, tell: bool) -> Met {
+        if !self.what.hidden && name.as_bytes().first() == Some(&b'.') {
+            return Met::Passed;
+        }
+        self.path.push(name);
+        if self.needs_below {
+            self.below.push(name);
+        }
+        let met = self.judge(directory, name, kind, depth, tell);
+        if met != Met::Enter {
+            self.leave();
+        }
+        met
+    }
+
+    fn judge(&mut self, directory: BorrowedFd<'_>, name: &OsStr, kind: FileType, depth: usize, tell: bool) -> Met {
+        let is_directory = kind == FileType::Directory;
+        if self.what.gitignore && (name == ".git" || self.ignored(is_directory)) {
+            return Met::Passed;
+        }
+        let wanted =
+            (self.what.kinds.is_empty() || self.what.kinds.contains(&kind)) && self.globs.match_any(name, &self.below);
+        if tell && wanted && !(self.each)(Found { directory, name, path: &self.path }, self.trouble) {
+            return Met::Enough;
+        }
+        let enters = is_directory && self.what.recursive && self.what.depth.is_none_or(|most| depth < most);
+        if enters { Met::Enter } else { Met::Passed }
+    }
+
+    fn ignored(&self, is_directory: bool) -> bool {
         // The nearest file that says something decides.
-        let said = self.ignores.iter().rev().map(|file| file.matched(below, is_directory)).find(|said| !said.is_none());
-        said.is_some_and(|said| said.is_ignore())
+        let said = self.ignores.iter().rev().map(|(_, file)| file.matched(&self.below, is_directory));
+        said.into_iter().find(|said| !said.is_none()).is_some_and(|said| said.is_ignore())
     }
 
-    fn read_ignores(&mut self, directory: &OwnedFd, below: &Path) {
+    fn read_ignores(&mut self, directory: &OwnedFd, depth: usize) {
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let Ok(opened) = fs::openat(directory, ".gitignore", flags, Mode::empty()) else { return };
-        let Ok(text) = std::io::read_to_string(std::fs::File::from(opened)) else { return };
-        let mut builder = GitignoreBuilder::new(below);
-        for line in text.lines() {
+        let mut text = Vec::new();
+        if std::fs::File::from(opened).read_to_end(&mut text).is_err() {
+            return;
+        }
+        let mut builder = GitignoreBuilder::new(&self.below);
+        for line in String::from_utf8_lossy(&text).lines() {
             // Git too passes over a line that it does not understand.
             let _ = builder.add_line(None, line);
         }
         if let Ok(file) = builder.build() {
-            self.ignores.push(file);
+            self.ignores.push((depth, file));
         }
     }
-}
-
-/// The names in one directory, without `.` and `..`, packed: a million of them stay within twenty megabytes.
-pub(crate) struct Names {
-    /// Each: its type, its bytes, a zero.
-    bytes: Vec<u8>,
-    starts: Vec<u32>,
-}
-
-impl Names {
-    pub(crate) fn read(directory: BorrowedFd<'_>) -> rustix::io::Result<Names> {
-        let mut names = Names { bytes: Vec::new(), starts: Vec::new() };
-        let mut buffer = vec![MaybeUninit::uninit(); 32 * 1024];
-        let mut entries = RawDir::new(directory, &mut buffer);
-        while let Some(entry) = entries.next() {
-            let entry = entry?;
-            let name = entry.file_name().to_bytes_with_nul();
-            if name == b".\0" || name == b"..\0" {
-                continue;
-            }
-            let kind = known(directory, OsStr::from_bytes(&name[..name.len() - 1]), entry.file_type());
-            names.starts.push(u32::try_from(names.bytes.len()).map_err(|_| Errno::OVERFLOW)?);
-            names.bytes.push(kind as u8);
-            names.bytes.extend_from_slice(name);
-        }
-        Ok(names)
-    }
-
-    fn at(&self, start: u32) -> (&OsStr, FileType) {
-        let bytes = &self.bytes[start as usize..];
-        let end = bytes[1..].iter().position(|byte| *byte == 0).expect("each name was stored with its zero");
-        let kind = KINDS[usize::from(bytes[0])];
-        (OsStr::from_bytes(&bytes[1..=end]), kind)
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (&OsStr, FileType)> {
-        self.starts.iter().map(|start| self.at(*start))
-    }
-
-    pub(crate) fn sorted(mut self) -> Names {
-        let mut starts = std::mem::take(&mut self.starts);
-        starts.sort_unstable_by(|a, b| self.at(*a).0.cmp(self.at(*b).0));
-        self.starts = starts;
-        self
-    }
-}
-
-/// In the order of their numbers in [`Names`].
-const KINDS: [FileType; 7] = [
-    FileType::File,
-    FileType::Directory,
-    FileType::Symlink,
-    FileType::Fifo,
-    FileType::Socket,
-    FileType::Block,
-    FileType::Char,
-];
-
-/// Some file systems do not say in the directory what a name is.
-fn known(directory: BorrowedFd<'_>, name: &OsStr, told: fs::FileType) -> FileType {
-    if told != fs::FileType::Unknown {
-        return kind(told);
-    }
-    fs::statat(directory, name, AtFlags::SYMLINK_NOFOLLOW).map_or(FileType::File, |stat| kind_of(&stat))
 }

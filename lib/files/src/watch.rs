@@ -18,7 +18,8 @@ use schema::file::{FileErrorCode, FileEvent, FileEventKind, FileType};
 use crate::change::through;
 use crate::names::{exact, readable as shown};
 use crate::root::{Root, kind_of};
-use crate::walk::{Globs, Names};
+use crate::tree::{Tree, open_directory};
+use crate::walk::Globs;
 use crate::{Error, Result};
 
 /// How to watch.
@@ -182,7 +183,7 @@ impl<'w> Watch<'w> {
     fn begin(&mut self) -> Result<()> {
         let directory = self.base.directory(ACTION, Path::new("."))?;
         self.base_watch = self.add(&directory, Path::new(""), Node { parent: None, name: OsString::new() })?;
-        if self.only.is_none() { self.scan(&directory, self.base_watch, Path::new(""), false) } else { Ok(()) }
+        if self.only.is_none() { self.scan(directory, self.base_watch, Path::new(""), false) } else { Ok(()) }
     }
 
     fn add(&mut self, directory: &OwnedFd, path: &Path, node: Node) -> Result<i32> {
@@ -203,44 +204,72 @@ impl<'w> Watch<'w> {
     }
 
     /// Watches the directories in a directory; where it is `new`, what is found in it is news.
-    fn scan(&mut self, directory: &OwnedFd, watch: i32, path: &Path, new: bool) -> Result<()> {
-        let names = match Names::read(directory.as_fd()) {
-            Ok(names) => names.sorted(),
+    fn scan(&mut self, directory: OwnedFd, watch: i32, path: &Path, new: bool) -> Result<()> {
+        let (mut path, mut watches) = (path.to_owned(), vec![watch]);
+        let mut tree = match Tree::new(directory) {
+            Ok(tree) => tree,
             Err(errno) => {
-                (self.trouble)(Error::kernel(ACTION, &self.start.join(path), errno));
+                self.failed(&path, errno);
                 return Ok(());
             }
         };
-        for (name, kind) in names.iter() {
-            let is_directory = kind == FileType::Directory;
-            let path = path.join(name);
+        loop {
+            let kind = match tree.next() {
+                Ok(Some(kind)) => kind,
+                Ok(None) => match tree.up() {
+                    Ok(true) => {
+                        watches.pop();
+                        path.pop();
+                        continue;
+                    }
+                    Ok(false) => return Ok(()),
+                    // It was moved meanwhile: the kernel tells.
+                    Err(_) => return Ok(()),
+                },
+                Err(errno) => {
+                    self.failed(&path, errno);
+                    continue;
+                }
+            };
+            let watch = *watches.last().expect("there are as many as levels");
+            path.push(tree.name());
             if new {
-                self.found.entry(watch).or_default().insert(name.to_owned());
-                self.tell(FileEventKind::Create, path.clone(), None, is_directory);
+                self.found.entry(watch).or_default().insert(tree.name().to_owned());
+                self.tell(FileEventKind::Create, path.clone(), None, kind == FileType::Directory);
             }
-            if is_directory {
-                self.enter(directory, watch, name, &path, new)?;
+            if kind == FileType::Directory
+                && let Some((directory, inside)) = self.enter(tree.here(), watch, tree.name(), &path)?
+            {
+                match tree.down(directory) {
+                    Ok(()) => {
+                        watches.push(inside);
+                        continue;
+                    }
+                    Err(errno) => self.failed(&path, errno),
+                }
             }
+            path.pop();
         }
-        Ok(())
     }
 
-    /// Watches a directory and all below it.
-    fn enter(&mut self, parent: &OwnedFd, watch: i32, name: &OsStr, path: &Path, new: bool) -> Result<()> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let directory = match fs::openat(parent, name, flags, Mode::empty()) {
+    /// Watches a directory; it is given where it was not watched already, and is to be looked through.
+    fn enter(&mut self, parent: &OwnedFd, watch: i32, name: &OsStr, path: &Path) -> Result<Option<(OwnedFd, i32)>> {
+        let directory = match open_directory(parent, name) {
             Ok(directory) => directory,
             // Gone, or something else by now: the kernel tells.
-            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(()),
+            Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(None),
             Err(errno) => {
-                (self.trouble)(Error::kernel(ACTION, &self.start.join(path), errno));
-                return Ok(());
+                self.failed(path, errno);
+                return Ok(None);
             }
         };
         let known = self.nodes.len();
         let inside = self.add(&directory, path, Node { parent: Some(watch), name: name.to_owned() })?;
-        // One that was watched already has been looked through.
-        if self.nodes.len() > known { self.scan(&directory, inside, path, new) } else { Ok(()) }
+        Ok((self.nodes.len() > known).then_some((directory, inside)))
+    }
+
+    fn failed(&mut self, path: &Path, errno: Errno) {
+        (self.trouble)(Error::kernel(ACTION, &self.start.join(path), errno));
     }
 
     /// Whether the directory where it begins is still there.
@@ -334,7 +363,10 @@ impl<'w> Watch<'w> {
 
     fn enter_new(&mut self, watch: i32, name: &OsStr, path: &Path) -> Result<()> {
         match self.base.place(ACTION, path) {
-            Ok(place) => self.enter(&place.parent, watch, name, path, true),
+            Ok(place) => match self.enter(&place.parent, watch, name, path)? {
+                Some((directory, inside)) => self.scan(directory, inside, path, true),
+                None => Ok(()),
+            },
             // It has another name by now: the kernel tells.
             Err(_) => Ok(()),
         }

@@ -1,10 +1,12 @@
 //! New content for a file: beside it, to the disk, then in its place at once.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{self, AtFlags, Gid, Mode, OFlags, RenameFlags, Uid};
+use rustix::fs::{self, Access, AtFlags, Gid, Mode, OFlags, RenameFlags, Stat, Uid};
 use rustix::io::Errno;
 use schema::file::{FileAction, FileChange, FileErrorCode};
 
@@ -25,6 +27,8 @@ pub struct WriteOptions {
     pub if_absent: bool,
     /// Refused where the content has another SHA-256.
     pub if_hash: Option<String>,
+    /// Only say whether it could be done; `content` is not read.
+    pub dry_run: bool,
 }
 
 const ACTION: &str = "write";
@@ -35,16 +39,18 @@ const ACTION: &str = "write";
 /// # Errors
 /// The place is denied, full, a directory or a special file, or is not as the options demand.
 pub fn write(root: &Root, path: &Path, content: &mut File, options: &WriteOptions) -> Result<FileChange> {
+    let kernel = |errno| Error::kernel(ACTION, path, errno);
     let real = root.followed(ACTION, path)?;
-    let place = root.place_made(ACTION, &real)?;
-    let old = place.look(ACTION)?;
+    let near = root.nearest(ACTION, &real)?;
+    // (Where directories are missing, this is the first of them, and nothing is there.)
+    let old = near.look(ACTION)?;
     if old.is_some() {
         if options.if_absent {
-            return Err(Error::kernel(ACTION, path, Errno::EXIST));
+            return Err(kernel(Errno::EXIST));
         }
-        let seen =
-            fs::openat(&place.parent, &place.name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
-        regular(ACTION, path, &seen.map_err(|errno| Error::kernel(ACTION, path, errno))?)?;
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let seen = fs::openat(&near.parent, &near.name, flags, Mode::empty()).map_err(kernel)?;
+        regular(ACTION, path, &seen)?;
     }
     if let Some(wanted) = &options.if_hash {
         let found = hash(root, path, Algorithm::Sha256)?.hash;
@@ -53,26 +59,39 @@ pub fn write(root: &Root, path: &Path, content: &mut File, options: &WriteOption
             return Err(Error::refused(ACTION, path, FileErrorCode::Changed, why));
         }
     }
+    if options.dry_run {
+        if options.append && old.is_some() {
+            fs::accessat(&near.parent, &near.name, Access::WRITE_OK, AtFlags::EACCESS).map_err(kernel)?;
+        } else {
+            near.may_change(ACTION)?;
+        }
+        let action = if options.append { FileAction::Append } else { FileAction::Write };
+        return Ok(FileChange { changed: false, ..change(action, path) });
+    }
+    let place = root.place_made(ACTION, &real)?;
     if options.append {
-        return append(root, path, &place, content, options.mode);
+        return append(path, &place, content, options.mode);
     }
     // Only for us until it has its mode.
     let first = if options.mode.is_some() || old.is_some() { 0o600 } else { 0o666 };
-    let (name, made) = slot::file(&place.parent, first).map_err(|errno| Error::kernel(ACTION, path, errno))?;
+    let (name, made) = slot::file(&place.parent, first).map_err(kernel)?;
     let mut file = File::from(made);
     let written = (|| {
-        let bytes = io::copy(content, &mut file)?;
+        let bytes = io::copy(content, &mut file).map_err(|error| Error::io(ACTION, path, error))?;
         if let Some(old) = &old {
             // Only root may give files away; for others it stays theirs.
             let _ = fs::fchown(&file, Some(Uid::from_raw(old.st_uid)), Some(Gid::from_raw(old.st_gid)));
         }
         if let Some(mode) = options.mode.or(old.map(|old| old.st_mode & 0o7777)) {
-            fs::fchmod(&file, Mode::from_raw_mode(mode))?;
+            fs::fchmod(&file, Mode::from_raw_mode(mode)).map_err(kernel)?;
         }
-        file.sync_all()?;
+        file.sync_all().map_err(|error| Error::io(ACTION, path, error))?;
         host::step::reached("fs.written");
+        if options.if_hash.is_some() && !same(old, place.look(ACTION)?) {
+            return Err(Error::refused(ACTION, path, FileErrorCode::Changed, "it changed meanwhile"));
+        }
         let replace = if options.if_absent { RenameFlags::NOREPLACE } else { RenameFlags::empty() };
-        rename(&place, &name, &place, replace)?;
+        rename(&place.parent, &name, &place.parent, &place.name, replace).map_err(kernel)?;
         Ok(bytes)
     })();
     match written {
@@ -84,42 +103,53 @@ pub fn write(root: &Root, path: &Path, content: &mut File, options: &WriteOption
         Err(error) => {
             // The old content is untouched; what is beside it is no use.
             let _ = fs::unlinkat(&place.parent, &name, AtFlags::empty());
-            Err(Error::io(ACTION, path, error))
+            Err(error)
         }
     }
 }
 
+/// Whether nobody wrote in between.
+fn same(before: Option<Stat>, now: Option<Stat>) -> bool {
+    let marks = |stat: Stat| (stat.st_dev, stat.st_ino, stat.st_size, stat.st_ctime, stat.st_ctime_nsec);
+    before.map(marks) == now.map(marks)
+}
+
 /// Renames with flags; an old file system that knows no `NOREPLACE` is served by a link.
 pub(crate) fn rename(
-    from: &Place,
-    name: &std::ffi::OsStr,
-    to: &Place,
+    from: &OwnedFd,
+    old: &OsStr,
+    to: &OwnedFd,
+    new: &OsStr,
     flags: RenameFlags,
-) -> std::result::Result<(), Errno> {
+) -> rustix::io::Result<()> {
     if flags.is_empty() {
-        return fs::renameat(&from.parent, name, &to.parent, &to.name);
+        return fs::renameat(from, old, to, new);
     }
-    match fs::renameat_with(&from.parent, name, &to.parent, &to.name, flags) {
+    match fs::renameat_with(from, old, to, new, flags) {
         Err(Errno::INVAL | Errno::NOSYS) if flags == RenameFlags::NOREPLACE => {
             // A directory has no second name: then it was the kernel's true answer.
-            let linked = fs::linkat(&from.parent, name, &to.parent, &to.name, AtFlags::empty());
+            let linked = fs::linkat(from, old, to, new, AtFlags::empty());
             linked.map_err(|errno| if errno == Errno::PERM { Errno::INVAL } else { errno })?;
-            fs::unlinkat(&from.parent, name, AtFlags::empty())
+            fs::unlinkat(from, old, AtFlags::empty())
         }
         other => other,
     }
 }
 
-fn append(root: &Root, path: &Path, place: &Place, content: &mut File, mode: Option<u32>) -> Result<FileChange> {
-    let _ = root;
+fn append(path: &Path, place: &Place, content: &mut File, mode: Option<u32>) -> Result<FileChange> {
+    let kernel = |errno| Error::kernel(ACTION, path, errno);
     let flags =
         OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let opened = fs::openat(&place.parent, &place.name, flags, Mode::from_raw_mode(mode.unwrap_or(0o666)))
-        .map_err(|errno| Error::kernel(ACTION, path, errno))?;
+    let opened = fs::openat(&place.parent, &place.name, flags, Mode::from_raw_mode(0o666)).map_err(kernel)?;
     regular(ACTION, path, &opened)?;
+    if let Some(mode) = mode {
+        fs::fchmod(&opened, Mode::from_raw_mode(mode)).map_err(kernel)?;
+    }
     let mut file = File::from(opened);
     let bytes = io::copy(content, &mut file)
         .and_then(|bytes| file.sync_all().map(|()| bytes))
         .map_err(|error| Error::io(ACTION, path, error))?;
+    // The file may be new.
+    place.settle(ACTION)?;
     Ok(FileChange { bytes: Some(bytes), ..change(FileAction::Append, path) })
 }

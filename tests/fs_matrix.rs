@@ -1,0 +1,264 @@
+//! Every verb of `fs` against every kind of file and every state of its place: what it answers, and that a refusal changes nothing.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::stat::{Mode, SFlag, makedev, mknod};
+
+use crate::env::{Output, TestEnv};
+
+/// What a cell of the table says.
+const WORDS: [(&str, i32, &str); 15] = [
+    ("ok", 0, ""),
+    ("nf", 3, "not_found"),
+    ("pd", 1, "permission_denied"),
+    ("ex", 1, "exists"),
+    ("nd", 1, "not_a_directory"),
+    ("id", 1, "is_a_directory"),
+    ("ne", 1, "not_empty"),
+    ("ns", 1, "no_space"),
+    ("ro", 1, "read_only"),
+    ("nl", 1, "name_too_long"),
+    ("lo", 1, "loop"),
+    ("sf", 1, "special_file"),
+    ("tl", 1, "too_large"),
+    ("rj", 1, "rejected"),
+    ("us", 2, "usage"),
+];
+
+/// A row for each verb, a column for each state of the path that it is given. `bi`: passed over as binary.
+const TABLE: &str = "
+verb          file dir  missing below dangling loop fifo socket device closed foreign readonly full crowded n255 n256 p4096 newline bytes sparse
+";
+
+/// How a verb is called: `P` is the path, `D` the directory that belongs to the state, where it has one.
+const VERBS: [(&str, &[&str]); 30] = [
+    ("ls", &["ls", "D", "--hidden"]),
+    ("ls-r", &["ls", "D", "--recursive"]),
+    ("find", &["find", "D", "--type", "file"]),
+    ("stat", &["stat", "P"]),
+    ("read", &["read", "P", "--length", "3"]),
+    ("hash", &["hash", "P", "--algorithm", "blake3"]),
+    ("grep", &["grep", "x", "P"]),
+    ("watch", &["watch", "P", "--timeout", "1ms"]),
+    ("download", &["download", "P", "--format", "tar"]),
+    ("write", &["write", "P", "-"]),
+    ("write-dry", &["write", "P", "-", "--dry-run"]),
+    ("append", &["write", "P", "-", "--append"]),
+    ("absent", &["write", "P", "-", "--if-absent"]),
+    ("rm", &["rm", "P"]),
+    ("rm-r", &["rm", "P", "--recursive"]),
+    ("rm-dry", &["rm", "P", "--dry-run"]),
+    ("mkdir", &["mkdir", "P"]),
+    ("mv", &["mv", "P", "S-new"]),
+    ("mv-to", &["mv", "S", "P"]),
+    ("mv-over", &["mv", "S", "P", "--overwrite"]),
+    ("cp", &["cp", "P", "S-new"]),
+    ("cp-r", &["cp", "P", "S-new", "--recursive"]),
+    ("cp-over", &["cp", "S", "P", "--overwrite"]),
+    ("ln", &["ln", "S", "P"]),
+    ("ln-from", &["ln", "P", "S-new", "--hard"]),
+    ("chmod", &["chmod", "640", "P"]),
+    ("touch", &["touch", "P"]),
+    ("upload", &["upload", "P", "--from-file", "A"]),
+    ("upload-in", &["upload", "D", "--from-file", "A", "--overwrite"]),
+    ("patch", &["patch"]),
+];
+
+const PLACE: &str = "/mnt/place";
+
+/// The files of all states, on file systems of their own.
+fn playground(env: &TestEnv) {
+    let run = |words: &[&str]| {
+        let _ = env.program(Path::new(words[0])).args(&words[1..]).run().expect(0);
+    };
+    for mounted in ["readonly", "full", "crowded"] {
+        let path = Path::new(PLACE).join(mounted);
+        if path.exists() {
+            run(&["/bin/umount", path.to_str().unwrap()]);
+        }
+    }
+    let place = Path::new(PLACE);
+    if place.exists() {
+        fs::remove_dir_all(place).unwrap();
+    }
+    for folder in ["dir", "closed", "foreign", "readonly", "full", "crowded"] {
+        fs::create_dir_all(place.join(folder)).unwrap();
+    }
+    for (folder, options) in [("readonly", "size=64k"), ("full", "size=64k"), ("crowded", "nr_inodes=4")] {
+        let path = place.join(folder);
+        run(&["/bin/mount", "-t", "tmpfs", "-o", options, "none", path.to_str().unwrap()]);
+        fs::write(path.join("file"), "x\n").unwrap();
+    }
+    run(&["/bin/mount", "-o", "remount,ro", place.join("readonly").to_str().unwrap()]);
+    assert!(fs::write(place.join("full/filler"), vec![b'f'; 1 << 20]).is_err());
+    let mut number = 0;
+    while fs::write(place.join(format!("crowded/filler-{number}")), "").is_ok() {
+        number += 1;
+    }
+    for file in ["file", "source", "dir/inside", "closed/file", "foreign/file", "a\nb", &"n".repeat(255)] {
+        fs::write(place.join(file), "x\n").unwrap();
+    }
+    fs::write(place.join(OsStr::from_bytes(b"caf\xe9")), "x\n").unwrap();
+    fs::write(place.join("sparse"), "x\n").unwrap();
+    fs::File::options().write(true).open(place.join("sparse")).unwrap().set_len(5 << 30).unwrap();
+    fs::set_permissions(place.join("closed"), fs::Permissions::from_mode(0o700)).unwrap();
+    fs::set_permissions(place.join("foreign/file"), fs::Permissions::from_mode(0o600)).unwrap();
+    symlink("nowhere", place.join("dangling")).unwrap();
+    symlink("loop", place.join("loop")).unwrap();
+    mknod(&place.join("fifo"), SFlag::S_IFIFO, Mode::S_IRWXU, 0).unwrap();
+    mknod(&place.join("device"), SFlag::S_IFCHR, Mode::S_IRWXU, makedev(1, 3)).unwrap();
+    drop(std::os::unix::net::UnixListener::bind(place.join("socket")).unwrap());
+    fs::copy("/mnt/archive", place.join("archive")).unwrap();
+}
+
+/// The path of a state, and the directory that the verbs for directories are given.
+fn paths(state: &str) -> (Vec<u8>, Vec<u8>) {
+    let same = |path: &[u8]| (path.to_vec(), path.to_vec());
+    match state {
+        "dir" => same(b"dir"),
+        "below" => same(b"file/below"),
+        "closed" | "foreign" | "readonly" | "full" | "crowded" => {
+            (format!("{state}/file").into_bytes(), state.as_bytes().to_vec())
+        }
+        "n255" => same(&[b'n'; 255]),
+        "n256" => same(&[b'n'; 256]),
+        "p4096" => same(format!("{}ff", "./".repeat(2047)).as_bytes()),
+        "newline" => same(b"a\nb"),
+        "bytes" => same(b"caf\xe9"),
+        plain => same(plain.as_bytes()),
+    }
+}
+
+/// Everything there is: name, mode, size, and the content of small files.
+fn seen(directory: &Path, all: &mut Vec<(PathBuf, u32, u64, Vec<u8>)>) {
+    let mut entries: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap()).collect();
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let data = entry.metadata().unwrap();
+        let small = data.is_file() && data.len() < 1 << 20;
+        let bytes = if small { fs::read(entry.path()).unwrap() } else { Vec::new() };
+        all.push((entry.path(), data.mode(), if data.is_dir() { 0 } else { data.len() }, bytes));
+        if data.is_dir() {
+            seen(&entry.path(), all);
+        }
+    }
+}
+
+fn everything() -> Vec<(PathBuf, u32, u64, Vec<u8>)> {
+    let mut all = Vec::new();
+    seen(Path::new(PLACE), &mut all);
+    all
+}
+
+/// A path in a patch, as git quotes it.
+fn quoted(path: &[u8]) -> String {
+    let letter = |byte: &u8| match byte {
+        b' '..=b'~' => char::from(*byte).to_string(),
+        _ => format!("\\{byte:03o}"),
+    };
+    format!("\"{}\"", path.iter().map(letter).collect::<String>())
+}
+
+fn call(env: &TestEnv, words: &[&str], state: &str) -> Output {
+    let (path, directory) = paths(state);
+    let bytes = state == "bytes";
+    let shown = |path: &[u8]| if bytes { STANDARD.encode(path) } else { String::from_utf8(path.to_vec()).unwrap() };
+    let word = |word: &&str| match *word {
+        "P" => shown(&path),
+        "D" => shown(&directory),
+        "S" => shown(b"source"),
+        "S-new" => shown(b"new"),
+        "A" => shown(b"archive"),
+        other => other.to_owned(),
+    };
+    let mut all = vec!["fs".to_owned(), "-C".to_owned(), PLACE.to_owned()];
+    all.extend(bytes.then(|| "--bytes".to_owned()));
+    all.extend(words.iter().map(word));
+    let all: Vec<&str> = all.iter().map(String::as_str).collect();
+    let program = if ["closed", "foreign"].contains(&state) {
+        let who = ["--reuid", "65534", "--regid", "65534", "--clear-groups", "/mnt/program"];
+        env.program(Path::new("/usr/bin/setpriv")).args(&who).args(&all).var("HOME", "/nonexistent")
+    } else {
+        env.program(Path::new("/mnt/program")).args(&all)
+    };
+    let stdin = match words[0] {
+        "patch" => format!("--- {0}\n+++ {0}\n@@ -1 +1 @@\n-x\n+y\n", quoted(&path)),
+        _ => "new content\n".to_owned(),
+    };
+    program.stdin(stdin).run()
+}
+
+/// What a call answered, as a word of the table.
+fn answer(output: &Output, what: &str) -> &'static str {
+    let is_raw = what.starts_with("read ") || what.starts_with("download ");
+    let lines = if output.code() == 0 && is_raw { Vec::new() } else { output.lines() };
+    let last = lines.last();
+    let code = last.and_then(|line| line["code"].as_str()).unwrap_or_default();
+    if output.code() == 1 && last.is_some_and(|line| line["type"] == "binary") {
+        return "bi";
+    }
+    if what.starts_with("watch ") && output.code() == 124 {
+        return "ok";
+    }
+    let found = WORDS.iter().find(|(_, exit_code, word)| (*exit_code, *word) == (output.code(), code));
+    let Some((word, exit_code, _)) = found else {
+        panic!("{what}: {} {}\n{}", output.code(), String::from_utf8_lossy(&output.stdout), output.stderr)
+    };
+    assert_eq!(output.stderr.lines().count(), usize::from(*exit_code != 0), "{what}: {}", output.stderr);
+    word
+}
+
+#[test]
+fn every_verb_answers_every_state() {
+    // A thread has its own mounts; they go with it.
+    std::thread::spawn(|| {
+        let env = TestEnv::new();
+        let packed = {
+            env.write("inside", "from the archive\n");
+            env.run(&["fs", "download", "inside", "--format", "tar"]).expect(0).stdout
+        };
+        unshare(CloneFlags::CLONE_NEWNS).unwrap();
+        let run = |words: &[&str]| {
+            let _ = env.program(Path::new(words[0])).args(&words[1..]).run().expect(0);
+        };
+        run(&["/bin/mount", "--make-rprivate", "/"]);
+        run(&["/bin/mount", "-t", "tmpfs", "none", "/mnt"]);
+        fs::write("/mnt/archive", packed).unwrap();
+        fs::write("/mnt/program", "").unwrap();
+        run(&["/bin/mount", "--bind", env!("CARGO_BIN_EXE_sandbox-agent"), "/mnt/program"]);
+        let mut rows = TABLE.trim().lines();
+        let states: Vec<&str> = rows.next().unwrap().split_whitespace().skip(1).collect();
+        let rows: Vec<Vec<&str>> = rows.map(|row| row.split_whitespace().collect()).collect();
+        let mut found = Vec::new();
+        playground(&env);
+        let mut before = everything();
+        for (verb, words) in VERBS {
+            let mut row = vec![verb];
+            for state in &states {
+                let what = format!("{verb} {state}");
+                let word = answer(&call(&env, words, state), &what);
+                let after = everything();
+                if word != "ok" || verb.ends_with("-dry") {
+                    assert!(before == after, "{what}: {word}: something changed");
+                }
+                if after != before {
+                    playground(&env);
+                    before = everything();
+                }
+                row.push(word);
+            }
+            found.push(row);
+        }
+        let lines = |rows: &[Vec<&str>]| rows.iter().map(|row| row.join(" ")).collect::<Vec<_>>().join("\n");
+        assert_eq!(lines(&found), lines(&rows));
+    })
+    .join()
+    .unwrap();
+}

@@ -18,7 +18,7 @@ use files::{
 };
 use host::env::{Name, var};
 use schema::Timestamp;
-use schema::file::{FileError, FileErrorCode, FileEvent, FileMatch, FileMatchKind, FileType};
+use schema::file::{FileError, FileErrorCode, FileEvent, FileMatch, FileMatchKind, FileRecord, FileType};
 use schema::record::ErrorKind;
 
 use crate::context::Context;
@@ -390,6 +390,10 @@ pub(crate) fn main(context: &Context, args: &FsArgs) -> Result<Exit, Failure> {
         clerk.fail(&error);
     }
     clerk.records.flush();
+    if let Some(error) = clerk.records.lost() {
+        out::complain(&format!("error: failed to write to stdout: {error}"));
+        clerk.code = clerk.code.max(1);
+    }
     Ok(Exit::Code(clerk.code))
 }
 
@@ -503,43 +507,47 @@ impl Clerk {
         };
         let path = self.path(&args.path)?;
         let clerk = std::cell::RefCell::new(self);
-        let mut each = |record| clerk.borrow_mut().print(&record);
+        let mut each = |record: &FileRecord| clerk.borrow_mut().print(record);
         files::walk(root, &path, &what, &mut each, &mut |error| clerk.borrow_mut().fail(&error))
     }
 
-    fn read(&self, root: &Root, args: &ReadArgs) -> Result<(), Error> {
+    fn read(&mut self, root: &Root, args: &ReadArgs) -> Result<(), Error> {
         let path = self.path(&args.path)?;
         let range = Range { offset: args.offset, length: args.length, tail: args.tail };
         let mut content = files::open_range(root, &path, range)?;
-        let copied = out::raw(|stdout| match args.base64 {
-            // Through a buffer: moving pages from the file's cache into a pipe (`io::copy`) takes longer than copying them.
-            false => {
-                let mut piece = vec![0; 128 << 10];
-                loop {
-                    match content.read(&mut piece)? {
-                        0 => return Ok(()),
-                        length => stdout.write_all(&piece[..length])?,
+        let mut begun = false;
+        let copied = out::raw(|stdout| {
+            let mut stdout = Begun { stdout, begun: &mut begun };
+            match args.base64 {
+                // Through a buffer: moving pages from the file's cache into a pipe (`io::copy`) takes longer than copying them.
+                false => {
+                    let mut piece = vec![0; 128 << 10];
+                    loop {
+                        match content.read(&mut piece)? {
+                            0 => return Ok(()),
+                            length => stdout.write_all(&piece[..length])?,
+                        }
                     }
                 }
-            }
-            true => {
-                // A multiple of three, so that the pieces join without padding.
-                let mut piece = Vec::with_capacity(48 << 10);
-                loop {
-                    piece.clear();
-                    if (&mut content).take(48 << 10).read_to_end(&mut piece)? == 0 {
-                        return stdout.write_all(b"\n");
+                true => {
+                    // A multiple of three, so that the pieces join without padding.
+                    let mut piece = Vec::with_capacity(48 << 10);
+                    loop {
+                        piece.clear();
+                        if (&mut content).take(48 << 10).read_to_end(&mut piece)? == 0 {
+                            return stdout.write_all(b"\n");
+                        }
+                        stdout.write_all(STANDARD.encode(&piece).as_bytes())?;
                     }
-                    stdout.write_all(STANDARD.encode(&piece).as_bytes())?;
                 }
             }
         });
-        match copied {
-            Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                Err(Error::Kernel { action: "read", path, source: error })
-            }
-            _ => Ok(()),
+        if let Err(error) = copied.map_err(|source| Error::Kernel { action: "read", path, source })
+            && !is_left(&error)
+        {
+            self.fail_to(&error, !begun);
         }
+        Ok(())
     }
 
     fn grep(&mut self, root: &Root, args: &GrepArgs) -> Result<(), Error> {
@@ -607,7 +615,6 @@ impl Clerk {
             .chain(done.map_err(|source| Error::Kernel { action: "download", path, source })?.as_ref().err())
         {
             if !is_left(error) {
-                // Among the bytes of an archive no line must stand.
                 self.fail_to(error, !begun);
             }
         }
@@ -712,6 +719,7 @@ impl Clerk {
         self.fail_to(error, true);
     }
 
+    /// Among the bytes of a file or an archive no line for programs must stand.
     fn fail_to(&mut self, error: &Error, for_programs: bool) {
         let code = error.code();
         let message = format!("failed to {}", error.in_full());

@@ -95,26 +95,33 @@ pub(crate) fn raw<T>(write: impl FnOnce(&mut File) -> io::Result<T>) -> io::Resu
 pub(crate) struct Records {
     lines: Vec<u8>,
     file: File,
-    broken: bool,
+    broken: Option<io::Error>,
 }
 
 impl Records {
     pub(crate) fn new() -> Result<Records, Failure> {
-        Ok(Records { lines: Vec::with_capacity(80 << 10), file: stdout_file()?, broken: false })
+        Ok(Records { lines: Vec::with_capacity(80 << 10), file: stdout_file()?, broken: None })
     }
 
     /// Adds a line. `false`: the reader has left.
     pub(crate) fn add<T: serde::Serialize>(&mut self, record: &T) -> bool {
         serde_json::to_writer(&mut self.lines, record).expect("records have string keys");
         self.lines.push(b'\n');
-        if self.lines.len() >= 64 << 10 { self.flush() } else { !self.broken }
+        if self.lines.len() >= 64 << 10 { self.flush() } else { self.broken.is_none() }
     }
 
     /// Writes what was added. `false`: the reader has left.
     pub(crate) fn flush(&mut self) -> bool {
-        self.broken |= self.file.write_all(&self.lines).is_err();
+        if let Err(error) = self.file.write_all(&self.lines) {
+            self.broken.get_or_insert(error);
+        }
         self.lines.clear();
-        !self.broken
+        self.broken.is_none()
+    }
+
+    /// Why lines were lost, where it is not that the reader has left.
+    pub(crate) fn lost(&self) -> Option<&io::Error> {
+        self.broken.as_ref().filter(|error| error.kind() != io::ErrorKind::BrokenPipe)
     }
 }
 

@@ -331,7 +331,7 @@ fn lines_are_found() {
 #[test]
 fn however_deep_a_tree_is() {
     let env = TestEnv::new();
-    let depth = 5000;
+    let depth = 2000;
     let flags = OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW;
     fs::create_dir(env.work().join("deep")).unwrap();
     let mut directory = nix::fcntl::open(&env.work().join("deep"), flags, Mode::empty()).unwrap();
@@ -402,6 +402,17 @@ fn a_dry_run_says_what_would_be() {
         refused(&dry(words), 1, code);
     }
     assert_eq!(listing(&env), before);
+}
+
+#[test]
+fn lines_that_are_lost_are_a_failure() {
+    let env = TestEnv::new();
+    env.write("file", "content");
+    for words in ["ls", "stat file", "read file", "hash file", "download ."] {
+        let script = format!("exec {} fs {words} > /dev/full", env!("CARGO_BIN_EXE_sandbox-agent"));
+        let output = env.program(Path::new("/bin/sh")).args(&["-c", &script]).run().expect(1);
+        assert!(output.stderr.contains("No space left"), "{words}: {}", output.stderr);
+    }
 }
 
 /// What lies there, but for when a directory changed: what is refused late was staged in it.

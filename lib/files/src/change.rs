@@ -194,8 +194,12 @@ pub fn move_to(root: &Root, path: &Path, to: &Path, how: Made) -> Result<FileCha
             })?;
         }
         Err(Errno::XDEV) => {
+            source.may_change(ACTION)?;
             copy_as(ACTION, &source, &place, how.overwrite, &mut |_| ())?;
-            let removed = remove(root, path, Made { recursive: true, ..how })?;
+            let removed = remove(root, path, Made { recursive: true, ..how }).map_err(|error| {
+                let why = format!("it was copied, and is not all gone from its old place: {}", error.in_full());
+                Error::refused(ACTION, path, error.code(), why)
+            })?;
             return Ok(FileChange { entries: removed.entries, ..record });
         }
         Err(Errno::EXIST) => return Err(Error::kernel(ACTION, to, Errno::EXIST)),
@@ -227,9 +231,7 @@ pub(crate) fn put(from: &Place, to: &Place, overwrite: bool) -> rustix::io::Resu
     }
     match rename(RenameFlags::empty()) {
         // A directory that is not empty gives way only by changing places.
-        Err(Errno::NOTEMPTY | Errno::EXIST) => {
-            rename(RenameFlags::EXCHANGE).map(|()| Put::Swapped)
-        }
+        Err(Errno::NOTEMPTY | Errno::EXIST) => rename(RenameFlags::EXCHANGE).map(|()| Put::Swapped),
         other => other.map(|()| Put::Done),
     }
 }

@@ -128,14 +128,7 @@ impl Copied<'_> {
     }
 
     /// Copies a file or a link; a directory is made, and to be filled.
-    fn one(
-        &mut self,
-        from: &OwnedFd,
-        name: &OsStr,
-        path: &Path,
-        to: &OwnedFd,
-        new: &OsStr,
-    ) -> Result<Option<Copying>> {
+    fn one(&mut self, from: &OwnedFd, name: &OsStr, path: &Path, to: &OwnedFd, new: &OsStr) -> Result<Option<Copying>> {
         let kernel = |errno| Error::kernel(self.action, path, errno);
         let seen = fs::openat(from, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty());
         let seen = seen.map_err(kernel)?;
@@ -237,6 +230,9 @@ fn content(from: &File, to: &File, size: u64, told: &mut dyn FnMut(u64)) -> io::
                 let length = at.max(fs::fstat(to)?.st_size as u64);
                 fs::ftruncate(to, length)?;
                 return Ok(length);
+            }
+            if count == PIECE {
+                host::disk::begin_writing(to, at, count as u64);
             }
             at += count as u64;
             told(count as u64);

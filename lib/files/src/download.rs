@@ -48,6 +48,8 @@ pub fn download(
         }
         FileType::File | FileType::Symlink => {
             let place = root.place(ACTION, &root.followed(ACTION, path)?)?;
+            // What was asked for by its name is not left out.
+            open(&place.parent, &place.name).map_err(|errno| Error::kernel(ACTION, path, errno))?;
             load.entry(&place.parent, &place.name, path, &mut Vec::new())?;
         }
         kind @ (FileType::Fifo | FileType::Socket | FileType::Block | FileType::Char) => {
@@ -122,13 +124,7 @@ impl Load<'_, '_> {
 
     /// `inside` is the path in the archive of the directory that holds it, and becomes its own. A directory is given back:
     /// what is below it is to follow.
-    fn entry(
-        &mut self,
-        parent: &OwnedFd,
-        name: &OsStr,
-        path: &Path,
-        inside: &mut Vec<u8>,
-    ) -> Result<Option<OwnedFd>> {
+    fn entry(&mut self, parent: &OwnedFd, name: &OsStr, path: &Path, inside: &mut Vec<u8>) -> Result<Option<OwnedFd>> {
         let opened = match open(parent, name) {
             Ok(opened) => opened,
             // Gone since the directory was read.

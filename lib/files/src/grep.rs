@@ -1,8 +1,12 @@
 //! Lines that match a pattern, with those around them: in one file, or in all below a directory.
 
+use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, Read};
-use std::path::Path;
+use std::io::{self, Read, Seek};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
+use std::sync::{Arc, Mutex};
+use std::thread::Scope;
 
 use memchr::{memchr, memchr_iter, memrchr, memrchr_iter};
 use regex_automata::Input;
@@ -46,6 +50,14 @@ const ACTION: &str = "search";
 const PIECE: usize = 256 << 10;
 const LONGEST: usize = 1 << 20;
 
+/// Files up to this size, from the one with this number on, are searched by helpers; so many are under way at once, each
+/// with so many records. (What is found waits in memory for its turn.)
+const SMALL: u64 = 64 << 10;
+const FEW: u64 = 8;
+const AHEAD: usize = 32;
+const MOST_WAITING: usize = 200;
+const MOST_HELPERS: usize = 4;
+
 /// How much of a line, and how many of its matches, a record shows.
 const SHOWN: usize = 16 << 10;
 const MOST_MATCHES: usize = 100;
@@ -62,41 +74,154 @@ pub fn grep(
     each: &mut dyn FnMut(FileMatch) -> bool,
     trouble: &mut dyn FnMut(Error),
 ) -> Result<bool> {
-    let mut search = Search { regex: compile(start, what)?, what, buffer: vec![0; PIECE], each, found: false };
+    let regex = compile(start, what)?;
+    let mut search = Search { regex: &regex, what, buffer: vec![0; PIECE], each, found: false };
     let opened = root.open(ACTION, start, OFlags::PATH, Mode::empty())?;
     let stat = fs::fstat(&opened).map_err(|errno| Error::kernel(ACTION, start, errno))?;
     if kind_of(&stat) != FileType::Directory {
         let file = root.file(ACTION, start, OFlags::RDONLY)?;
-        let ended = search.file(file, start).map_err(|error| Error::io(ACTION, start, error))?;
+        let ended = search.file(&file, stat.st_size as u64, start).map_err(|error| Error::io(ACTION, start, error))?;
         if ended == Ended::Binary {
             (search.each)(FileMatch { kind: FileMatchKind::Binary, ..empty(start) });
         }
         return Ok(search.found);
     }
     let files = Walk { recursive: true, kinds: vec![FileType::File], ..what.files.clone() };
-    find(root, start, &files, trouble, &mut |found, trouble| {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let opened = match fs::openat(found.directory, found.name, flags, Mode::empty()) {
-            Ok(opened) => opened,
-            // Gone, or something else by now.
-            Err(Errno::NOENT | Errno::LOOP | Errno::NXIO) => return true,
-            Err(errno) => {
-                trouble(Error::kernel(ACTION, found.path, errno));
-                return true;
-            }
-        };
-        if regular(ACTION, found.path, &opened).is_err() {
-            return true;
+    std::thread::scope(|scope| {
+        let mut hunt = Hunt { search, scope, files: 0, jobs: None, waiting: VecDeque::new() };
+        find(root, start, &files, trouble, &mut |found, trouble| {
+            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+            let opened = match fs::openat(found.directory, found.name, flags, Mode::empty()) {
+                Ok(opened) => opened,
+                // Gone, or something else by now.
+                Err(Errno::NOENT | Errno::LOOP | Errno::NXIO) => return true,
+                Err(errno) => {
+                    trouble(Error::kernel(ACTION, found.path, errno));
+                    return true;
+                }
+            };
+            let Ok(stat) = regular(ACTION, found.path, &opened) else { return true };
+            hunt.file(File::from(opened), stat.st_size as u64, found.path, trouble)
+        })?;
+        hunt.rest(trouble);
+        Ok(hunt.search.found)
+    })
+}
+
+/// Files on their way through helpers: what is found in them is told in their order.
+struct Hunt<'h, 's> {
+    search: Search<'s>,
+    scope: &'h Scope<'h, 's>,
+    /// How many files there were.
+    files: u64,
+    jobs: Option<Sender<Job>>,
+    waiting: VecDeque<Receiver<Job>>,
+}
+
+/// A file for a helper; it comes back with what was found.
+struct Job {
+    file: File,
+    size: u64,
+    path: PathBuf,
+    found: Vec<FileMatch>,
+    ended: io::Result<Ended>,
+    back: Option<SyncSender<Job>>,
+}
+
+impl<'h, 's> Hunt<'h, 's> {
+    /// Searches a file, now or soon. `false`: no more is wanted.
+    fn file(&mut self, file: File, size: u64, path: &Path, trouble: &mut dyn FnMut(Error)) -> bool {
+        self.files += 1;
+        if size > SMALL || self.files < FEW {
+            return self.rest(trouble) && self.search(&file, size, path, trouble);
         }
-        match search.file(File::from(opened), found.path) {
-            Ok(ended) => ended != Ended::Enough,
+        if self.jobs.is_none() {
+            self.jobs = Some(self.hire());
+        }
+        let (back, answer) = sync_channel(1);
+        let job = Job { file, size, path: path.to_owned(), found: Vec::new(), ended: Ok(Ended::All), back: Some(back) };
+        let sent = self.jobs.as_ref().expect("they were hired").send(job);
+        sent.expect("helpers work until we leave");
+        self.waiting.push_back(answer);
+        self.waiting.len() < AHEAD || self.first(trouble)
+    }
+
+    fn hire(&self) -> Sender<Job> {
+        let (sender, jobs) = channel();
+        let jobs = Arc::new(Mutex::new(jobs));
+        let count = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_HELPERS);
+        for _ in 0..count {
+            let (jobs, regex, what) = (jobs.clone(), self.search.regex.clone(), self.search.what);
+            self.scope.spawn(move || help(&jobs, &regex, what));
+        }
+        sender
+    }
+
+    /// Waits for all that helpers have.
+    fn rest(&mut self, trouble: &mut dyn FnMut(Error)) -> bool {
+        while !self.waiting.is_empty() {
+            if !self.first(trouble) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Waits for the first file that helpers have.
+    fn first(&mut self, trouble: &mut dyn FnMut(Error)) -> bool {
+        let Some(answer) = self.waiting.pop_front() else { return true };
+        let Job { mut file, size, path, found, ended, .. } = answer.recv().expect("helpers answer each job");
+        match ended {
+            // More than may wait: once more, told as it is found.
+            Ok(Ended::Enough) => match file.rewind() {
+                Ok(()) => self.search(&file, size, &path, trouble),
+                Err(error) => {
+                    trouble(Error::io(ACTION, &path, error));
+                    true
+                }
+            },
+            Ok(Ended::All | Ended::Binary) => {
+                self.search.found |= !found.is_empty();
+                found.into_iter().all(|record| (self.search.each)(record))
+            }
             Err(error) => {
-                trouble(Error::io(ACTION, found.path, error));
+                trouble(Error::io(ACTION, &path, error));
                 true
             }
         }
-    })?;
-    Ok(search.found)
+    }
+
+    fn search(&mut self, file: &File, size: u64, path: &Path, trouble: &mut dyn FnMut(Error)) -> bool {
+        match self.search.file(file, size, path) {
+            Ok(ended) => ended != Ended::Enough,
+            Err(error) => {
+                trouble(Error::io(ACTION, path, error));
+                true
+            }
+        }
+    }
+}
+
+/// Searches the files that it is given, until there are no more.
+fn help(jobs: &Mutex<Receiver<Job>>, regex: &Regex, what: &Grep) {
+    let mut buffer = vec![0; PIECE];
+    loop {
+        let next = jobs.lock().expect("no helper panics").recv();
+        let Ok(mut job) = next else { return };
+        let mut found = Vec::new();
+        let mut each = |record| {
+            found.push(record);
+            found.len() < MOST_WAITING
+        };
+        let mut search = Search { regex, what, buffer, each: &mut each, found: false };
+        job.ended = search.file(&job.file, job.size, &job.path);
+        buffer = search.buffer;
+        job.found = found;
+        if let Some(back) = job.back.take() {
+            // Who asked may have found enough elsewhere.
+            let _ = back.send(job);
+        }
+    }
 }
 
 fn compile(start: &Path, what: &Grep) -> Result<Regex> {
@@ -138,7 +263,7 @@ enum Ended {
 }
 
 struct Search<'s> {
-    regex: Regex,
+    regex: &'s Regex,
     what: &'s Grep,
     buffer: Vec<u8>,
     each: &'s mut dyn FnMut(FileMatch) -> bool,
@@ -161,9 +286,10 @@ struct At<'p> {
 }
 
 impl Search<'_> {
-    fn file(&mut self, mut file: File, path: &Path) -> io::Result<Ended> {
+    /// `size` is how long the file was just now; that much need not be asked for more.
+    fn file(&mut self, mut file: &File, size: u64, path: &Path) -> io::Result<Ended> {
         let mut at = At { path, base: 0, searched: 0, shown: 0, counted: (0, 1), after: 0 };
-        let mut filled = 0;
+        let (mut filled, mut read) = (0, 0);
         loop {
             if filled == self.buffer.len() {
                 self.buffer.resize(filled * 2, 0);
@@ -177,8 +303,10 @@ impl Search<'_> {
             }
             let from = filled.max(at.searched);
             filled += count;
+            read += count as u64;
+            let is_all = count == 0 || read == size;
             let end = match memrchr(b'\n', &self.buffer[from.min(filled)..filled]) {
-                _ if count == 0 => filled,
+                _ if is_all => filled,
                 Some(newline) => from + newline + 1,
                 None if filled - at.searched >= LONGEST => filled,
                 None => continue,
@@ -186,7 +314,7 @@ impl Search<'_> {
             if !self.lines(&mut at, end) {
                 return Ok(Ended::Enough);
             }
-            if count == 0 || (self.what.names_only && at.after == usize::MAX) {
+            if is_all || (self.what.names_only && at.after == usize::MAX) {
                 return Ok(Ended::All);
             }
             self.roll(&mut at, &mut filled);

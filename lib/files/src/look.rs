@@ -29,7 +29,7 @@ pub fn stat(root: &Root, path: &Path) -> Result<FileRecord> {
         let stat = place.there(ACTION)?;
         (stat, (kind_of(&stat) == FileType::Symlink).then(|| target(&place)).flatten())
     };
-    let mut record = record(path, &stat);
+    let mut record = Looker::new().record(path, &stat).clone();
     if let Some(target) = target {
         record.target = Some(readable(&target));
         record.target_bytes = exact(&target);
@@ -49,28 +49,69 @@ fn target(place: &Place) -> Option<PathBuf> {
     Some(PathBuf::from(std::ffi::OsString::from_vec(target.into_bytes())))
 }
 
-/// A record of what lists and `stat` have in common.
-pub(crate) fn record(path: &Path, stat: &Stat) -> FileRecord {
-    FileRecord {
-        path: readable(path),
-        path_bytes: exact_bytes(path.as_os_str().as_bytes()),
-        kind: kind_of(stat),
-        size: stat.st_size as u64,
-        mode: format!("{:04o}", stat.st_mode & 0o7777),
-        modified: modified(stat).to_string(),
-        target: None,
-        target_bytes: None,
-        uid: None,
-        gid: None,
-        links: None,
-        inode: None,
-        allocated: None,
+/// Makes records of what lists and `stat` have in common, each in the strings of the one before.
+pub(crate) struct Looker {
+    record: FileRecord,
+    /// The day of the last one, since 1970, and how it is written.
+    day: (i64, String),
+}
+
+impl Looker {
+    pub(crate) fn new() -> Looker {
+        let record = FileRecord {
+            path: String::new(),
+            path_bytes: None,
+            kind: FileType::File,
+            size: 0,
+            mode: String::new(),
+            modified: String::new(),
+            target: None,
+            target_bytes: None,
+            uid: None,
+            gid: None,
+            links: None,
+            inode: None,
+            allocated: None,
+        };
+        Looker { record, day: (i64::MIN, String::new()) }
+    }
+
+    pub(crate) fn record(&mut self, path: &Path, stat: &Stat) -> &mut FileRecord {
+        let record = &mut self.record;
+        let bytes = path.as_os_str().as_bytes();
+        record.path.clear();
+        match std::str::from_utf8(bytes) {
+            Ok(text) => record.path.push_str(text),
+            Err(_) => record.path.push_str(&readable(path)),
+        }
+        record.path_bytes = exact_bytes(bytes);
+        record.kind = kind_of(stat);
+        record.size = stat.st_size as u64;
+        record.mode.clear();
+        digits(&mut record.mode, [9, 6, 3, 0].map(|shift| stat.st_mode >> shift & 7));
+        (record.target, record.target_bytes) = (None, None);
+        #[allow(clippy::unnecessary_cast, reason = "the types differ between systems")]
+        let (second, nanosecond) = (stat.st_mtime as i64, stat.st_mtime_nsec as u32);
+        let day = second.div_euclid(86_400);
+        if day != self.day.0 {
+            let text = Timestamp(second.saturating_mul(1000)).to_string();
+            self.day = (day, text[..11].to_owned());
+        }
+        let (second, milli) = (second.rem_euclid(86_400) as u32, nanosecond / 1_000_000);
+        record.modified.clear();
+        record.modified.push_str(&self.day.1);
+        for (number, mark) in [(second / 3600, ':'), (second / 60 % 60, ':'), (second % 60, '.')] {
+            digits(&mut record.modified, [number / 10, number % 10]);
+            record.modified.push(mark);
+        }
+        digits(&mut record.modified, [milli / 100, milli / 10 % 10, milli % 10]);
+        record.modified.push('Z');
+        record
     }
 }
 
-fn modified(stat: &Stat) -> Timestamp {
-    #[allow(clippy::unnecessary_cast, reason = "the types differ between systems")]
-    Timestamp((stat.st_mtime as i64).saturating_mul(1000).saturating_add(stat.st_mtime_nsec as i64 / 1_000_000))
+fn digits<const N: usize>(text: &mut String, digits: [u32; N]) {
+    text.extend(digits.map(|digit| char::from(b'0' + digit as u8)));
 }
 
 /// Which bytes of a file.

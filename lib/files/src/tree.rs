@@ -246,10 +246,7 @@ const KINDS: [FileType; 7] = [
 ];
 
 /// Every name in a directory as the kernel gives them; `each` says whether to go on.
-pub(crate) fn each_name(
-    directory: BorrowedFd<'_>,
-    each: &mut dyn FnMut(&OsStr, FileType) -> bool,
-) -> Result<()> {
+pub(crate) fn each_name(directory: BorrowedFd<'_>, each: &mut dyn FnMut(&OsStr, FileType) -> bool) -> Result<()> {
     let mut buffer = vec![MaybeUninit::uninit(); 32 * 1024];
     let mut entries = RawDir::new(directory, &mut buffer);
     while let Some(entry) = entries.next() {

@@ -12,7 +12,7 @@ use rustix::fs::{self, AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use schema::file::{FileErrorCode, FileRecord, FileType};
 
-use crate::look::record;
+use crate::look::Looker;
 use crate::root::Root;
 use crate::tree::{Names, Tree, each_name, open_directory};
 use crate::{Error, Result};
@@ -54,13 +54,14 @@ pub fn walk(
     root: &Root,
     start: &Path,
     what: &Walk,
-    each: &mut dyn FnMut(FileRecord) -> bool,
+    each: &mut dyn FnMut(&FileRecord) -> bool,
     trouble: &mut dyn FnMut(Error),
 ) -> Result<()> {
+    let mut looker = Looker::new();
     find(root, start, what, trouble, &mut |found, trouble| {
         match fs::statat(found.directory, found.name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => {
-                let mut record = record(found.path, &stat);
+                let record = looker.record(found.path, &stat);
                 if record.kind == FileType::Symlink
                     && let Ok(target) = fs::readlinkat(found.directory, found.name, Vec::new())
                 {

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io;
+use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
@@ -77,7 +77,7 @@ pub fn write(root: &Root, path: &Path, content: &mut File, options: &WriteOption
     let (name, made) = slot::file(&place.parent, first).map_err(kernel)?;
     let mut file = File::from(made);
     let written = (|| {
-        let bytes = io::copy(content, &mut file).map_err(|error| Error::io(ACTION, path, error))?;
+        let bytes = fill(&mut file, content).map_err(|error| Error::io(ACTION, path, error))?;
         if let Some(old) = &old {
             // Only root may give files away; for others it stays theirs.
             let _ = fs::fchown(&file, Some(Uid::from_raw(old.st_uid)), Some(Gid::from_raw(old.st_gid)));
@@ -105,6 +105,20 @@ pub fn write(root: &Root, path: &Path, content: &mut File, options: &WriteOption
             let _ = fs::unlinkat(&place.parent, &name, AtFlags::empty());
             Err(error)
         }
+    }
+}
+
+/// Writes all that comes; the disk begins with it before the end.
+fn fill(file: &mut File, content: &mut File) -> io::Result<u64> {
+    const PIECE: u64 = 32 << 20;
+    let mut bytes = 0;
+    loop {
+        let count = io::copy(&mut content.take(PIECE), file)?;
+        if count < PIECE {
+            return Ok(bytes + count);
+        }
+        host::disk::begin_writing(&*file, bytes, count);
+        bytes += count;
     }
 }
 

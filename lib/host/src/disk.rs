@@ -1,7 +1,9 @@
-//! How much room there is where a file is or would be, and whether it can be written there.
+//! How much room there is where a file is or would be, whether it can be written there, and when the disk begins.
 
+use std::os::fd::{AsFd, AsRawFd};
 use std::path::{Path, PathBuf};
 
+use nix::libc;
 use nix::sys::statvfs::statvfs;
 
 /// A place where something is to be written.
@@ -23,6 +25,16 @@ pub fn place(path: &Path) -> Place {
     let writable = std::fs::create_dir(&probe).and_then(|()| std::fs::remove_dir(&probe)).is_ok();
     let free = statvfs(&directory).ok().map(|disk| disk.blocks_available() * disk.fragment_size());
     Place { directory, writable, free }
+}
+
+/// Asks the kernel to begin with writing a part of a file, so that there is less to wait for at its end.
+pub fn begin_writing(file: impl AsFd, offset: u64, length: u64) {
+    let (Ok(offset), Ok(length)) = (i64::try_from(offset), i64::try_from(length)) else { return };
+    let file = file.as_fd().as_raw_fd();
+    #[expect(unsafe_code)]
+    // SAFETY: the descriptor is open, and there is nothing else that the call touches.
+    // Where it fails all is left for the end, as if it had not been asked.
+    let _ = unsafe { libc::sync_file_range(file, offset, length, libc::SYNC_FILE_RANGE_WRITE) };
 }
 
 #[cfg(test)]

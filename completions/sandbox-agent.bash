@@ -1558,7 +1558,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__fs__subcmd__write)
-            opts="-C -o -v -h --from-file --append --mode --if-absent --if-hash --root --cd --bytes --store --output --json --verbose --help -"
+            opts="-C -o -v -h --from-file --append --mode --if-absent --if-hash --dry-run --root --cd --bytes --store --output --json --verbose --help -"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -835,6 +835,7 @@ none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from write" -l append -d 'Behind what is there (not atomic)'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from write" -l if-absent -d 'Only where nothing is'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from write" -l dry-run -d 'Only say whether it could be done; stdin is not read'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from write" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from write" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from write" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'

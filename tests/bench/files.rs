@@ -157,12 +157,9 @@ impl Bench<'_> {
         let rg = Path::new("/usr/bin/rg");
         let (name, all) =
             if rg.exists() { ("`rg`", "rg -n --no-config --no-ignore --hidden") } else { ("`grep -r`", "grep -rn") };
+        let word = &["fs", "grep", "needle", "sources", "--hidden"][..];
         for (what, ours, theirs) in [
-            (
-                "`grep` for a word, many files",
-                &["fs", "grep", "needle", "sources", "--hidden"][..],
-                format!("{all} needle sources"),
-            ),
+            ("`grep` for a word, many files", word, format!("{all} needle sources")),
             (
                 "`grep` for a pattern, many files",
                 &["fs", "grep", r"fn \w+_(needle|thread)", "sources", "--hidden"],
@@ -171,6 +168,10 @@ impl Bench<'_> {
             ("`grep` for a word, one large file", &["fs", "grep", "needle", "text"], format!("{all} needle text")),
         ] {
             self.beside(what, ours, (name, shell(self.env, &theirs)), Some(0.8));
+        }
+        if rg.exists() {
+            let alone = shell(self.env, &format!("{all} -j1 needle sources"));
+            self.beside("`grep` for a word, many files", word, ("`rg` with one thread", alone), None);
         }
     }
 }

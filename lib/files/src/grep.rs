@@ -171,7 +171,7 @@ impl<'h, 's> Hunt<'h, 's> {
     fn first(&mut self, trouble: &mut dyn FnMut(Error)) -> bool {
         let Some(answer) = self.waiting.pop_front() else { return true };
         let Job { mut file, size, path, found, ended, .. } = answer.recv().expect("helpers answer each job");
-        match ended {
+        let going = match ended {
             // More than may wait: once more, told as it is found.
             Ok(Ended::Enough) => match file.rewind() {
                 Ok(()) => self.search(&file, size, &path, trouble),
@@ -188,7 +188,11 @@ impl<'h, 's> Hunt<'h, 's> {
                 trouble(Error::io(ACTION, &path, error));
                 true
             }
+        };
+        if !going {
+            self.waiting.clear();
         }
+        going
     }
 
     fn search(&mut self, file: &File, size: u64, path: &Path, trouble: &mut dyn FnMut(Error)) -> bool {

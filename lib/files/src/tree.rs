@@ -15,7 +15,7 @@ use crate::root::{kind, kind_of};
 const OPEN: usize = 32;
 
 /// How many bytes the names of one directory may take: of a larger one they are read in turns, the smallest first.
-const MOST: usize = 8 << 20;
+const MOST: usize = 5 << 20;
 
 /// Everything below a directory, in the order of the names' bytes.
 pub(crate) struct Tree {

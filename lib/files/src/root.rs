@@ -213,6 +213,10 @@ impl Root {
                     Some(parent) if !parent.as_os_str().is_empty() => near = parent,
                     _ => return Err(renamed(error, path)),
                 },
+                // A link that leads nowhere is no directory to be made.
+                Ok(place) if near != path && place.look(action)?.is_some() => {
+                    return Err(Error::kernel(action, path, Errno::NOENT));
+                }
                 place => return place.map_err(|error| renamed(error, path)),
             }
         }

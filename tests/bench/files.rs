@@ -157,7 +157,7 @@ impl Bench<'_> {
         let rg = Path::new("/usr/bin/rg");
         let (name, all) =
             if rg.exists() { ("`rg`", "rg -n --no-config --no-ignore --hidden") } else { ("`grep -r`", "grep -rn") };
-        let word = &["fs", "grep", "needle", "sources", "--hidden"][..];
+        let word: &[&str] = &["fs", "grep", "needle", "sources", "--hidden"];
         for (what, ours, theirs) in [
             ("`grep` for a word, many files", word, format!("{all} needle sources")),
             (
@@ -170,8 +170,9 @@ impl Bench<'_> {
             self.beside(what, ours, (name, shell(self.env, &theirs)), Some(0.8));
         }
         if rg.exists() {
-            let alone = shell(self.env, &format!("{all} -j1 needle sources"));
-            self.beside("`grep` for a word, many files", word, ("`rg` with one thread", alone), None);
+            let alone = format!("{all} -j1 needle sources");
+            let alone = ("`rg` with one thread", shell(self.env, &alone));
+            self.beside("`grep` for a word, many files", word, alone, None);
         }
     }
 }

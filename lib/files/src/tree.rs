@@ -47,8 +47,8 @@ impl Tree {
         if level.next == level.names.starts.len()
             && let Some(cut) = level.names.cut.take()
         {
-            level.names = Names::after(directory.as_fd(), &cut, level.names.only_directories)?;
             level.next = 0;
+            level.names = std::mem::replace(&mut level.names, Names::none()).after(directory.as_fd(), &cut)?;
         }
         if level.next == level.names.starts.len() {
             return Ok(None);
@@ -180,10 +180,13 @@ impl Names {
         Names { only_directories: true, ..Names::none() }.fill(directory, &[])
     }
 
-    /// Those after a name.
-    fn after(directory: BorrowedFd<'_>, name: &[u8], only_directories: bool) -> Result<Names> {
+    /// Those after a name, in the memory of these.
+    fn after(mut self, directory: BorrowedFd<'_>, name: &[u8]) -> Result<Names> {
         fs::seek(directory, SeekFrom::Start(0))?;
-        Names { only_directories, ..Names::none() }.fill(directory, name)
+        self.bytes.clear();
+        self.starts.clear();
+        self.cut = None;
+        self.fill(directory, name)
     }
 
     fn fill(mut self, directory: BorrowedFd<'_>, after: &[u8]) -> Result<Names> {
@@ -212,13 +215,20 @@ impl Names {
     /// Keeps the smaller half; the others are read later.
     fn halve(&mut self) {
         self.sort();
-        let mut kept = Names::none();
-        for start in &self.starts[..self.starts.len() / 2] {
-            let (name, kind) = self.at(*start);
-            kept.add(name.as_bytes(), kind);
+        self.starts.truncate(self.starts.len() / 2);
+        self.cut = self.starts.last().map(|start| self.at(*start).0.as_bytes().to_vec());
+        // In their place, from the front on: new memory would be as much again.
+        self.starts.sort_unstable();
+        let mut end = 0;
+        for start in &mut self.starts {
+            let from = *start as usize;
+            let length = 3 + usize::from(u16::from_le_bytes([self.bytes[from + 1], self.bytes[from + 2]]));
+            self.bytes.copy_within(from..from + length, end);
+            *start = u32::try_from(end).expect("there are few megabytes");
+            end += length;
         }
-        kept.cut = kept.starts.last().map(|start| kept.at(*start).0.as_bytes().to_vec());
-        *self = Names { only_directories: self.only_directories, ..kept };
+        self.bytes.truncate(end);
+        self.sort();
     }
 
     fn sort(&mut self) {
@@ -292,7 +302,7 @@ mod tests {
             found.extend(names.starts.iter().map(|start| names.at(*start).0.to_str().unwrap().to_owned()));
             turns += 1;
             let Some(cut) = names.cut.take() else { break };
-            names = Names::after(directory.as_fd(), &cut, true).unwrap();
+            names = names.after(directory.as_fd(), &cut).unwrap();
         }
         wanted.sort();
         assert_eq!((found, turns), (wanted, 4));

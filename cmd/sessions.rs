@@ -300,7 +300,7 @@ fn existing_store(context: &Context, name: &str) -> Result<Store, Failure> {
 fn take(context: &Context, name: &str) -> Result<Owned, Failure> {
     let store = existing_store(context, name)?;
     let session = names::find_exact(&store, name)?;
-    Ok(Owned::take(store, &session, false)?)
+    Ok(Owned::take_briefly(store, &session)?)
 }
 
 fn end(context: &Context, name: &str) -> Result<Exit, Failure> {
@@ -412,7 +412,7 @@ fn chosen(
 /// Deletes a session unless somebody has taken it meanwhile.
 fn delete_if_free(path: &Path, session: &Session) -> Result<bool, Failure> {
     let store = crate::context::open_to_write(path)?;
-    match Owned::take(store, session, false) {
+    match Owned::take_briefly(store, session) {
         Ok(owned) => {
             owned.delete()?;
             Ok(true)

@@ -91,7 +91,7 @@ impl Owned {
             }
         };
         let state = State::default();
-        Owned::hold(store, session, state, lock, &places, raw)
+        Owned::hold(store, session, state, lock, &places, raw, "")
     }
 
     /// Takes a session over to append events that were made elsewhere: nothing is ended, no epoch begins.
@@ -103,7 +103,7 @@ impl Owned {
         places.make()?;
         let lock = take(&store, &places, session)?;
         let session = store.session_by_no(session.no)?.ok_or_else(|| Error::NoSession(session.session_id.clone()))?;
-        Owned::hold(store, session.clone(), state_of(&session), lock, &places, true)
+        Owned::hold(store, session.clone(), state_of(&session), lock, &places, true, CLOSING)
     }
 
     /// Takes a session over; what its last owner left open is ended first.
@@ -111,6 +111,18 @@ impl Owned {
     /// # Errors
     /// [`Error::Busy`] when another process owns it.
     pub fn take(store: Store, session: &Session, raw: bool) -> Result<Owned, Error> {
+        Owned::take_as(store, session, raw, "")
+    }
+
+    /// The same for a moment, to mend or to end it: whoever has a prompt waits until we have left, as we take none.
+    ///
+    /// # Errors
+    /// [`Error::Busy`] when another process owns it.
+    pub fn take_briefly(store: Store, session: &Session) -> Result<Owned, Error> {
+        Owned::take_as(store, session, false, CLOSING)
+    }
+
+    fn take_as(store: Store, session: &Session, raw: bool, word: &str) -> Result<Owned, Error> {
         let places = Places::beside(store.path());
         places.make()?;
         let lock = take(&store, &places, session)?;
@@ -135,7 +147,7 @@ impl Owned {
         let left_open =
             is_active(&session) || session.owner.is_some() || session.status == SessionStatus::Lost.as_str();
         let state = state_of(&session);
-        let mut owned = Owned::hold(store, session, state, lock, &places, raw)?;
+        let mut owned = Owned::hold(store, session, state, lock, &places, raw, word)?;
         if left_open {
             restore::end_what_is_open(&mut owned.journal)?;
         }
@@ -149,11 +161,12 @@ impl Owned {
         mut lock: Lock,
         places: &Places,
         raw: bool,
+        word: &str,
     ) -> Result<Owned, Error> {
         let bell = Bell::open(&places.bell(&session.uid))?;
         lock.carry(&bell)?;
         let all = Bell::open(&places.all_bell())?;
-        store.set_owner(session.no, Some(&std::process::id().to_string()))?;
+        store.set_owner(session.no, Some(&format!("{}{word}", std::process::id())))?;
         let journal = Journal::new(store, session, state, [bell, all], raw)?;
         Ok(Owned { journal, lock })
     }
@@ -254,7 +267,7 @@ pub fn mend(path: &Path, session: Session) -> Result<Session, Error> {
         Err(store::Error::ReadOnly { .. }) => return Ok(session),
         Err(error) => return Err(error.into()),
     };
-    match Owned::take(store, &session, false) {
+    match Owned::take_briefly(store, &session) {
         Ok(mut owned) => {
             let no = owned.session().no;
             let session = owned.store().session_by_no(no)?;

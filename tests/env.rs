@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How long a test waits for what should happen at once, on a machine that is busy.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Where programs of the system are; the caller's own PATH may hold agents that a test must not find.
 const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
@@ -158,7 +158,14 @@ impl TestEnv {
 
 impl Drop for TestEnv {
     fn drop(&mut self) {
-        let alive = self.alive();
+        // What it kept is over before its owner has gone: that one, and who is just exiting, may take a moment.
+        let leaving = |one: &Alive| one.command.is_empty() || one.command.starts_with("sandbox-agent __keep");
+        let begun = Instant::now();
+        let mut alive = self.alive();
+        while !alive.is_empty() && alive.iter().all(leaving) && begun.elapsed() < MOMENT {
+            std::thread::sleep(LOOK);
+            alive = self.alive();
+        }
         for process in &alive {
             // Gone in between is what we want.
             let _ = signal::kill(Pid::from_raw(process.pid), Signal::SIGKILL);
@@ -399,6 +406,9 @@ fn parse_lines(bytes: &[u8], program: &str) -> Vec<Value> {
     };
     bytes.split_inclusive(|byte| *byte == b'\n').map(|line| parse(&line[..line.len() - 1])).collect()
 }
+
+/// How long an owner may take to go once what it kept is over.
+const MOMENT: Duration = Duration::from_secs(10);
 
 /// Between two looks at something that tells nobody when it changes.
 const LOOK: Duration = Duration::from_millis(5);

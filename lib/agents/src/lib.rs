@@ -8,6 +8,7 @@ mod diff;
 mod jsonrpc;
 pub mod mcp;
 pub mod offer;
+mod prose;
 pub mod recipe;
 pub mod registry;
 mod shell;

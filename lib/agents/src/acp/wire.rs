@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::dialect::{Decision, Fault};
+use crate::prose::Prose;
 
 /// A line of the protocol: a call, a notification or an answer.
 #[derive(Debug, Deserialize)]
@@ -225,10 +226,8 @@ pub(super) fn fault(error: &Value) -> Fault {
 
 /// The cause where it stands only in prose.
 pub(super) fn code_of_words(message: &str) -> ErrorCode {
-    // An address may have any number in it.
-    let words: Vec<&str> = message.split_whitespace().filter(|word| !word.contains("://")).collect();
-    let words = words.join(" ").to_lowercase();
-    let says = |any: &[&str]| any.iter().any(|word| words.contains(word));
+    let prose = Prose::of(message);
+    let says = |any: &[&str]| prose.says(any);
     if says(&["reason: max_output_tokens"]) {
         ErrorCode::MaxTokens
     } else if says(&["reason: content_filter"]) {
@@ -351,6 +350,13 @@ mod tests {
         assert_eq!(code(json!({"code": -32603, "message": "Internal error: invalid api key"})), ErrorCode::Auth);
         assert_eq!(code(json!({"code": 503, "message": "x"})), ErrorCode::Server);
         assert_eq!(code(json!({"code": -32603, "message": "Internal error"})), ErrorCode::Other);
-        assert_eq!(code(json!({"message": "status 529, url: http://127.0.0.1:42901/v1"})), ErrorCode::Overloaded);
+        for message in [
+            "status 529, url: http://127.0.0.1:42901/v1",
+            "API Error (127.0.0.1:42901): 529 (req_0429a)",
+            "Error:529: Overloaded, connection to 127.0.0.1:42901",
+        ] {
+            assert_eq!(code(json!({ "message": message })), ErrorCode::Overloaded, "{message}");
+        }
+        assert_eq!(code(json!({"message": "status_code=429"})), ErrorCode::RateLimit);
     }
 }

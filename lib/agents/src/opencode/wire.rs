@@ -10,6 +10,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::prose::Prose;
+
 /// Events that say nothing to a reader of ours, each with the reason.
 pub(super) const IGNORED: &[(&str, &str)] = &[
     ("server.heartbeat", "the stream lives"),
@@ -427,8 +429,8 @@ pub(super) fn code_of(error: &Error) -> ErrorCode {
 
 /// What prose means: retries and some errors have nothing else.
 pub(super) fn code_of_words(words: &str) -> Option<ErrorCode> {
-    let words = words.to_lowercase();
-    let says = |parts: &[&str]| parts.iter().any(|part| words.contains(part));
+    let prose = Prose::of(words);
+    let says = |any: &[&str]| prose.says(any);
     Some(match () {
         () if says(&["model not found", "modelnotfound", "no models available", "no providers found"]) => {
             ErrorCode::ModelNotFound

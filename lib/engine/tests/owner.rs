@@ -1,7 +1,5 @@
 //! Who owns a session, as others read it.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
-
 use engine::owner::{Birth, Owned, owner_pid};
 use store::{Access, Store};
 

@@ -229,9 +229,10 @@ fn an_mcp_call() {
         (&json!("completed"), &json!("HELLO"))
     );
     assert_eq!(results[1]["status"], "declined");
-    let info =
-        completed(&events, "status").into_iter().find(|item| item["content"][0]["label"] == "session.info").unwrap();
-    assert_eq!(part(info, "json")["json"]["mcp"], json!([{"name": "test", "status": "connected"}]));
+    // Its answer about the servers may come after its word about the model.
+    let infos = completed(&events, "status").into_iter().filter(|item| item["content"][0]["label"] == "session.info");
+    let servers: Vec<_> = infos.map(|info| part(info, "json")["json"]["mcp"].clone()).collect();
+    assert!(servers.contains(&json!([{"name": "test", "status": "connected"}])), "{servers:?}");
 }
 
 #[test]

@@ -228,9 +228,10 @@ fn interrupted_while_it_asks(start: Start) {
     let output = running.wait();
     assert_eq!(output.signal(), Some(Signal::SIGINT), "{}", output.stderr);
     let events = judged(&place.env, &output);
-    // Some agents tell of the call's end first.
+    // Some agents tell of the call's end first, and of what the model has to say of the interrupt.
     let courses = ["U T+ C P? P!(cancelled) O T-(cancelled,130)", "U T+ C P? O P!(cancelled) T-(cancelled,130)"];
-    assert!(courses.contains(&course_of(&events).as_str()), "{}", course_of(&events));
+    let course = course_of(&events);
+    assert!(courses.contains(&course.replacen(" M", "", 1).as_str()), "{course}");
     assert_eq!(completed(&events, "tool_result")[0]["status"], "cancelled");
     assert!(!place.env.work().join("never.txt").exists());
 }

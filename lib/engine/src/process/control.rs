@@ -77,8 +77,7 @@ fn milliseconds(length: Duration) -> u64 {
 }
 
 fn request(store: &Path, process: &Process, request: &Request) -> Result<(), Error> {
-    let bytes = serde_json::to_vec(request).expect("it has string keys");
-    ask(&mut connect(store, process)?, process, Letter::Request, &bytes).map(drop)
+    ask(&mut connect(store, process)?, process, Letter::Request, &request.bytes()).map(drop)
 }
 
 /// The line to a process's keeper.

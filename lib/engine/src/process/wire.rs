@@ -40,6 +40,13 @@ pub(crate) enum Request {
     Attach(u16, u16),
 }
 
+impl Request {
+    /// As it is sent.
+    pub(crate) fn bytes(&self) -> Vec<u8> {
+        serde_json::to_vec(self).expect("it has string keys")
+    }
+}
+
 /// What a keeper answers.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Answer {

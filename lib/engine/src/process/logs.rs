@@ -84,15 +84,9 @@ pub fn follow(
     let mut process = find(&request.store, &request.process)?;
     let store = crate::follow::open_if_there(&request.store)?.ok_or_else(|| Why::NoProcess(request.process.clone()))?;
     let mut watch = request.follow.then(|| Watch::new(&[Places::beside(&request.store).bell(&process.uid)]));
-    let kinds: &[Kind] = match request.stream {
-        None => &[],
-        Some(Stream::Stdout) => &[Kind::Stdout, Kind::Started, Kind::Exit],
-        Some(Stream::Stderr) => &[Kind::Stderr, Kind::Started, Kind::Exit],
-        Some(Stream::Pty) => &[Kind::Pty, Kind::Started, Kind::Exit],
-    };
     let mut output = open(request)?;
     let mut after = match &output {
-        Some(output) => begin(request, output, &process, kinds)?,
+        Some(output) => begin(request, output, &process)?,
         None => request.after.max(0),
     };
     loop {
@@ -104,7 +98,7 @@ pub fn follow(
         if let Some(output) = &output {
             // A process that prints faster than we read would keep us here for ever.
             let to = if request.follow { i64::MAX } else { output.log(process.no)?.last_sequence };
-            if !pages(request, output, &process, (kinds, to), &mut after, show)? {
+            if !pages(request, output, &process, to, &mut after, show)? {
                 return Ok(LogEnd { process, reader_gone: true });
             }
         }
@@ -128,8 +122,18 @@ fn open(request: &LogRequest) -> Result<Option<Output>, Error> {
     }
 }
 
+/// Which records are asked for; none named: all.
+fn kinds(request: &LogRequest) -> &'static [Kind] {
+    match request.stream {
+        None => &[],
+        Some(Stream::Stdout) => &[Kind::Stdout, Kind::Started, Kind::Exit],
+        Some(Stream::Stderr) => &[Kind::Stderr, Kind::Started, Kind::Exit],
+        Some(Stream::Pty) => &[Kind::Pty, Kind::Started, Kind::Exit],
+    }
+}
+
 /// Where to begin.
-fn begin(request: &LogRequest, output: &Output, process: &Process, kinds: &[Kind]) -> Result<i64, Error> {
+fn begin(request: &LogRequest, output: &Output, process: &Process) -> Result<i64, Error> {
     let last = output.log(process.no)?.last_sequence;
     if request.after == i64::MIN {
         return Ok(last);
@@ -143,22 +147,23 @@ fn begin(request: &LogRequest, output: &Output, process: &Process, kinds: &[Kind
     }
     let mut first = last + 1;
     let limit = usize::try_from(request.after.unsigned_abs()).unwrap_or(usize::MAX);
-    let select = SelectOutput { after: 0, kinds, since: request.since, reverse: true, limit, bytes: usize::MAX };
+    let select =
+        SelectOutput { after: 0, kinds: kinds(request), since: request.since, reverse: true, limit, bytes: usize::MAX };
     output.read(process.no, &select, &mut |record| first = record.sequence)?;
     Ok(first - 1)
 }
 
-/// Gives out what is there of these kinds, up to this record. `false`: the reader has left.
+/// Gives out what is there, up to this record. `false`: the reader has left.
 fn pages(
     request: &LogRequest,
     output: &Output,
     process: &Process,
-    (kinds, to): (&[Kind], i64),
+    to: i64,
     after: &mut i64,
     show: &mut dyn FnMut(LogItem<'_>) -> bool,
 ) -> Result<bool, Error> {
+    let (kinds, (limit, bytes)) = (kinds(request), PAGE);
     loop {
-        let (limit, bytes) = PAGE;
         let select = SelectOutput { after: *after, kinds, since: request.since, reverse: false, limit, bytes };
         let mut page: Vec<(i64, i64, Kind, Vec<u8>)> = Vec::new();
         let more = output.read(process.no, &select, &mut |StoredOutput { sequence, time, kind, data }| {

@@ -592,7 +592,7 @@ impl Conductor<'_> {
             self.say_whether_idle()?;
             let wake = self.next_wake();
             if wake.is_some_and(|at| at <= Instant::now()) {
-                // Whatever the agent says meanwhile: a timer is only polled when nothing else is ready.
+                // Here, and not where its timer fires: that is only polled when nothing else is ready, whatever the agent says.
                 self.tick();
                 continue;
             }
@@ -614,7 +614,7 @@ impl Conductor<'_> {
                 _ = sources.inbox.rung() => self.look()?,
                 line = next_line(&mut sources.lines) => self.read(line, sources),
                 line = line_of(&mut self.terminal), if asking => self.answered(line),
-                () = sleep_until(wake) => self.tick(),
+                () = sleep_until(wake) => {}
             }
         }
     }

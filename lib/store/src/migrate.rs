@@ -10,7 +10,7 @@ pub(crate) struct Schema {
     /// So that nobody's other SQLite file is taken for one of ours, and `file` can tell.
     application: i64,
     /// The size of a new file's pages, in bytes. A commit writes whole pages: small ones for small rows.
-    page_size: u32,
+    pub(crate) page_size: u32,
     /// From how many pages in the write-ahead log on it is carried over, beside the writer and by itself. (Each time is two
     /// waits for the disk.)
     pub(crate) log_pages: [usize; 2],

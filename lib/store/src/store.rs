@@ -120,8 +120,7 @@ impl Store {
             prepare(schema, &connection, path, &ground)?;
         }
         let mut set_up = || {
-            let page_size: i64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
-            let limit = page_size * schema.log_pages[1] as i64;
+            let limit = schema.page_size as usize * schema.log_pages[1];
             connection.execute_batch(&format!("PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = {limit}"))?;
             let readonly = connection.is_readonly("main")?;
             Ok((Checkpointer::watch(&mut connection, path, schema.log_pages)?, readonly))

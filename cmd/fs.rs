@@ -518,29 +518,7 @@ impl Clerk {
         let mut begun = false;
         let copied = out::raw(|stdout| {
             let mut stdout = Begun { stdout, begun: &mut begun };
-            match args.base64 {
-                // Through a buffer: moving pages from the file's cache into a pipe (`io::copy`) takes longer than copying them.
-                false => {
-                    let mut piece = vec![0; 128 << 10];
-                    loop {
-                        match content.read(&mut piece)? {
-                            0 => return Ok(()),
-                            length => stdout.write_all(&piece[..length])?,
-                        }
-                    }
-                }
-                true => {
-                    // A multiple of three, so that the pieces join without padding.
-                    let mut piece = Vec::with_capacity(48 << 10);
-                    loop {
-                        piece.clear();
-                        if (&mut content).take(48 << 10).read_to_end(&mut piece)? == 0 {
-                            return stdout.write_all(b"\n");
-                        }
-                        stdout.write_all(STANDARD.encode(&piece).as_bytes())?;
-                    }
-                }
-            }
+            if args.base64 { encode(&mut content, &mut stdout) } else { copy(&mut content, &mut stdout) }
         });
         if let Err(error) = copied.map_err(|source| Error::Kernel { action: "read", path, source })
             && !is_left(&error)
@@ -762,6 +740,28 @@ impl Write for Begun<'_> {
     fn flush(&mut self) -> io::Result<()> {
         self.stdout.flush()
     }
+}
+
+/// Through a buffer: moving pages from the file's cache into a pipe (`io::copy`) takes longer than copying them.
+fn copy(content: &mut impl Read, stdout: &mut impl Write) -> io::Result<()> {
+    let mut piece = vec![0; 128 << 10];
+    loop {
+        match content.read(&mut piece)? {
+            0 => return Ok(()),
+            length => stdout.write_all(&piece[..length])?,
+        }
+    }
+}
+
+fn encode(content: &mut impl Read, stdout: &mut impl Write) -> io::Result<()> {
+    // A multiple of three, so that the pieces join without padding.
+    const PIECE: u64 = 48 << 10;
+    let mut piece = Vec::with_capacity(PIECE as usize);
+    while content.take(PIECE).read_to_end(&mut piece)? > 0 {
+        stdout.write_all(STANDARD.encode(&piece).as_bytes())?;
+        piece.clear();
+    }
+    stdout.write_all(b"\n")
 }
 
 fn stdin() -> Result<File, Error> {

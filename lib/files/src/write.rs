@@ -68,7 +68,7 @@ pub fn write(root: &Root, path: &Path, content: &mut File, options: &WriteOption
         let action = if options.append { FileAction::Append } else { FileAction::Write };
         return Ok(FileChange { changed: false, ..change(action, path) });
     }
-    let place = root.place_made(ACTION, &real)?;
+    let place = if near.path == real { near } else { root.place_made(ACTION, &real)? };
     if options.append {
         return append(path, &place, content, options.mode);
     }

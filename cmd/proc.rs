@@ -684,9 +684,8 @@ fn is_ready(
             limits: Limits::default(),
             run_as: None,
         };
-        let most = Duration::from_secs(10);
-        let timeout = deadline.map_or(most, |deadline| most.min(deadline.saturating_duration_since(Instant::now())));
-        let timeout = Some(timeout);
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        let timeout = Some(left.unwrap_or(Duration::MAX).min(Duration::from_secs(10)));
         let once = Once { launch, stdin: false, timeout, grace: LOOK, max_output: 0, stream: false };
         let stdout = out::stdout_fd()?;
         return Ok(process::run(&once, stdout.as_fd(), Box::new(|_| true))?.result.exit_code == Some(0));

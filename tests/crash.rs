@@ -14,7 +14,7 @@ use rusqlite::{Connection, OpenFlags, params};
 use serde_json::Value;
 
 use crate::checker;
-use crate::env::{Output, Running, TestEnv, wait_until};
+use crate::env::{Output, Running, TestEnv, rounds, wait_until};
 use crate::events::{end, judged, judged_whole, of_type};
 
 /// The steps of an event's walk, as the product names them.
@@ -54,7 +54,7 @@ fn an_owner_that_dies_at_a_step_loses_nothing_and_says_nothing_twice() {
     let env = TestEnv::new();
     let mut dice = Dice::new(1);
     let mut died = BTreeMap::new();
-    for round in 0..rounds() {
+    for round in 0..rounds(12) {
         let step = STEPS[round % STEPS.len()];
         // The last one would wait forever for a step that it does not reach.
         let script = SCRIPTS[dice.below(SCRIPTS.len() - 1)];
@@ -70,7 +70,7 @@ fn an_owner_that_dies_at_a_step_loses_nothing_and_says_nothing_twice() {
         *died.entry(step).or_insert(0) += usize::from(killed);
         mended(&env, &session, &output.stdout, killed, &case);
     }
-    eprintln!("died at: {died:?} of {} rounds", rounds());
+    eprintln!("died at: {died:?} of {} rounds", rounds(12));
     assert!(died.values().all(|died| *died > 0), "{died:?}");
 }
 
@@ -79,7 +79,7 @@ fn an_owner_that_is_killed_at_any_moment_loses_nothing_and_says_nothing_twice() 
     let env = TestEnv::new();
     let mut dice = Dice::new(2);
     let mut died = 0;
-    for round in 0..rounds() {
+    for round in 0..rounds(12) {
         let script = SCRIPTS[dice.below(SCRIPTS.len())];
         let moment = Duration::from_micros(dice.below(90_000) as u64);
         let case = format!("round {round}: {script:?}, killed after {moment:?}");
@@ -92,7 +92,7 @@ fn an_owner_that_is_killed_at_any_moment_loses_nothing_and_says_nothing_twice() 
         died += usize::from(killed);
         mended(&env, &session, &output.stdout, killed, &case);
     }
-    eprintln!("killed while alive: {died} of {} rounds", rounds());
+    eprintln!("killed while alive: {died} of {} rounds", rounds(12));
     // How many depends on the machine's speed; one that hangs does not end before.
     assert!(died > 0, "none was still alive");
 }
@@ -114,7 +114,7 @@ fn an_owner_that_dies_after_any_event_leaves_what_can_be_ended() {
         cuts.extend((begun + 1..=output.lines().len()).map(|kept| (number, kept)));
         wholes.push(output);
     }
-    while cuts.len() > rounds() {
+    while cuts.len() > rounds(12) {
         cuts.swap_remove(dice.below(cuts.len()));
     }
     eprintln!("{} cuts", cuts.len());
@@ -201,7 +201,7 @@ fn an_owner_whose_guard_is_killed_ends_its_turn_and_everything_by_itself() {
 fn what_owner_and_guard_leave_when_both_die_is_ended_by_the_next_command() {
     let env = TestEnv::new();
     let commands: [&[&str]; 4] = [&["sessions", "show"], &["stream"], &["events"], &["run", "again", "--session"]];
-    for (round, command) in commands.iter().cycle().take(rounds().clamp(4, 20)).enumerate() {
+    for (round, command) in commands.iter().cycle().take(rounds(12).clamp(4, 20)).enumerate() {
         let session = format!("both-{round}");
         let mut running = env.command(&["run", "--agent", "mock", "--session", &session, "orphan 3"]).spawn();
         running.wait_for("its descendants", |line| {
@@ -333,7 +333,7 @@ fn of_two_owners_at_once_one_is_told_who_the_other_is() {
 #[test]
 fn of_many_that_demand_a_new_name_one_creates_it() {
     let env = TestEnv::new();
-    for round in 0..rounds() {
+    for round in 0..rounds(12) {
         let session = format!("new-{round}");
         let start = |_| env.command(&["run", "--new", "--agent", "mock", "--session", &session, "echo"]).spawn();
         let outputs: Vec<Output> = (0..4).map(start).collect::<Vec<_>>().into_iter().map(Running::wait).collect();
@@ -343,7 +343,7 @@ fn of_many_that_demand_a_new_name_one_creates_it() {
         judged(&env, outputs.iter().find(|output| output.code() == 0).unwrap());
         assert_eq!(of_type(&judged_whole(&env, &session), "turn.started").len(), 1);
     }
-    assert_eq!(query(&env, "SELECT CAST(count(*) AS TEXT) FROM session"), rounds().to_string());
+    assert_eq!(query(&env, "SELECT CAST(count(*) AS TEXT) FROM session"), rounds(12).to_string());
 }
 
 #[test]
@@ -490,11 +490,6 @@ fn orphans(env: &TestEnv, session: &str) -> Vec<i32> {
         environment.split(|byte| *byte == 0).any(|variable| variable == mark.as_bytes())
     };
     env.alive().into_iter().map(|process| process.pid).filter(|pid| carries(*pid)).collect()
-}
-
-/// How often each test kills.
-fn rounds() -> usize {
-    std::env::var("SANDBOX_AGENT_TEST_ROUNDS").map_or(12, |rounds| rounds.parse().unwrap())
 }
 
 /// Numbers that look random and are the same in every run with the same seed.

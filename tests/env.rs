@@ -425,6 +425,18 @@ pub(crate) fn wait_until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> 
     }
 }
 
+/// How often what is left to chance is tried, unless `SANDBOX_AGENT_TEST_ROUNDS` says otherwise.
+pub(crate) fn rounds(usual: usize) -> usize {
+    std::env::var("SANDBOX_AGENT_TEST_ROUNDS").map_or(usual, |rounds| rounds.parse().unwrap())
+}
+
+/// The README from these words to the end of their block of code.
+pub(crate) fn readme(beginning: &str) -> &'static str {
+    const README: &str = include_str!("../README.md");
+    let at = README.find(beginning).expect("the README has it");
+    README[at..].split("```").next().expect("a split has one part")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -10,7 +10,7 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, mkdirat};
 use serde_json::Value;
 
-use crate::env::{Output, TestEnv};
+use crate::env::{Output, TestEnv, rounds};
 
 /// The error line, which also stands on stderr.
 pub(crate) fn refused(output: &Output, exit_code: i32, code: &str) {
@@ -501,11 +501,6 @@ fn upstream_defects_are_none_of_ours() {
     refused(&env.command(&["fs", "write", "fifo", "-"]).stdin("x").run(), 1, "special_file");
 }
 
-/// How often what is left to chance is tried.
-pub(crate) fn rounds() -> usize {
-    std::env::var("SANDBOX_AGENT_TEST_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(3)
-}
-
 #[test]
 fn killed_at_any_step_there_is_the_old_or_the_new() {
     let env = TestEnv::new();
@@ -522,7 +517,7 @@ fn killed_at_any_step_there_is_the_old_or_the_new() {
         found.lines().len()
     };
     let (mut kills, mut olds, mut news, mut swept) = (0, 0, 0, 0);
-    for round in 0..rounds() {
+    for round in 0..rounds(3) {
         for (words, steps) in [
             (&["fs", "write", "file", "--from-file", "source"][..], &["fs.written:1", "fs.renamed:1"][..]),
             (&["fs", "cp", "source", "file", "--overwrite"], &["fs.copied:1", "fs.renamed:1"]),
@@ -602,7 +597,7 @@ fn who_is_at_work_is_not_swept() {
 #[test]
 fn a_directory_may_be_large() {
     let env = TestEnv::new();
-    let count = if rounds() >= 100 { 1_000_000 } else { 30_000 };
+    let count = if rounds(3) >= 100 { 1_000_000 } else { 30_000 };
     let folder = env.work().join("many");
     fs::create_dir(&folder).unwrap();
     for number in 0..count {

@@ -10,8 +10,7 @@ use std::time::{Duration, Instant};
 
 use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 
-use crate::env::{TestEnv, wait_until};
-use crate::fs::rounds;
+use crate::env::{TestEnv, rounds, wait_until};
 
 /// `root` is where the verbs may work; `outside` holds what they must neither read nor change.
 fn prison() -> TestEnv {
@@ -166,7 +165,7 @@ fn no_path_and_no_link_leads_out() {
 #[test]
 fn whoever_swaps_a_directory_for_a_link_wins_nothing() {
     let env = prison();
-    let time = Duration::from_secs(if rounds() >= 100 { 10 } else { 2 });
+    let time = Duration::from_secs(if rounds(3) >= 100 { 10 } else { 2 });
     let root = env.work().join("root");
     fs::create_dir(root.join("d")).unwrap();
     fs::create_dir(root.join("d/tree")).unwrap();

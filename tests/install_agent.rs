@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::contract;
-use crate::env::{Output, TestEnv};
+use crate::env::{Output, TestEnv, rounds};
 use registry::{Archive, Manner, Registry, package, program_path, script};
 
 /// An environment whose agents come from a registry of its own.
@@ -395,11 +395,6 @@ fn words_that_mean_nothing_are_refused() {
 /// Steps of an installation, in their order.
 const STEPS: [&str; 7] = ["locked", "fetched", "verified", "unpacked", "tried", "written", "placed"];
 
-/// More rounds: `.ci/soak install`.
-fn rounds() -> usize {
-    std::env::var("SANDBOX_AGENT_TEST_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(2)
-}
-
 /// After a kill the old version works, or the new one, and the next attempt succeeds and leaves no debris.
 fn check_after_kill(env: &TestEnv, killed_at: &str) {
     env.wait_until_none_is_alive();
@@ -423,7 +418,7 @@ fn a_killed_installation_leaves_the_old_version_and_no_debris_that_counts() {
     offer(&registry, "1.0.0");
     offer(&registry, "2.0.0");
     env.run(&["install-agent", "codex@1.0.0"]).expect(0);
-    for round in 0..rounds().div_ceil(2) {
+    for round in 0..rounds(2).div_ceil(2) {
         for step in STEPS {
             let kill = format!("{step}:{}", if step == "fetched" { round + 1 } else { 1 });
             let output = env.command(&["install-agent", "codex@2.0.0"]).var("SANDBOX_AGENT_TEST_KILL", &kill).run();
@@ -447,7 +442,7 @@ fn a_kill_at_any_moment_is_survived() {
     offer(&registry, "1.0.0");
     registry.offer(&package("2.0.0"), Archive::good("2.0.0").pack(), Manner::Well);
     env.run(&["install-agent", "codex@1.0.0"]).expect(0);
-    for round in 0..rounds() {
+    for round in 0..rounds(2) {
         let running = env.command(&["install-agent", "codex@2.0.0"]).spawn();
         // The moment is what this test varies.
         std::thread::sleep(Duration::from_millis((round as u64 * 7) % 90));

@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-use crate::env::{Output, Running, TestEnv, wait_until};
+use crate::env::{Output, Running, TestEnv, readme, rounds, wait_until};
 use crate::events::{completed, course, end, judged_whole, of_type, part};
 
 /// Runs a prompt in the background.
@@ -690,11 +690,10 @@ fn waiting_has_an_end() {
 
 #[test]
 fn no_prompt_is_lost_between_two_owners() {
-    let rounds = std::env::var("SANDBOX_AGENT_TEST_ROUNDS").ok().and_then(|text| text.parse().ok()).unwrap_or(4);
     let env = TestEnv::new();
     env.run(&["run", "-a", "mock", "-s", "s", "hello"]).expect(0);
     let mut sent: Vec<String> = vec![];
-    for round in 0..rounds {
+    for round in 0..rounds(4) {
         // Owners come and go in a few milliseconds; some are killed while posts arrive.
         let senders: Vec<_> =
             (0..4).map(|n| env.command(&["send", "s", &format!("echo {round}-{n}")]).spawn()).collect();
@@ -728,7 +727,7 @@ fn no_prompt_is_lost_between_two_owners() {
         let times = delivered.iter().chain(&told).filter(|one| *one == id).count();
         assert_eq!(times, 1, "{id} of {sent:?}: delivered {delivered:?}, told {told:?}");
     }
-    assert!(sent.len() >= 2 * usize::try_from(rounds).unwrap(), "{sent:?}");
+    assert!(sent.len() >= 2 * rounds(4), "{sent:?}");
 }
 
 #[test]
@@ -761,22 +760,15 @@ fn every_follower_sees_the_same_of_many_senders() {
     assert_eq!(delivered, ids, "each once");
 }
 
-/// The block of code in the README that begins with this.
-fn block(beginning: &str) -> String {
-    let readme = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md")).unwrap();
-    let at = readme.find(beginning).expect("the README has it");
-    readme[at..].split("```").next().unwrap().to_owned()
-}
-
 #[test]
 fn the_programs_in_the_readme_work() {
     let mut env = TestEnv::new();
     env.add_to_path(std::path::Path::new(env!("CARGO_BIN_EXE_sandbox-agent")).parent().unwrap());
-    let python = env.write("client.py", block("import json, subprocess"));
+    let python = env.write("client.py", readme("import json, subprocess"));
     let output = env.program("/usr/bin/python3".as_ref()).args(&[python.to_str().unwrap()]).run().expect(0);
     let lines: Vec<&str> = output.text().lines().collect();
     assert_eq!((lines[0].split(' ').next(), lines.last()), (Some("ok"), Some(&"ok mock: goodbye")), "{lines:?}");
-    let shell = env.write("client.sh", block("session=$(sandbox-agent"));
+    let shell = env.write("client.sh", readme("session=$(sandbox-agent"));
     let output = env.program("/bin/sh".as_ref()).args(&[shell.to_str().unwrap()]).run().expect(0);
     assert!(output.text().contains("rm x"), "{}", output.text());
     env.wait_until_none_is_alive();

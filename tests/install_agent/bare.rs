@@ -5,9 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::env::TestEnv;
-
-const README: &str = include_str!("../../README.md");
+use crate::env::{TestEnv, readme};
 
 /// What a slim image of Debian has and agents' programs are linked with.
 const LIBRARIES: [&str; 8] = [
@@ -40,8 +38,7 @@ if chroot $4 "$root" /bin/sh -c 'echo x > /usr/local/lib/sandbox-agent/x' 2>/dev
 
 /// The lines of the README's Dockerfile with this first word.
 fn dockerfile(word: &str) -> Vec<&'static str> {
-    let file = README.split("```dockerfile\n").nth(1).unwrap().split("```").next().unwrap();
-    file.lines().filter_map(|line| line.strip_prefix(word)?.strip_prefix(' ')).collect()
+    readme("FROM debian").lines().filter_map(|line| line.strip_prefix(word)?.strip_prefix(' ')).collect()
 }
 
 fn copy(from: &Path, root: &Path, to: &str) {

@@ -57,6 +57,7 @@ fn a_log_that_cannot_be_written_loses_nothing() {
     std::fs::rename(&file, &away).unwrap();
     std::fs::create_dir(&file).unwrap();
     env.write("go", "");
+    // Nothing shows that it tries in vain.
     std::thread::sleep(Duration::from_millis(3500));
     std::fs::remove_dir(&file).unwrap();
     std::fs::rename(&away, &file).unwrap();

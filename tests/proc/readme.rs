@@ -5,9 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::keep::{logs, show, wait_for_text};
-use crate::env::{Output, TestEnv, wait_until};
-
-const README: &str = include_str!("../../README.md");
+use crate::env::{Output, TestEnv, readme, wait_until};
 
 #[test]
 fn the_lines_in_the_readme_work() {
@@ -25,9 +23,8 @@ fn the_lines_in_the_readme_work() {
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
     env.add_to_path(&env.work());
-    let from = README.find("sandbox-agent proc run --timeout 30s").expect("the README has it");
-    let lines: Vec<String> =
-        README[from..].split("```").next().unwrap().lines().map(|line| line.replace("3000", &port)).collect();
+    let lines = readme("sandbox-agent proc run --timeout 30s").lines();
+    let lines: Vec<String> = lines.map(|line| line.replace("3000", &port)).collect();
     let [run, started, ready, followed, terminal, typed, stopped, pruned] = lines.as_slice() else {
         panic!("a line without a test here: {lines:?}")
     };

@@ -4,11 +4,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
 
 use super::keep::{check_log, logs, show, start, stop_all, text, wait_for_text};
-use crate::env::{TestEnv, wait_until};
-
-fn rounds() -> usize {
-    std::env::var("SANDBOX_AGENT_TEST_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(8)
-}
+use crate::env::{TestEnv, rounds, wait_until};
 
 /// Runs it to its end; nothing may be left.
 fn ended(env: &TestEnv, name: &str, flags: &[&str], script: &str) -> serde_json::Value {
@@ -70,7 +66,7 @@ fn a_flood_on_both_streams_loses_nothing() {
 #[test]
 fn a_flood_of_a_gigabyte_stays_within_its_bound() {
     let env = TestEnv::new();
-    let size = if rounds() > 100 { "1G" } else { "100M" };
+    let size = if rounds(8) > 100 { "1G" } else { "100M" };
     ended_quietly(&env, &format!("head -c {size} /dev/zero"));
     let record = show(&env, "big");
     assert_eq!(record["exit_code"], 0, "{record}");
@@ -100,7 +96,7 @@ fn a_fork_bomb_under_a_limit_is_ended() {
 #[test]
 fn a_killed_keeper_leaves_the_truth_and_nothing_alive() {
     let env = TestEnv::new();
-    for round in 0..rounds() {
+    for round in 0..rounds(8) {
         let name = format!("k{round}");
         let script = "setsid sleep 100 & i=0; while :; do i=$((i+1)); echo $i; done";
         let started = start(&env, &["--name", &name, "--max-log", "1G"], script);
@@ -128,7 +124,7 @@ fn a_killed_keeper_leaves_the_truth_and_nothing_alive() {
 #[test]
 fn many_at_once() {
     let env = TestEnv::new();
-    let count = if rounds() > 100 { 200 } else { 24 };
+    let count = if rounds(8) > 100 { 200 } else { 24 };
     let names: Vec<String> = (0..count).map(|number| format!("m{number}")).collect();
     let starting: Vec<_> = names
         .iter()

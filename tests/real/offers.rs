@@ -31,8 +31,11 @@ fn codex_says_its_models_once_an_hour() {
     // A list is one of a place: another place is asked.
     let there = codex.env.root().join("there");
     std::fs::create_dir(&there).unwrap();
-    let again = codex.env.command(&["-C", there.to_str().unwrap(), "agents", "show", "codex"]).run();
-    assert!(again.code() == 0 || again.code() == 2, "{}", again.stderr);
+    let before = show(&codex.env, "codex", &[]);
+    let show_there =
+        format!("cd '{}' && exec {} agents show codex", there.display(), env!("CARGO_BIN_EXE_sandbox-agent"));
+    let record = codex.env.program("/bin/sh".as_ref()).args(&["-c", &show_there]).run().expect(0).object();
+    assert_ne!(record["offer"]["asked"], before["asked"]);
     // The list asks nobody.
     let list = codex.env.run(&["agents", "list"]).expect(0).lines();
     assert!(list.iter().all(|line| line.get("offer").is_none()));

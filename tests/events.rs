@@ -1,8 +1,10 @@
 //! How tests read event lists: a whole course in one line, and the parts that an assertion is about.
 
 use crate::checker;
-use crate::env::{Output, TestEnv};
+use crate::env::{Output, Running, TestEnv};
+use nix::sys::signal::Signal;
 use serde_json::Value;
+use std::time::{Duration, Instant};
 
 /// What a whole `run` printed, judged: by the contract's promises, the session's row, what `stream` says later, and the processes
 /// that are left.
@@ -27,6 +29,16 @@ pub(crate) fn judged(env: &TestEnv, output: &Output) -> Vec<Value> {
         panic!("{violations:#?}\n{}\nrow: {row}\nstderr:\n{}", output.text(), output.stderr);
     }
     events
+}
+
+/// Ctrl-C: it ends soon, by the signal; judged.
+pub(crate) fn interrupted(env: &TestEnv, running: Running) -> Vec<Value> {
+    let begun = Instant::now();
+    running.ctrl_c();
+    let output = running.wait();
+    assert_eq!(output.signal(), Some(Signal::SIGINT), "{}", output.stderr);
+    assert!(begun.elapsed() < Duration::from_secs(10));
+    judged(env, &output)
 }
 
 /// Judges all events of a session, from its first on.

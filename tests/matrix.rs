@@ -143,9 +143,9 @@ const PROOFS: &[(&str, [&str; 7])] = &[
     (
         "mcp",
         [
-            "real::claude::a_server_and_a_skill_of_the_session",
-            "real::codex::a_server_and_a_skill_of_the_session",
-            "real::opencode::a_server_and_a_skill_of_the_session",
+            "a_server_and_a_skill_of_the_session::claude",
+            "a_server_and_a_skill_of_the_session::codex",
+            "a_server_and_a_skill_of_the_session::opencode",
             "-",
             "peers::amp",
             "=",
@@ -155,9 +155,9 @@ const PROOFS: &[(&str, [&str; 7])] = &[
     (
         "skills",
         [
-            "real::claude::a_server_and_a_skill_of_the_session",
-            "real::codex::a_server_and_a_skill_of_the_session",
-            "real::opencode::a_server_and_a_skill_of_the_session",
+            "a_server_and_a_skill_of_the_session::claude",
+            "a_server_and_a_skill_of_the_session::codex",
+            "a_server_and_a_skill_of_the_session::opencode",
             "real::pi::a_skill_of_the_session",
             "-",
             "-",
@@ -320,7 +320,7 @@ const SCENARIOS: &[(&str, [Cell; 6])] = &[
     (
         "MCP",
         [
-            In("a_server_and_a_skill_of_the_session"),
+            Of("a_server_and_a_skill_of_the_session"),
             In("an_mcp_call"),
             In("an_mcp_call"),
             No("Pi has none"),

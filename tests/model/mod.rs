@@ -126,7 +126,9 @@ impl Shared {
             // other than when it asks again without a stream.
             return answer.whole(200, &[], &messages::probed(&body));
         }
-        if last_message(&body).is_some_and(|last| ASIDES.iter().any(|aside| says(last, aside))) {
+        if last_message(&body)
+            .is_some_and(|last| ASIDES.iter().any(|aside| any_text(last, &|text| text.contains(aside))))
+        {
             let steps = vec![Step::Text("Nothing".to_owned())];
             let aside = Stream { steps, end: End::Completed, usage: Usage::USUAL, delta: 8 };
             return play(&aside, 0, answer);
@@ -168,7 +170,12 @@ pub(crate) struct Request {
 impl Request {
     /// Whether the text stands anywhere in what the agent sent.
     pub(crate) fn says(&self, text: &str) -> bool {
-        says(&self.body, text)
+        any_text(&self.body, &|found| found.contains(text))
+    }
+
+    /// Whether one of its texts is this one.
+    pub(crate) fn has(&self, text: &str) -> bool {
+        any_text(&self.body, &|found| found == text)
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
@@ -199,12 +206,11 @@ impl Request {
     }
 }
 
-/// Whether the text stands anywhere in it.
-fn says(value: &Value, text: &str) -> bool {
+fn any_text(value: &Value, is_it: &dyn Fn(&str) -> bool) -> bool {
     match value {
-        Value::String(string) => string.contains(text),
-        Value::Array(values) => values.iter().any(|value| says(value, text)),
-        Value::Object(fields) => fields.values().any(|value| says(value, text)),
+        Value::String(string) => is_it(string),
+        Value::Array(values) => values.iter().any(|value| any_text(value, is_it)),
+        Value::Object(fields) => fields.values().any(|value| any_text(value, is_it)),
         Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
@@ -292,18 +298,16 @@ impl Reply {
     /// An empty streamed reply, to be filled with the methods below in the order of their calls.
     pub(crate) fn new() -> Reply {
         let stream = Stream { steps: Vec::new(), end: End::Completed, usage: Usage::USUAL, delta: 8 };
-        Reply { kind: Kind::Stream(stream), when: None, when_not: None, repeated: false, spare: false }
+        Reply::of(Kind::Stream(stream))
     }
 
     /// A refusal by HTTP status.
     pub(crate) fn status(status: u16, body: Value) -> Reply {
-        Reply {
-            kind: Kind::Status { status, headers: Vec::new(), body },
-            when: None,
-            when_not: None,
-            repeated: false,
-            spare: false,
-        }
+        Reply::of(Kind::Status { status, headers: Vec::new(), body })
+    }
+
+    fn of(kind: Kind) -> Reply {
+        Reply { kind, when: None, when_not: None, repeated: false, spare: false }
     }
 
     /// A header of a refusal.

@@ -4,9 +4,8 @@ use super::claude::Claude;
 use super::codex::{Codex, PIXEL, from_base64};
 use super::equipment;
 use crate::env::{Program, TestEnv};
-use crate::events::{completed, course, end, judged, judged_whole, of_type};
+use crate::events::{completed, course, end, interrupted, judged, judged_whole, of_type};
 use crate::model::{Gate, Model, Reply, done};
-use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::fs;
 use std::time::Duration;
@@ -205,17 +204,14 @@ fn opencode_resumed() {
 }
 
 /// Ctrl-C within a text.
-fn interrupted(gate: &Gate, peer: Option<Peer>) {
+fn interrupted_in_a_text(gate: &Gate, peer: Option<Peer>) {
     let Some(peer) = peer else { return };
     let mut running = peer.command(&[], "Talk").spawn();
     gate.wait_until_reached();
     running.wait_for("a delta", |event| {
         event["type"] == "item.delta" && event["data"]["delta"].as_str().is_some_and(|text| text.contains("Beg"))
     });
-    running.ctrl_c();
-    let output = running.wait();
-    assert_eq!(output.signal(), Some(Signal::SIGINT), "{}", output.stderr);
-    let events = judged(&peer.env, &output);
+    let events = interrupted(&peer.env, running);
     gate.open();
     assert_eq!(course_of(&events), "U T+ M T-(cancelled,130)");
     assert_eq!(completed(&events, "message").last().unwrap()["status"], "cancelled");
@@ -224,13 +220,13 @@ fn interrupted(gate: &Gate, peer: Option<Peer>) {
 #[test]
 fn codex_interrupted() {
     let gate = Gate::new();
-    interrupted(&gate, Peer::codex([Reply::new().open_text("Begun and ").hold(&gate)]));
+    interrupted_in_a_text(&gate, Peer::codex([Reply::new().open_text("Begun and ").hold(&gate)]));
 }
 
 #[test]
 fn opencode_interrupted() {
     let gate = Gate::new();
-    interrupted(&gate, Peer::opencode([Reply::new().open_text("Begun and ").hold(&gate)]));
+    interrupted_in_a_text(&gate, Peer::opencode([Reply::new().open_text("Begun and ").hold(&gate)]));
 }
 
 #[test]

@@ -1,15 +1,14 @@
 //! The real Claude Code through `sandbox-agent run`, against the scripted model.
 
 use super::codex::{PIXEL, from_base64};
-use super::equipment::{self, SKILL};
+use super::equipment;
 use crate::env::{Program, TestEnv, wait_until};
-use crate::events::{completed, course, end, judged, judged_whole, of_type, part};
+use crate::events::{completed, course, end, interrupted, judged, judged_whole, of_type, part};
 use crate::model::{Gate, Model, Reply, Usage, done};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 /// A place where Claude Code is on the PATH and asks a model of its own.
 pub(super) struct Claude {
@@ -417,23 +416,13 @@ fn no_more_than_so_many_turns() {
     assert_eq!(end(&events)["error"]["code"], "max_turns");
 }
 
-/// Interrupts a run once it has got so far.
-fn interrupted(claude: &Claude, arguments: &[&str], what: &str, reached: impl Fn(&Value) -> bool) -> Vec<Value> {
-    let mut running = claude.command(arguments, "Go").spawn();
-    running.wait_for(what, reached);
-    let begun = Instant::now();
-    running.ctrl_c();
-    let output = running.wait();
-    assert_eq!(output.signal(), Some(Signal::SIGINT), "{}", output.stderr);
-    assert!(begun.elapsed() < Duration::from_secs(10));
-    judged(&claude.env, &output)
-}
-
 #[test]
 fn ctrl_c_within_a_text() {
     let gate = Gate::new();
     let Some(claude) = Claude::start([Reply::new().open_text("Counting").hold(&gate)]) else { return };
-    let events = interrupted(&claude, &[], "a delta", |event| event["type"] == "item.delta");
+    let mut running = claude.command(&[], "Go").spawn();
+    running.wait_for("a delta", |event| event["type"] == "item.delta");
+    let events = interrupted(&claude.env, running);
     assert_eq!(course(&events), "U T+ M T-(cancelled,130)");
 }
 
@@ -445,10 +434,7 @@ fn ctrl_c_within_a_command() {
     let mut running = claude.command(&["--permission-mode", "bypass"], "Go").spawn();
     wait_until("the command", || claude.env.work().join("begun").exists().then_some(()));
     running.wait_for("the call", |event| event["data"]["item"]["kind"] == "tool_call");
-    running.ctrl_c();
-    let output = running.wait();
-    assert_eq!(output.signal(), Some(Signal::SIGINT), "{}", output.stderr);
-    let events = judged(&claude.env, &output);
+    let events = interrupted(&claude.env, running);
     assert_eq!(course(&events), "U T+ C O T-(cancelled,130)");
     assert_eq!(completed(&events, "tool_result")[0]["status"], "cancelled");
 }
@@ -457,7 +443,9 @@ fn ctrl_c_within_a_command() {
 fn ctrl_c_within_a_retry() {
     let reply = refusal(429, "rate_limit_error", "Slow down").header("retry-after", "30");
     let Some(claude) = Claude::start([reply]) else { return };
-    let events = interrupted(&claude, &[], "the retry", |event| event["type"] == "error");
+    let mut running = claude.command(&[], "Go").spawn();
+    running.wait_for("the retry", |event| event["type"] == "error");
+    let events = interrupted(&claude.env, running);
     assert_eq!(course(&events), "U T+ E T-(cancelled,130)");
     let wait = of_type(&events, "error")[0]["retry_after_ms"].as_u64().unwrap();
     assert!(wait >= 30_000, "the service says 30 s: {wait}");
@@ -526,31 +514,6 @@ fn compaction() {
     let events = claude.run(&[], "/compact", 0);
     assert_eq!(of_type(&events, "turn.started")[0]["cause"], "command");
     assert_eq!(course(&events), "U T+ S:compaction Y T-(ok,0)");
-}
-
-/// What a session is given by `--mcp` and `--skill` is there, also when it goes on without the flags, and nowhere else.
-#[test]
-fn a_server_and_a_skill_of_the_session() {
-    let script = [
-        Reply::new().call("mcp__test__shout", json!({"text": "hello"})),
-        done(),
-        Reply::new().call("mcp__test__shout", json!({"text": "hello"})),
-        done(),
-    ];
-    let Some(claude) = Claude::start(script) else { return };
-    let flags = [equipment::server(&claude.env), equipment::skill(&claude.env)].concat();
-    let flags: Vec<&str> = flags.iter().map(String::as_str).chain(["--allow", "mcp:test/shout"]).collect();
-    for flags in [&flags[..], &["--allow", "mcp:test/shout"]] {
-        let events = claude.run(flags, "Shout", 0);
-        assert_eq!(course(&events), "U T+ C P? P!(accept) O M T-(ok,0)");
-        let call = part(completed(&events, "tool_call")[0], "tool_call");
-        assert_eq!((&call["kind"], &call["server"], &call["name"]), (&json!("mcp"), &json!("test"), &json!("shout")));
-        assert_eq!(part(completed(&events, "tool_result")[0], "tool_result")["output"], "HELLO");
-    }
-    for request in claude.model.requests() {
-        assert!(request.says(SKILL), "the skill is told of: {:#}", request.body);
-    }
-    equipment::nothing_is_left(&claude.env);
 }
 
 #[test]

@@ -1,15 +1,13 @@
 //! The real Codex through `sandbox-agent run`, against the scripted model.
 
-use super::equipment::{self, SKILL};
+use super::equipment;
 use crate::env::{Program, TestEnv, wait_until};
-use crate::events::{completed, course, end, judged, judged_whole, of_type, part};
+use crate::events::{completed, course, end, interrupted, judged, judged_whole, of_type, part};
 use crate::model::{Gate, Model, Reply, Usage, done};
-use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
 
 /// A picture of one dot, as PNG in base64.
 pub(crate) const PIXEL: &str =
@@ -416,12 +414,7 @@ fn ctrl_c_within_a_command() {
         event["type"] == "item.started" && event["data"]["item"]["kind"] == "tool_result"
     });
     wait_until("the command", || sleeping(&codex).then_some(()));
-    let interrupted = Instant::now();
-    running.ctrl_c();
-    let output = running.wait();
-    assert_eq!(output.signal(), Some(Signal::SIGINT), "{}", output.stderr);
-    assert!(interrupted.elapsed() < Duration::from_secs(10));
-    let events = judged(&codex.env, &output);
+    let events = interrupted(&codex.env, running);
     assert_eq!(course(&events), "U T+ C O T-(cancelled,130)");
     let result = completed(&events, "tool_result")[0];
     assert_eq!((&result["status"], &part(result, "tool_result")["output"]), (&json!("cancelled"), &json!("begun\n")));
@@ -514,31 +507,6 @@ fn a_key_is_handed_over() {
     let events = judged(&codex.env, &output);
     assert_eq!(events[0]["data"]["metadata"], json!(null));
     assert_eq!(codex.model.requests().last().unwrap().header("authorization"), Some("Bearer sk-its-own-login"));
-}
-
-/// What a session is given by `--mcp` and `--skill` is there, also when it goes on without the flags, and nowhere else.
-#[test]
-fn a_server_and_a_skill_of_the_session() {
-    let script = [
-        Reply::new().call_in(MCP_NAMESPACE, "shout", json!({"text": "hello"})),
-        done(),
-        Reply::new().call_in(MCP_NAMESPACE, "shout", json!({"text": "hello"})),
-        done(),
-    ];
-    let Some(codex) = Codex::start(script) else { return };
-    let flags = [equipment::server(&codex.env), equipment::skill(&codex.env)].concat();
-    let flags: Vec<&str> = flags.iter().map(String::as_str).chain(["--allow", "mcp:test/shout"]).collect();
-    for flags in [&flags[..], &["--allow", "mcp:test/shout"]] {
-        let events = run(&codex, flags, "Shout", 0);
-        assert_eq!(course(&events), "U T+ C P? P!(accept) O M T-(ok,0)");
-        let call = part(completed(&events, "tool_call")[0], "tool_call");
-        assert_eq!((&call["kind"], &call["server"], &call["name"]), (&json!("mcp"), &json!("test"), &json!("shout")));
-        assert_eq!(part(completed(&events, "tool_result")[0], "tool_result")["output"], "HELLO");
-    }
-    for request in codex.model.requests() {
-        assert!(request.says(SKILL), "the skill is told of: {:#}", request.body);
-    }
-    equipment::nothing_is_left(&codex.env);
 }
 
 #[test]

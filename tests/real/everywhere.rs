@@ -3,10 +3,11 @@
 use super::acp::Peer;
 use super::claude::Claude;
 use super::codex::Codex;
+use super::equipment::{self, SKILL};
 use super::opencode::OpenCode;
 use super::pi::Pi;
 use crate::env::{Program, Running, TestEnv};
-use crate::events::{completed, course, end, judged, judged_whole, of_type, part};
+use crate::events::{completed, course, end, interrupted, judged, judged_whole, of_type, part};
 use crate::model::{Gate, Model, Reply, done};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
@@ -56,6 +57,16 @@ impl Tongue {
             Tongue::Qwen => ("write_file", "file_path"),
         };
         Reply::new().call(tool, json!({key: path, "content": format!("{line}\n")}))
+    }
+
+    /// The tool of the session's server that says a text louder.
+    pub(super) fn shout(self, text: &str) -> Reply {
+        let input = json!({ "text": text });
+        match self {
+            Tongue::Codex | Tongue::CodexInSandbox => Reply::new().call_in("mcp__test", "shout", input),
+            Tongue::OpenCode => Reply::new().call("test_shout", input),
+            Tongue::Claude | Tongue::Pi | Tongue::Qwen => Reply::new().call("mcp__test__shout", input),
+        }
     }
 
     /// A question with the options Red and Blue.
@@ -224,16 +235,33 @@ fn interrupted_while_it_asks(start: Start) {
     let Some(place) = start(&|tongue| vec![tongue.command("touch never.txt"), done().spare()]) else { return };
     let mut running = place.command(&["--on-ask", "wait"]).args(&["--", "Make a file"]).spawn();
     running.wait_for("a request", is("permission.requested"));
-    running.ctrl_c();
-    let output = running.wait();
-    assert_eq!(output.signal(), Some(Signal::SIGINT), "{}", output.stderr);
-    let events = judged(&place.env, &output);
+    let events = interrupted(&place.env, running);
     // Some agents tell of the call's end first, and of what the model has to say of the interrupt.
     let courses = ["U T+ C P? P!(cancelled) O T-(cancelled,130)", "U T+ C P? O P!(cancelled) T-(cancelled,130)"];
     let course = course_of(&events);
     assert!(courses.contains(&course.replacen(" M", "", 1).as_str()), "{course}");
     assert_eq!(completed(&events, "tool_result")[0]["status"], "cancelled");
     assert!(!place.env.work().join("never.txt").exists());
+}
+
+// What a session is given by `--mcp` and `--skill` is there, also when it goes on without the flags, and nowhere else.
+through!(a_server_and_a_skill_of_the_session: claude, codex, opencode);
+fn a_server_and_a_skill_of_the_session(start: Start) {
+    let script = |tongue: Tongue| vec![tongue.shout("hello"), done(), tongue.shout("hello"), done()];
+    let Some(place) = start(&script) else { return };
+    let flags = [equipment::server(&place.env), equipment::skill(&place.env)].concat();
+    let flags: Vec<&str> = flags.iter().map(String::as_str).chain(["--allow", "mcp:test/shout"]).collect();
+    for flags in [&flags[..], &["--allow", "mcp:test/shout"]] {
+        let events = place.run(flags, "Shout", 0);
+        assert_eq!(course(&events), "U T+ C P? P!(accept) O M T-(ok,0)");
+        let call = part(completed(&events, "tool_call")[0], "tool_call");
+        assert_eq!((&call["kind"], &call["server"], &call["name"]), (&json!("mcp"), &json!("test"), &json!("shout")));
+        assert_eq!(part(completed(&events, "tool_result")[0], "tool_result")["output"], "HELLO");
+    }
+    for request in place.model.requests() {
+        assert!(request.says(SKILL), "the skill is told of: {:#}", request.body);
+    }
+    equipment::nothing_is_left(&place.env);
 }
 
 // A prompt that is put into a running turn is part of it.

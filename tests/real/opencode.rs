@@ -1,13 +1,13 @@
 //! The real OpenCode through `sandbox-agent run`, against the scripted model.
 
 use crate::env::{Program, TestEnv, wait_until};
-use crate::events::{completed, course, end, judged, judged_whole, of_type, part};
+use crate::events::{completed, course, end, interrupted, judged, judged_whole, of_type, part};
 use crate::model::{Gate, Model, Reply, Usage, done};
 use crate::real::codex::{PIXEL, from_base64};
-use crate::real::equipment::{self, SKILL};
+use crate::real::equipment;
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A place where OpenCode is on the PATH, configured for a model of its own.
 pub(super) struct OpenCode {
@@ -357,10 +357,7 @@ fn nobody_listens() {
     // Its pauses double, from 2 s on.
     let mut running = opencode.command(&[], "Go").spawn();
     running.wait_for("the first retry", |event| event["type"] == "error");
-    running.ctrl_c();
-    let output = running.wait();
-    assert_eq!(output.signal(), Some(Signal::SIGINT), "{}", output.stderr);
-    let events = judged(&opencode.env, &output);
+    let events = interrupted(&opencode.env, running);
     assert_eq!(course(&events), "U T+ E T-(cancelled,130)");
     assert_eq!(of_type(&events, "error")[0]["code"], "network");
 }
@@ -377,12 +374,7 @@ fn ctrl_c_within_a_command() {
     running
         .wait_for("the command's output", |event| event["type"] == "item.delta" && event["data"]["delta"] == "begun\n");
     wait_until("the command", || sleeping(&opencode).then_some(()));
-    let interrupted = Instant::now();
-    running.ctrl_c();
-    let output = running.wait();
-    assert_eq!(output.signal(), Some(Signal::SIGINT), "{}", output.stderr);
-    assert!(interrupted.elapsed() < Duration::from_secs(10));
-    let events = judged(&opencode.env, &output);
+    let events = interrupted(&opencode.env, running);
     assert_eq!(course(&events), "U T+ C O T-(cancelled,130)");
     let result = completed(&events, "tool_result")[0];
     assert_eq!(result["status"], "cancelled");
@@ -460,31 +452,6 @@ fn pictures_files_and_the_mode_to_plan() {
     assert!(request.says("Plan mode"), "it is told to plan only");
 }
 
-/// What a session is given by `--mcp` and `--skill` is there, also when it goes on without the flags, and nowhere else.
-#[test]
-fn a_server_and_a_skill_of_the_session() {
-    let script = [
-        Reply::new().call("test_shout", json!({"text": "hello"})),
-        done(),
-        Reply::new().call("test_shout", json!({"text": "hello"})),
-        done(),
-    ];
-    let Some(opencode) = OpenCode::start(script) else { return };
-    let flags = [equipment::server(&opencode.env), equipment::skill(&opencode.env)].concat();
-    let flags: Vec<&str> = flags.iter().map(String::as_str).chain(["--allow", "mcp:test/shout"]).collect();
-    for flags in [&flags[..], &["--allow", "mcp:test/shout"]] {
-        let events = run(&opencode, flags, "Shout", 0);
-        assert_eq!(course(&events), "U T+ C P? P!(accept) O M T-(ok,0)");
-        let call = part(completed(&events, "tool_call")[0], "tool_call");
-        assert_eq!((&call["kind"], &call["server"], &call["name"]), (&json!("mcp"), &json!("test"), &json!("shout")));
-        assert_eq!(part(completed(&events, "tool_result")[0], "tool_result")["output"], "HELLO");
-    }
-    for request in opencode.model.requests() {
-        assert!(request.says(SKILL), "the skill is told of: {:#}", request.body);
-    }
-    equipment::nothing_is_left(&opencode.env);
-}
-
 #[test]
 fn a_private_home_hides_the_users_own() {
     let script = [done(), Reply::new().text("First answer."), Reply::new().text("Second answer.")];
@@ -559,10 +526,7 @@ fn ctrl_c_within_a_text() {
     let Some(opencode) = OpenCode::start([Reply::new().open_text("Counting").hold(&gate)]) else { return };
     let mut running = opencode.command(&[], "Count").spawn();
     running.wait_for("the text", |event| event["type"] == "item.delta");
-    running.ctrl_c();
-    let output = running.wait();
-    assert_eq!(output.signal(), Some(Signal::SIGINT), "{}", output.stderr);
-    let events = judged(&opencode.env, &output);
+    let events = interrupted(&opencode.env, running);
     assert_eq!(course(&events), "U T+ M T-(cancelled,130)");
     let message = completed(&events, "message")[1];
     assert_eq!((&message["status"], &part(message, "text")["text"]), (&json!("cancelled"), &json!("Counting")));

@@ -1,7 +1,7 @@
 //! The real Pi through `sandbox-agent run`, against the scripted model.
 
 use crate::env::{Program, TestEnv, wait_until};
-use crate::events::{completed, course, end, judged, judged_whole, of_type, part};
+use crate::events::{completed, course, end, interrupted, judged, judged_whole, of_type, part};
 use crate::model::{Gate, Model, Reply, Usage, done};
 use crate::real::codex::{PIXEL, from_base64};
 use crate::real::equipment::{self, SKILL};
@@ -10,7 +10,6 @@ use serde_json::{Value, json};
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 /// A place where Pi is on the PATH, configured for a model of its own.
 pub(super) struct Pi {
@@ -444,12 +443,7 @@ fn ctrl_c_within_a_command() {
     running
         .wait_for("the command's output", |event| event["type"] == "item.delta" && event["data"]["delta"] == "begun\n");
     wait_until("the command", || sleeping(&pi).then_some(()));
-    let interrupted = Instant::now();
-    running.ctrl_c();
-    let output = running.wait();
-    assert_eq!(output.signal(), Some(Signal::SIGINT), "{}", output.stderr);
-    assert!(interrupted.elapsed() < Duration::from_secs(10));
-    let events = judged(&pi.env, &output);
+    let events = interrupted(&pi.env, running);
     assert_eq!(course(&events), "U T+ C O T-(cancelled,130)");
     let result = completed(&events, "tool_result")[0];
     assert_eq!(result["status"], "cancelled");
@@ -472,10 +466,7 @@ fn ctrl_c_while_it_waits_for_the_next_try() {
     pi.set("retry", json!({ "baseDelayMs": 60_000 }));
     let mut running = pi.command(&[], "Go").spawn();
     running.wait_for("the retry", |event| event["type"] == "error");
-    running.ctrl_c();
-    let output = running.wait();
-    assert_eq!(output.signal(), Some(Signal::SIGINT), "{}", output.stderr);
-    assert_eq!(course(&judged(&pi.env, &output)), "U T+ E T-(cancelled,130)");
+    assert_eq!(course(&interrupted(&pi.env, running)), "U T+ E T-(cancelled,130)");
 }
 
 #[test]

@@ -3,10 +3,9 @@
 use super::equipment;
 use super::everywhere::{Place, Start, Tongue, course_of};
 use crate::env::wait_until;
-use crate::events::{completed, course, end, judged, of_type, part};
+use crate::events::{completed, course, end, interrupted, judged, of_type, part};
 use crate::model::{Gate, Reply, done};
-use nix::sys::signal::Signal;
-use serde_json::{Value, json};
+use serde_json::json;
 use std::fs;
 
 through!(reasoning: acp_opencode, acp_codex, acp_claude);
@@ -128,28 +127,13 @@ fn a_refusal(start: Start) {
     fails(&place, &[], 7, &["refusal"]);
 }
 
-/// Ctrl-C once it has got so far; what came of it.
-fn interrupted(place: &Place, arguments: &[&str], reached: impl FnOnce()) -> Vec<Value> {
-    let running = place.command(arguments).args(&["--", "Go"]).spawn();
-    reached();
-    running.ctrl_c();
-    let output = running.wait();
-    assert_eq!(output.signal(), Some(Signal::SIGINT), "{}", output.stderr);
-    let events = judged(&place.env, &output);
-    assert!(course(&events).ends_with("T-(cancelled,130)"), "{}", course(&events));
-    events
-}
-
 through!(ctrl_c_within_a_text: codex, pi, acp_claude, acp_qwen);
 fn ctrl_c_within_a_text(start: Start) {
     let gate = Gate::new();
     let Some(place) = start(&|_| vec![Reply::new().open_text("Begun and ").hold(&gate)]) else { return };
     let mut running = place.command(&[]).args(&["--", "Go"]).spawn();
     running.wait_for("a delta", |event| event["type"] == "item.delta");
-    running.ctrl_c();
-    let output = running.wait();
-    assert_eq!(output.signal(), Some(Signal::SIGINT), "{}", output.stderr);
-    let events = judged(&place.env, &output);
+    let events = interrupted(&place.env, running);
     assert_eq!(course_of(&events), "U T+ M T-(cancelled,130)");
     assert_eq!(completed(&events, "message").last().unwrap()["status"], "cancelled");
 }
@@ -158,9 +142,10 @@ through!(ctrl_c_within_a_command: acp_opencode, acp_codex, acp_claude, acp_qwen)
 fn ctrl_c_within_a_command(start: Start) {
     // Some agents run no command that only sleeps.
     let Some(place) = start(&|tongue| vec![tongue.command("touch begun; tail -f /dev/null")]) else { return };
-    let events = interrupted(&place, &["--on-ask", "allow"], || {
-        wait_until("the command", || place.env.work().join("begun").exists().then_some(()));
-    });
+    let running = place.command(&["--on-ask", "allow"]).args(&["--", "Go"]).spawn();
+    wait_until("the command", || place.env.work().join("begun").exists().then_some(()));
+    let events = interrupted(&place.env, running);
+    assert!(course(&events).ends_with("T-(cancelled,130)"), "{}", course(&events));
     assert_eq!(completed(&events, "tool_result")[0]["status"], "cancelled");
 }
 
@@ -169,7 +154,10 @@ fn ctrl_c_within_a_retry(start: Start) {
     let refuses = || refusal(500, "It broke").header("retry-after", "30").header("retry-after-ms", "30000").repeated();
     let Some(place) = start(&|_| vec![refuses()]) else { return };
     // Not every agent says that it tries again.
-    interrupted(&place, &[], || wait_until("a request", || (!place.model.requests().is_empty()).then_some(())));
+    let running = place.command(&[]).args(&["--", "Go"]).spawn();
+    wait_until("a request", || (!place.model.requests().is_empty()).then_some(()));
+    let events = interrupted(&place.env, running);
+    assert!(course(&events).ends_with("T-(cancelled,130)"), "{}", course(&events));
 }
 
 through!(a_model_that_nobody_has: acp_codex, acp_claude);
@@ -196,16 +184,7 @@ fn no_key_at_all(start: Start) {
 // A server of the session's, called by the name that the agent gives its tools.
 through!(an_mcp_call: acp_codex, acp_claude, acp_qwen);
 fn an_mcp_call(start: Start) {
-    let input = json!({"text": "hello"});
-    let script = |tongue: Tongue| {
-        let call = match tongue {
-            Tongue::Codex | Tongue::CodexInSandbox => Reply::new().call_in("mcp__test", "shout", input.clone()),
-            Tongue::Claude | Tongue::OpenCode | Tongue::Pi | Tongue::Qwen => {
-                Reply::new().call("mcp__test__shout", input.clone())
-            }
-        };
-        vec![call, done()]
-    };
+    let script = |tongue: Tongue| vec![tongue.shout("hello"), done()];
     let Some(place) = start(&script) else { return };
     let flags = equipment::server(&place.env);
     let events = place.run(&[&flags[0], &flags[1], "--permission-mode", "bypass"], "Shout", 0);
@@ -222,21 +201,11 @@ fn a_picture(start: Start) {
     assert!(place.model.requests()[0].says(super::codex::PIXEL), "the picture is there");
 }
 
-/// Whether this is the whole of a text anywhere in what the agent sent.
-fn has(value: &Value, text: &str) -> bool {
-    match value {
-        Value::String(string) => string == text,
-        Value::Array(values) => values.iter().any(|value| has(value, text)),
-        Value::Object(fields) => fields.values().any(|value| has(value, text)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
-}
-
 through!(an_effort: claude, codex, acp_codex);
 fn an_effort(start: Start) {
     let Some(place) = start(&|_| vec![Reply::new().text("Hello.")]) else { return };
     place.run(&["--effort", "low"], "Say hello", 0);
-    assert!(has(&place.model.requests()[0].body, "low"));
+    assert!(place.model.requests()[0].has("low"));
 }
 
 through!(an_edited_input: claude, pi);

@@ -6,6 +6,8 @@ use schema::outcome::ErrorCode;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::prose::Prose;
+
 /// A line that it says.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -148,8 +150,8 @@ pub(super) fn wants_login(line: &str) -> bool {
 
 /// The cause of a failure, which stands only in prose.
 pub(super) fn code(message: &str) -> ErrorCode {
-    let words = message.to_lowercase();
-    let says = |any: &[&str]| any.iter().any(|word| words.contains(word));
+    let prose = Prose::of(message);
+    let says = |any: &[&str]| prose.says(any);
     if says(&["no api key", "login failed", "unauthorized", "invalid api key", "failed: 401", "failed: 403"]) {
         ErrorCode::Auth
     } else if says(&["rate limit", "too many requests", "failed: 429"]) {

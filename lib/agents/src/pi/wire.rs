@@ -11,6 +11,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::prose::Prose;
+
 /// Records that say nothing to a reader of events, each with the reason.
 pub(super) const IGNORED: &[(&str, &str)] = &[
     ("session", "the header of JSON mode"),
@@ -404,10 +406,10 @@ fn there<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Opt
 }
 
 /// Our word for a failure that Pi only tells in prose. `streamed`: the answer had begun, so the request was in order.
-pub(super) fn code_of(prose: &str, streamed: bool) -> ErrorCode {
-    let text = prose.to_ascii_lowercase();
-    let says = |words: &[&str]| words.iter().any(|word| text.contains(word));
-    let status = status_of(&text);
+pub(super) fn code_of(message: &str, streamed: bool) -> ErrorCode {
+    let prose = Prose::of(message);
+    let says = |any: &[&str]| prose.says(any);
+    let status = status_of(&message.to_ascii_lowercase());
     if status != Some(429)
         && says(&[
             "context_length_exceeded",

@@ -991,7 +991,14 @@ impl Course {
             self.agents.clear();
             Vec::new()
         };
-        self.close_where(status, &|course, key, parent| !course.is_below(key, parent, &kept));
+        // What runs on is below its call: that itself has its result by the turn's end, as each of the turn's own.
+        let due: Vec<Key> = self
+            .calls
+            .iter()
+            .filter(|call| call.parent.is_none() && !self.answered.contains(&call.key))
+            .map(|call| call.key)
+            .collect();
+        self.close_where(status, &|course, key, parent| due.contains(&key) || !course.is_below(key, parent, &kept));
         if kept.is_empty() {
             self.families.retain(|key, _| self.calls.iter().any(|call| call.key == *key));
         }

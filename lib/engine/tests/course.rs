@@ -1,6 +1,6 @@
 //! Whatever a dialect says, in whatever order: turns, items, requests and deltas keep their promises (I4, I5, I6).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use agents::dialect::{Asked, Decision, Effect, Fault, Finish, Key, Permit, RequestKey, Start, Status, Stop, Verdict};
 use engine::turn::{By, Course, Cut, Note, PromptItem};
@@ -201,6 +201,8 @@ struct Judge {
     turns: Vec<String>,
     items: HashMap<String, (ItemKind, String, bool)>,
     calls: HashMap<String, usize>,
+    /// Calls whose result has begun.
+    answered: HashSet<String>,
     requests: HashMap<String, bool>,
 }
 
@@ -218,6 +220,8 @@ fn judge(said: &[Body]) -> Result<(), TestCaseError> {
                 prop_assert_eq!(judge.turn.take(), Some(turn.turn_id.clone()));
                 prop_assert!(judge.requests.values().all(|resolved| *resolved), "an open request at the turn's end");
                 prop_assert_eq!(turn.exit_code == 0, turn.outcome.as_str() == "ok");
+                let unanswered = judge.calls.keys().find(|call| !judge.answered.contains(*call));
+                prop_assert!(unanswered.is_none(), "{unanswered:?} has no result at the turn's end");
                 if !matches!(turn.outcome.as_str(), "ok" | "denied") {
                     prop_assert!(judge.items.values().all(|(_, _, open)| !open), "open items at a bad end");
                 }
@@ -228,6 +232,9 @@ fn judge(said: &[Body]) -> Result<(), TestCaseError> {
                 prop_assert!(known.is_none(), "{} started twice", item.item_id);
                 if item.kind == ItemKind::ToolCall {
                     judge.calls.insert(item.item_id.clone(), 0);
+                }
+                if item.kind == ItemKind::ToolResult {
+                    judge.answered.extend(item.parent_id.clone());
                 }
             }
             Body::ItemDelta(delta) => {

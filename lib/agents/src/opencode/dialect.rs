@@ -682,7 +682,10 @@ impl Conversation {
         // A model without a price costs nothing that we know of.
         verdict.cost = (turn.cost > 0.0).then_some(Cost { usd: turn.cost, basis: CostBasis::Reported });
         verdict.models = (!turn.models.is_empty()).then_some(turn.models);
-        // What comes later belongs to nothing any more.
+        // What comes later belongs to nothing any more: no end of a sub-agent is heard.
+        let mut agents: Vec<Key> = self.parts.values().filter_map(|known| self.agent_of(known)).collect();
+        agents.sort_unstable();
+        effects.extend(agents.into_iter().map(Effect::AgentEnded));
         self.parts.clear();
         self.pending.clear();
         self.messages.values_mut().for_each(|message| message.open = false);

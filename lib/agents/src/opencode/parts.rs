@@ -400,6 +400,14 @@ impl Conversation {
             .min()
     }
 
+    /// The call of a sub-agent that has told no end.
+    pub(super) fn agent_of(&self, known: &Known) -> Option<Key> {
+        match &known.form {
+            Form::Tool(tool) if self.kind_of(&tool.name).0 == ToolKind::Agent => Some(tool.call),
+            Form::Tool(_) | Form::Text(_) | Form::Done => None,
+        }
+    }
+
     /// A call by its message and its native id.
     pub(super) fn tool_of(&mut self, named: Option<&wire::ToolRef>) -> Option<&mut Tool> {
         let named = named?;

@@ -323,8 +323,13 @@ pub struct Asked {
     pub key: RequestKey,
     /// The call it is about.
     pub call: Option<Key>,
-    /// All its questions.
+    /// All its questions: at least one.
     pub questions: Vec<Question>,
+}
+
+/// Why a question without questions is no message that we understand.
+pub(crate) fn asks_nothing() -> serde_json::Error {
+    serde::de::Error::custom("the question asks nothing")
 }
 
 /// Something went wrong.

@@ -49,6 +49,8 @@ struct Player {
     spoilt: bool,
     /// Lines heard that are no JSON.
     garbage: usize,
+    /// A sub-agent was to report when a turn was over: a foreground run waits for that.
+    awaited: bool,
 }
 
 impl Player {
@@ -69,6 +71,7 @@ impl Player {
             over: false,
             spoilt,
             garbage: 0,
+            awaited: false,
         };
         let started = SessionStarted {
             schema_version: schema::SCHEMA_VERSION.to_owned(),
@@ -144,6 +147,7 @@ impl Player {
                 }
                 // The owner of a recording stays.
                 Some(Note::TurnOver(verdict)) => {
+                    self.awaited |= self.course.awaits_report();
                     self.course.end_turn(Some(*verdict), true, 0);
                     self.record();
                 }
@@ -317,10 +321,21 @@ fn job(line: &str) -> Job {
 
 /// Plays a talk: the talk with what we say, and the lines of the events.
 fn play(agent: &dyn Agent, name: &str, talk: &str) -> (String, String) {
-    perform(agent, name, talk, false)
+    let Played { written, events, .. } = perform(agent, name, talk, false);
+    (written, events)
 }
 
-fn perform(agent: &dyn Agent, name: &str, talk: &str, spoilt: bool) -> (String, String) {
+/// A talk that was played.
+struct Played {
+    /// The talk with what we say.
+    written: String,
+    /// The lines of the events.
+    events: String,
+    /// A foreground run would have waited for a sub-agent.
+    awaited: bool,
+}
+
+fn perform(agent: &dyn Agent, name: &str, talk: &str, spoilt: bool) -> Played {
     let mut lines = talk.lines().filter(|line| !line.starts_with("> "));
     let head = lines.next().expect("a talk begins with its job");
     let mut player = Player::new(agent, &job(head.strip_prefix("= ").expect("a talk begins with its job")), spoilt);
@@ -410,7 +425,7 @@ fn perform(agent: &dyn Agent, name: &str, talk: &str, spoilt: bool) -> (String, 
     // (Amp says in plain words why it cannot begin, and its translator reads them.)
     let garbage = if name.starts_with("amp/") { 0 } else { player.garbage };
     assert!(unparsed >= garbage, "{name}: {} lines are no JSON, {unparsed} are told", player.garbage);
-    (written, events)
+    Played { written, events, awaited: player.awaited }
 }
 
 fn fixtures() -> PathBuf {
@@ -525,6 +540,83 @@ fn spoilt(agent: &str) {
     }
     println!("{agent}: {tried} spoilt conversations in {:.1} s", processor_seconds() - began);
     assert!(failed.is_empty(), "{failed:?}");
+}
+
+/// What the spoilt conversations once brought to light.
+enum Spoil {
+    Lost,
+    /// Heard as the last line.
+    Late,
+    /// Says this at this place.
+    Says(&'static str, Value),
+}
+
+/// A conversation whose one line with these words is spoilt.
+fn spoil(agent: &str, case: &str, words: &[&str], spoil: Spoil) -> Played {
+    let talk = std::fs::read_to_string(fixtures().join(format!("{agent}/{case}.talk"))).unwrap();
+    let mut lines: Vec<String> = talk.lines().map(str::to_owned).collect();
+    let is_it = |line: &String| line.starts_with("< ") && words.iter().all(|word| line.contains(word));
+    let at = lines.iter().position(is_it).expect("the line");
+    let line = lines.remove(at);
+    assert!(!lines.iter().any(is_it), "{agent}/{case}: there are two such lines");
+    match spoil {
+        Spoil::Lost => {}
+        Spoil::Late => {
+            let end = lines.iter().rposition(|line| line.starts_with("< ")).unwrap();
+            lines.insert(end + 1, line);
+        }
+        Spoil::Says(place, says) => {
+            let mut message: Value = serde_json::from_str(&line[2..]).unwrap();
+            *message.pointer_mut(place).expect("the place") = says;
+            lines.insert(at, format!("< {message}"));
+        }
+    }
+    let speaks = registry::find(if agent == "acp" { "acp:an-agent" } else { agent }).unwrap();
+    perform(speaks, &format!("{agent}/{case}"), &(lines.join("\n") + "\n"), true)
+}
+
+#[test]
+fn a_sub_agent_that_runs_on_leaves_its_call_with_a_result() {
+    let spawned = ["item/completed", "collabAgentToolCall"];
+    for how in [Spoil::Lost, Spoil::Late] {
+        let Played { events, awaited, .. } = spoil("codex", "subagent-v1", &spawned, how);
+        let result = events.find("\"output\":\"\"}],\"status\":\"cancelled\"").expect("a result of ours");
+        let over = events.find("turn.ended").unwrap();
+        assert!(result < over && over < events.find("Inner work finished.").unwrap(), "{events}");
+        assert!(awaited);
+    }
+    // OpenCode tells of no sub-agent after the turn: nobody is to wait for one.
+    let Played { events, awaited, .. } = spoil("opencode", "subagent", &["\"task\"", "task_result"], Spoil::Lost);
+    assert!(events.contains("\"status\":\"cancelled\"") && !awaited, "{events}");
+}
+
+#[test]
+fn a_question_that_asks_nothing_is_refused() {
+    let nothing = || serde_json::json!([]);
+    let title = r#"{"sandbox_agent":1,"kind":"questions","toolCallId":"call_0002","questions":[]}"#;
+    let cases = [
+        (
+            "claude",
+            "2.1.329-ask-user",
+            "can_use_tool",
+            "/request/input/questions",
+            nothing(),
+            "the question asks nothing",
+        ),
+        ("codex", "ask-user-plan", "requestUserInput", "/params/questions", nothing(), "does not understand"),
+        ("opencode", "question-custom", "question.asked", "/properties/questions", nothing(), "/reject"),
+        ("pi", "0.87.1-question-answer", "extension_ui_request", "/title", title.into(), "\"cancelled\":true"),
+        ("cursor", "extensions", "cursor/ask_question", "/params/questions", nothing(), "does not know"),
+    ];
+    for (agent, case, word, place, says, refusal) in cases {
+        let Played { written, events, .. } = spoil(agent, case, &[word], Spoil::Says(place, says));
+        assert!(written.lines().any(|line| line.starts_with("> ") && line.contains(refusal)), "{agent}: {written}");
+        assert!(events.contains("agent.unparsed") && !events.contains("question.requested"), "{agent}: {events}");
+    }
+    // A form without fields asks only whether.
+    let none = Spoil::Says("/params/requestedSchema/properties", serde_json::json!({}));
+    let Played { events, .. } = spoil("acp", "claude-question", &["elicitation/create"], none);
+    assert!(events.contains("\"prompt\":\"Which colour do you want?\",\"options\":[\"accept\"]"), "{events}");
 }
 
 /// What this thread has used of the processor.

@@ -111,7 +111,19 @@ impl Conversation {
 
     fn form(&mut self, id: &Value, params: &Value, effects: &mut Vec<Effect>) {
         let fields = fields(&params["requestedSchema"], text(params, "message").unwrap_or_default());
-        let questions = fields.iter().map(|field| field.question.clone()).collect();
+        let mut questions: Vec<Question> = fields.iter().map(|field| field.question.clone()).collect();
+        if questions.is_empty() {
+            // A form without fields asks only whether.
+            questions.push(Question {
+                id: "accept".to_owned(),
+                header: None,
+                prompt: text(params, "message").unwrap_or_default().to_owned(),
+                options: vec![QuestionOption { label: "accept".to_owned(), description: None }],
+                multi_select: false,
+                custom: false,
+                secret: false,
+            });
+        }
         let reply = move |reply: &Reply<'_>| match reply {
             Reply::Answered(answers) => json!({ "action": "accept", "content": content(&fields, answers) }),
             Reply::Refused | Reply::Decided(_) => json!({ "action": "decline" }),

@@ -8,7 +8,10 @@ use serde_json::{Map, Value, json};
 use super::dialect::Conversation;
 use super::items::tool_of;
 use super::wire;
-use crate::dialect::{Asked, Decision, Effect, Key, Permit, RequestKey};
+use crate::dialect::{Asked, Decision, Effect, Key, Permit, RequestKey, asks_nothing};
+
+/// The tool that asks the user.
+const ASK: &str = "AskUserQuestion";
 
 /// A request that waits for our answer.
 #[derive(Debug, Clone)]
@@ -30,10 +33,15 @@ impl Conversation {
         let subtype = request.request["subtype"].as_str().unwrap_or_default().to_owned();
         match subtype.as_str() {
             "can_use_tool" => {
-                let wanted = wire::CanUseTool::deserialize(&request.request).inspect_err(|error| {
-                    // An unanswered request would hang the turn for good.
-                    effects.push(refuse(&request.request_id, &error.to_string()));
-                })?;
+                let wanted = wire::CanUseTool::deserialize(&request.request)
+                    .and_then(|wanted| {
+                        let asks = wanted.tool_name != ASK || !questions(&wanted.input).is_empty();
+                        if asks { Ok(wanted) } else { Err(asks_nothing()) }
+                    })
+                    .inspect_err(|error| {
+                        // An unanswered request would hang the turn for good.
+                        effects.push(refuse(&request.request_id, &error.to_string()));
+                    })?;
                 self.can_use(request.request_id, wanted, effects);
             }
             // An MCP server asks its user; there is no form for it here.
@@ -65,7 +73,7 @@ impl Conversation {
         let key = self.request_key();
         self.asked.push(pending.call.clone());
         self.pending.insert(key, pending);
-        if wanted.tool_name == "AskUserQuestion" {
+        if wanted.tool_name == ASK {
             let questions = questions(&wanted.input);
             effects.push(Effect::Question(Asked { key, call: Some(call), questions }));
             return;

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::dialect::Conversation;
 use super::{diff, wire};
-use crate::dialect::{Asked, Decision, Effect, Permit, RequestKey};
+use crate::dialect::{Asked, Decision, Effect, Permit, RequestKey, asks_nothing};
 use crate::jsonrpc::{answer, refuse};
 use crate::shell::unwrapped;
 
@@ -50,7 +50,13 @@ impl Conversation {
             "item/fileChange/requestApproval" => self.patch_approval(id, serde_json::from_str(params)?, effects),
             "item/permissions/requestApproval" => self.wider(id, serde_json::from_str(params)?, effects),
             "mcpServer/elicitation/request" => self.elicited(id, serde_json::from_str(params)?, effects),
-            "item/tool/requestUserInput" => self.user_input(id, serde_json::from_str(params)?, effects),
+            "item/tool/requestUserInput" => {
+                let wanted: wire::UserInput = serde_json::from_str(params)?;
+                if wanted.questions.is_empty() {
+                    return Err(asks_nothing());
+                }
+                self.user_input(id, wanted, effects);
+            }
             // Tools that a client brings: we bring none.
             "item/tool/call" => {
                 let text = "this client has no tools of its own";

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::dialect::Conversation;
 use super::parts::{Form, Tool, change};
 use super::{diff, wire};
-use crate::dialect::{Asked, Decision, Effect, Key, Permit, RequestKey};
+use crate::dialect::{Asked, Decision, Effect, Key, Permit, RequestKey, asks_nothing};
 
 /// A request that waits.
 #[derive(Debug, Clone)]
@@ -213,6 +213,12 @@ impl Conversation {
     /// `question.asked`.
     pub(super) fn question(&mut self, asked: wire::Question, effects: &mut Vec<Effect>) {
         if self.place(&asked.session).is_none() || self.pending.values().any(|known| known.native == asked.id) {
+            return;
+        }
+        if asked.questions.is_empty() {
+            effects.push(Effect::Unparsed { error: asks_nothing().to_string(), location: "question.asked".to_owned() });
+            // Unanswered it would hang the turn for good.
+            self.tell(format!("/question/{}/reject", asked.id), &Value::Null, effects);
             return;
         }
         let questions: Vec<Question> = (1..)

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::dialect::Conversation;
 use super::tools::{absolute, kind_of};
 use super::wire;
-use crate::dialect::{Asked, Decision, Effect, Finish, Key, Permit, RequestKey, Start, Timer};
+use crate::dialect::{Asked, Decision, Effect, Finish, Key, Permit, RequestKey, Start, Timer, asks_nothing};
 
 /// A dialog that waits for our answer.
 #[derive(Debug)]
@@ -41,6 +41,10 @@ impl Conversation {
         match dialog.method.as_str() {
             "select" if is_ours(&dialog.title) => match serde_json::from_str(&dialog.title) {
                 Ok(wire::Ours::Permission(asked)) => self.permission(dialog.id, asked, effects),
+                Ok(wire::Ours::Questions { questions, .. }) if questions.is_empty() => {
+                    effects.push(respond(&dialog.id, json!({ "cancelled": true })));
+                    return Err(asks_nothing());
+                }
                 Ok(wire::Ours::Questions { tool_call_id, questions }) => {
                     self.questions(dialog.id, tool_call_id, questions, effects);
                 }

@@ -29,5 +29,6 @@ mod model;
 mod peers;
 mod proc;
 mod readers;
+mod readme;
 mod real;
 mod requests;

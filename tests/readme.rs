@@ -6,6 +6,33 @@ use std::path::Path;
 
 use crate::env::{Output, Program, TestEnv, readme, wait_until};
 
+/// Where each block of code is run, by its beginning; or why it is not.
+const BLOCKS: [(&str, &str); 14] = [
+    ("cargo install --path .", "not here: it builds what is tested"),
+    ("cargo run -q -- run", "not here: the second line is what runs this"),
+    ("sandbox-agent run -a codex \"fix", "the_pipelines_to_copy_work"),
+    ("sandbox-agent install-agent codex claude", "install_agent, with a registry of its own"),
+    ("FROM debian", "install_agent::bare"),
+    ("S=$(sandbox-agent run -a codex --detach", "running_sessions_are_watched_sent_to_and_answered"),
+    ("import json, subprocess", "requests::the_programs_in_the_readme_work"),
+    ("session=$(sandbox-agent", "requests::the_programs_in_the_readme_work"),
+    ("{\"event_id\"", "not here: a shape, which contract.rs says by hand"),
+    ("sandbox-agent run -a claude --mcp", "real::everywhere::a_server_and_a_skill_of_the_session"),
+    ("sandbox-agent fs ls", "the_lines_about_files_work"),
+    ("sandbox-agent proc run", "proc::readme"),
+    ("sqlite3 -readonly", "the_pipelines_to_copy_work"),
+    ("sandbox-agent credentials extract", "the_lines_about_credentials_work"),
+];
+
+#[test]
+fn each_block_is_known() {
+    let blocks = include_str!("../README.md").split("```").skip(1).step_by(2);
+    let beginnings: Vec<&str> = blocks.map(|block| block.split_once('\n').unwrap().1).collect();
+    let known = |block: &&str| BLOCKS.iter().any(|(beginning, _)| block.starts_with(beginning));
+    let unknown: Vec<_> = beginnings.iter().filter(|block| !known(block)).collect();
+    assert!(unknown.is_empty() && beginnings.len() == BLOCKS.len(), "{unknown:?}");
+}
+
 /// A place whose PATH has our program and these scripts.
 fn place(scripts: &[(&str, &str)]) -> TestEnv {
     let mut env = TestEnv::new();
@@ -63,6 +90,7 @@ fn the_pipelines_to_copy_work() {
     assert!(cost["output_tokens"].as_u64() > Some(0), "{cost}");
     assert!(done(&env, list).text().lines().any(|session| session == "fix"));
     done(&env, only_reads);
+    assert!(done(&env, readme("sqlite3 -readonly")).text().contains("turn.ended|2\n"));
     done(&env, export);
     let there = env.command(&["stream", "fix"]).var("SANDBOX_AGENT_STORE", env.home().join("other.db")).run().expect(0);
     assert_eq!(there.stdout, env.run(&["stream", "fix"]).expect(0).stdout);
@@ -132,4 +160,19 @@ fn the_lines_about_files_work() {
     done(&env, "git checkout -q src/main.rs");
     done(&env, &patch.replace("git diff", "cat change"));
     assert_eq!(env.read("src/main.rs"), "// one\n// TODO: three\n");
+}
+
+#[test]
+fn the_lines_about_credentials_work() {
+    let env = place(&[("codex", "echo \"$1\"")]);
+    let lines: Vec<&str> = readme("sandbox-agent credentials extract  ").lines().collect();
+    let [extract, evaluate, check] = lines[..] else { panic!("a line without a test here: {lines:?}") };
+    assert_eq!(done(&env, check).text().lines().last(), Some("login"));
+    fs::create_dir_all(env.home().join(".codex")).unwrap();
+    fs::write(env.home().join(".codex/auth.json"), r#"{"OPENAI_API_KEY":"sk-of-the-readme-0123456789"}"#).unwrap();
+    let told = done(&env, extract);
+    assert!(!told.lines().is_empty() && !told.text().contains("sk-of-the-readme-0123456789"), "{}", told.text());
+    let given = done(&env, &format!("{evaluate}\nprintenv OPENAI_API_KEY"));
+    assert_eq!(given.text(), "sk-of-the-readme-0123456789\n");
+    assert_ne!(done(&env, check).text().lines().last(), Some("login"));
 }

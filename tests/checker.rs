@@ -677,7 +677,8 @@ impl Checker {
         if turn.as_deref() != data["turn_id"].as_str() {
             self.report("turn_id", format!("{id} was requested in {turn:?}, resolved in {}", data["turn_id"]));
         }
-        if let Some(turn) = turn.and_then(|turn| self.turns.get_mut(&turn)).filter(|turn| !turn.ended) {
+        // A turn ends with what was resolved in it, also where that was asked before it began.
+        if let Some(turn) = self.open_turn.as_ref().and_then(|open| self.turns.get_mut(open)) {
             match (status.as_str(), by.as_str()) {
                 ("reject" | "rejected", _) => {
                     turn.denied.insert(id.clone());

@@ -171,9 +171,14 @@ fn good() -> Vec<Value> {
     list.agent("item.delta", json!({"item_id": "long_out", "delta": "end\n"}));
     list.complete("agent", result("long_out", "t2", "long", "failed", "end\n"));
     list.item(with(message("child_says", "t2", "I am a child."), "parent_id", json!("child")), &[]);
+    // Asked between turns: it counts in the turn in which it is resolved.
+    let asks = json!({"permission_id": "p0", "status": "requested", "action": "command", "tool": "shell"});
+    list.agent("permission.requested", asks);
     list.turn("t3", "background", &[]);
     list.item(message("report", "t3", "The child is done."), &[]);
-    list.end("t3", &[], "ok", 0, json!({"final_text": "The child is done."}));
+    let resolved = json!({"permission_id": "p0", "status": "cancelled", "resolved_by": "turn_end"});
+    list.daemon("permission.resolved", resolved);
+    list.end("t3", &[], "ok", 0, json!({"final_text": "The child is done.", "pending": ["p0"]}));
 
     // A denial, a failure, a cancel with a request open.
     list.prompt(4, "t4", "turn");

@@ -7,8 +7,8 @@
     reason = "the fences protect the product; a benchmark unwraps, prints, starts processes and reads the clock"
 )]
 
+mod agents;
 mod burst;
-mod codex;
 mod files;
 mod follow;
 mod history;
@@ -46,7 +46,7 @@ static PARTS: [Part; 9] = [
     ("fs", "the verbs of fs beside the usual tools", files::measure),
     ("proc", "managed processes beside bare tools", process::measure),
     ("install", "install-agent beside npm; asks the registry", install::measure),
-    ("codex", "the real Codex with and without us", codex::measure),
+    ("agents", "the real agents with and without us", agents::measure),
 ];
 
 type Part = (&'static str, &'static str, fn(&Effort, &History));

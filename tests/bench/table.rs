@@ -80,10 +80,6 @@ pub(crate) fn percent(value: f64) -> String {
     format!("{value:.3} %")
 }
 
-pub(crate) fn plain(value: f64) -> String {
-    format!("{value:.3}")
-}
-
 pub(crate) fn microseconds(value: f64) -> String {
     format!("{value:.2} µs")
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 /// How an agent names its tools to the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Tongue {
+pub(crate) enum Tongue {
     Claude,
     Codex,
     /// Where Codex has a sandbox it asks only to leave it.
@@ -26,7 +26,7 @@ pub(super) enum Tongue {
 }
 
 impl Tongue {
-    pub(super) fn command(self, command: &str) -> Reply {
+    pub(crate) fn command(self, command: &str) -> Reply {
         match self {
             Tongue::Claude => Reply::new().call("Bash", json!({"command": command, "description": "Runs it"})),
             Tongue::Codex => Reply::new().call("exec_command", json!({"cmd": command})),
@@ -45,7 +45,7 @@ impl Tongue {
     }
 
     /// A new file of one line.
-    pub(super) fn new_file(self, path: &str, line: &str) -> Reply {
+    pub(crate) fn new_file(self, path: &str, line: &str) -> Reply {
         let (tool, key) = match self {
             Tongue::Claude => ("Write", "file_path"),
             Tongue::Codex | Tongue::CodexInSandbox => {
@@ -60,7 +60,7 @@ impl Tongue {
     }
 
     /// The tool of the session's server that says a text louder.
-    pub(super) fn shout(self, text: &str) -> Reply {
+    pub(crate) fn shout(self, text: &str) -> Reply {
         let input = json!({ "text": text });
         match self {
             Tongue::Codex | Tongue::CodexInSandbox => Reply::new().call_in("mcp__test", "shout", input),
@@ -97,49 +97,49 @@ impl Tongue {
 }
 
 /// An agent that asks a model of its own.
-pub(super) struct Place {
-    pub(super) env: TestEnv,
-    pub(super) model: Model,
-    pub(super) agent: String,
+pub(crate) struct Place {
+    pub(crate) env: TestEnv,
+    pub(crate) model: Model,
+    pub(crate) agent: String,
     always: &'static [&'static str],
 }
 
-pub(super) type Script<'a> = &'a dyn Fn(Tongue) -> Vec<Reply>;
+pub(crate) type Script<'a> = &'a dyn Fn(Tongue) -> Vec<Reply>;
 
 impl Place {
-    pub(super) fn claude(script: Script) -> Option<Place> {
+    pub(crate) fn claude(script: Script) -> Option<Place> {
         let Claude { env, model } = Claude::start(script(Tongue::Claude))?;
         Some(Place { env, model, agent: "claude".to_owned(), always: &[] })
     }
 
-    pub(super) fn codex(script: Script) -> Option<Place> {
+    pub(crate) fn codex(script: Script) -> Option<Place> {
         let Codex { env, model, .. } = Codex::start(script(Tongue::Codex))?;
         Some(Place { env, model, agent: "codex".to_owned(), always: &[] })
     }
 
-    pub(super) fn opencode(script: Script) -> Option<Place> {
+    pub(crate) fn opencode(script: Script) -> Option<Place> {
         let OpenCode { env, model } = OpenCode::start(script(Tongue::OpenCode))?;
         Some(Place { env, model, agent: "opencode".to_owned(), always: &[] })
     }
 
-    pub(super) fn pi(script: Script) -> Option<Place> {
+    pub(crate) fn pi(script: Script) -> Option<Place> {
         let Pi { env, model } = Pi::start(script(Tongue::Pi))?;
         Some(Place { env, model, agent: "pi".to_owned(), always: &[] })
     }
 
-    pub(super) fn acp_opencode(script: Script) -> Option<Place> {
+    pub(crate) fn acp_opencode(script: Script) -> Option<Place> {
         Some(Place::of(Peer::opencode(script(Tongue::OpenCode))?))
     }
 
-    pub(super) fn acp_codex(script: Script) -> Option<Place> {
+    pub(crate) fn acp_codex(script: Script) -> Option<Place> {
         Some(Place::of(Peer::codex(script(Tongue::CodexInSandbox))?))
     }
 
-    pub(super) fn acp_claude(script: Script) -> Option<Place> {
+    pub(crate) fn acp_claude(script: Script) -> Option<Place> {
         Some(Place::of(Peer::claude(script(Tongue::Claude))?))
     }
 
-    pub(super) fn acp_qwen(script: Script) -> Option<Place> {
+    pub(crate) fn acp_qwen(script: Script) -> Option<Place> {
         Some(Place::of(Peer::qwen(script(Tongue::Qwen))?))
     }
 
@@ -147,13 +147,13 @@ impl Place {
         Place { env: peer.env, model: peer.model, agent: peer.agent, always: peer.always }
     }
 
-    pub(super) fn command(&self, arguments: &[&str]) -> Program {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Program {
         let run = self.env.command(&["run", "--agent", &self.agent, "--session", "s"]).args(self.always);
         run.args(arguments).patience(Duration::from_secs(120))
     }
 
     /// Runs a prompt, and judges what came of it.
-    pub(super) fn run(&self, arguments: &[&str], prompt: &str, code: i32) -> Vec<Value> {
+    pub(crate) fn run(&self, arguments: &[&str], prompt: &str, code: i32) -> Vec<Value> {
         let events = judged(&self.env, &self.command(arguments).args(&["--", prompt]).run().expect(code));
         assert!(of_type(&events, "agent.unparsed").is_empty(), "{events:#?}");
         events
@@ -167,7 +167,7 @@ impl Place {
 
 /// The course without what an adapter says of itself: a mode that is asked for is set in the first turn, and a warning comes as an
 /// answer.
-pub(super) fn course_of(events: &[Value]) -> String {
+pub(crate) fn course_of(events: &[Value]) -> String {
     let words = course(events).replace("S:mode.changed ", "");
     let warned = completed(events, "message")
         .iter()
@@ -179,7 +179,7 @@ fn is(kind: &'static str) -> impl Fn(&Value) -> bool {
     move |event| event["type"] == kind
 }
 
-pub(super) type Start = fn(Script) -> Option<Place>;
+pub(crate) type Start = fn(Script) -> Option<Place>;
 
 // What is allowed for the session is remembered by us, whatever the agent makes of it: the same command runs again unasked, another
 // one does not.

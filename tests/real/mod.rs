@@ -17,7 +17,7 @@ mod app_server;
 mod claude;
 pub(crate) mod codex;
 mod equipment;
-mod everywhere;
+pub(crate) mod everywhere;
 mod installs;
 mod offers;
 mod opencode;

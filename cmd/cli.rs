@@ -14,8 +14,8 @@ use crate::context::Context;
 use crate::exit::{Exit, TABLE};
 use crate::out::{self, Output};
 use crate::{
-    agents, answer, cancel, completions, credentials, doctor, events, fs, install_agent, logger, man, proc, run,
-    schema_command, send, sessions, stream, wait,
+    agents, answer, cancel, completions, credentials, desktop, doctor, events, fs, install, install_agent, logger, man,
+    proc, run, schema_command, send, sessions, stream, wait,
 };
 
 const EXAMPLES: &str = "\
@@ -78,8 +78,12 @@ enum Command {
     Proc(proc::ProcArgs),
     /// Files of a sandbox: list, search, read, write, move, copy, remove, watch, patch, as archives
     Fs(fs::FsArgs),
+    /// A virtual desktop: pictures of it, pointer, keyboard, windows, programs
+    Desktop(Box<desktop::DesktopArgs>),
     /// Install agents: fetched, checked by hash, without Node
     InstallAgent(install_agent::InstallAgentArgs),
+    /// Install what the program itself needs of the system
+    Install(install::InstallArgs),
     /// List, show, choose, verify and uninstall agents
     Agents(agents::AgentsArgs),
     /// What is here, and what is wrong with it
@@ -115,6 +119,8 @@ pub(crate) fn dispatch(args: Vec<OsString>, ready: Option<Ready>) -> Exit {
         Command::Credentials(args) => credentials::main(&context, args),
         Command::Proc(args) => proc::main(&context, args),
         Command::Fs(args) => fs::main(&context, &args),
+        Command::Desktop(args) => desktop::main(&context, *args),
+        Command::Install(args) => install::main(&args),
         Command::InstallAgent(args) => install_agent::main(&context, &args),
         Command::Agents(args) => agents::main(&context, args),
         Command::Doctor(args) => doctor::main(&context, &args),

@@ -45,7 +45,9 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "session
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "credentials" -d 'What agents can log in with: show it, export it, check it'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "proc" -d 'Processes that outlive the command that started them: logs, input, terminals, limits'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "fs" -d 'Files of a sandbox: list, search, read, write, move, copy, remove, watch, patch, as archives'
+complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "desktop" -d 'A virtual desktop: pictures of it, pointer, keyboard, windows, programs'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "install-agent" -d 'Install agents: fetched, checked by hash, without Node'
+complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "install" -d 'Install what the program itself needs of the system'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "agents" -d 'List, show, choose, verify and uninstall agents'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "doctor" -d 'What is here, and what is wrong with it'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "schema" -d 'Print the JSON Schema of events and records'
@@ -948,6 +950,177 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fi
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from hash" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from hash" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from hash" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and not __fish_seen_subcommand_from start stop status display screenshot mouse key type windows launch do" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and not __fish_seen_subcommand_from start stop status display screenshot mouse key type windows launch do" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and not __fish_seen_subcommand_from start stop status display screenshot mouse key type windows launch do" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and not __fish_seen_subcommand_from start stop status display screenshot mouse key type windows launch do" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and not __fish_seen_subcommand_from start stop status display screenshot mouse key type windows launch do" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and not __fish_seen_subcommand_from start stop status display screenshot mouse key type windows launch do" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and not __fish_seen_subcommand_from start stop status display screenshot mouse key type windows launch do" -f -a "start" -d 'Start it: an X server that listens on no network, and a window manager; prints its record once it can be used'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and not __fish_seen_subcommand_from start stop status display screenshot mouse key type windows launch do" -f -a "stop" -d 'End it, with everything that was launched on it'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and not __fish_seen_subcommand_from start stop status display screenshot mouse key type windows launch do" -f -a "status" -d 'What it is doing, what it is made of, what is missing'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and not __fish_seen_subcommand_from start stop status display screenshot mouse key type windows launch do" -f -a "display" -d 'Its display, the file that lets programs in, the size of its screen'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and not __fish_seen_subcommand_from start stop status display screenshot mouse key type windows launch do" -f -a "screenshot" -d 'A picture of the screen, on stdout or into a file'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and not __fish_seen_subcommand_from start stop status display screenshot mouse key type windows launch do" -f -a "mouse" -d 'Move the pointer, press its buttons, drag, scroll'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and not __fish_seen_subcommand_from start stop status display screenshot mouse key type windows launch do" -f -a "key" -d 'Press keys, alone or as a chord such as ctrl+shift+t'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and not __fish_seen_subcommand_from start stop status display screenshot mouse key type windows launch do" -f -a "type" -d 'Type text: any character, whatever the keyboard'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and not __fish_seen_subcommand_from start stop status display screenshot mouse key type windows launch do" -f -a "windows" -d 'List windows, focus, move, resize and close them, wait for them'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and not __fish_seen_subcommand_from start stop status display screenshot mouse key type windows launch do" -f -a "launch" -d 'Start a program on it; `stop` ends it, and `proc` knows it'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and not __fish_seen_subcommand_from start stop status display screenshot mouse key type windows launch do" -f -a "do" -d 'A script of actions over one connection, one JSON object a line; one result a line'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from start" -l width -d 'Width of the screen, in pixels' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from start" -l height -d 'Height of the screen, in pixels' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from start" -l dpi -d 'Dots an inch' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from start" -l display-num -d 'The display\'s number [default: the first from 99 that is free]' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from start" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from start" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from start" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from start" -l gl -d 'Let programs draw with OpenGL, in software: 57 MB more'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from start" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from start" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from start" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from stop" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from stop" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from stop" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from stop" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from stop" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from stop" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from status" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from status" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from status" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from status" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from status" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from display" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from display" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from display" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from display" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from display" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from display" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from screenshot" -l format -d 'How it is written; png and webp are exact' -r -f -a "png\t''
+jpeg\t''
+webp\t''"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from screenshot" -l quality -d 'Of a jpeg, from 1 to 100 [default: 85]' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from screenshot" -l scale -d 'Smaller, from 0.01 to 1' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from screenshot" -l region -d 'Only this part of the screen' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from screenshot" -l out -d 'Into this file, and a record on stdout; else the picture itself is on stdout' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from screenshot" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from screenshot" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from screenshot" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from screenshot" -l cursor -d 'With the cursor'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from screenshot" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from screenshot" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from screenshot" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from mouse" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from mouse" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from mouse" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from mouse" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from mouse" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from mouse" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from mouse" -f -a "position" -d 'Where the pointer is'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from mouse" -f -a "move" -d 'Move it'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from mouse" -f -a "click" -d 'Press and release a button, there or where the pointer is'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from mouse" -f -a "down" -d 'Press a button and leave it down'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from mouse" -f -a "up" -d 'Release a button'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from mouse" -f -a "drag" -d 'Press a button at one point, go to another, release it'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from mouse" -f -a "scroll" -d 'Turn the wheel'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from key" -l hold-ms -d 'How many milliseconds each is held' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from key" -l repeat -d 'How often' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from key" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from key" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from key" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from key" -l down -d 'Press them and leave them down'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from key" -l up -d 'Release them'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from key" -l all -d 'With --up: every key that is down'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from key" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from key" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from key" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from type" -l delay-ms -d 'Milliseconds between two characters' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from type" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from type" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from type" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from type" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from type" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from type" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -l title -d 'Only those whose title has this' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -l class -d 'Only those of this class, as in XTerm' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -l pid -d 'Only those of this process' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -f -a "list" -d 'One record a window, the lowest first'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -f -a "focused" -d 'The window that has the focus'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -f -a "focus" -d 'Give a window the focus and raise it'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -f -a "move" -d 'Move a window; its frame begins at the point'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -f -a "resize" -d 'Resize a window; it may accept only some sizes'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -f -a "close" -d 'Ask a window to close, and wait until it has'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -f -a "wait" -d 'Wait for a window'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from launch" -l wait -d 'Wait for a window of it; exit 124 when none comes in time, and the program goes on' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from launch" -l title -d 'Only a window whose title has this counts' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from launch" -l env -d 'A variable for it; without =VALUE copied from here' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from launch" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from launch" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from launch" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from launch" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from launch" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from launch" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from do" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from do" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from do" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from do" -l keep-going -d 'Go on after an action that failed; its result is the error'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from do" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from do" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from do" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install-agent" -l from -d 'An archive, a program or a directory to install from, in place of the network' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install-agent" -l lock -d 'Write the exact versions and hashes into this file; entries of other agents stay' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install-agent" -l locked -d 'Install exactly what this file says, by default every agent in it' -r -F
@@ -963,6 +1136,31 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install-agen
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install-agent" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install-agent" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install-agent" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install; and not __fish_seen_subcommand_from desktop" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install; and not __fish_seen_subcommand_from desktop" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install; and not __fish_seen_subcommand_from desktop" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install; and not __fish_seen_subcommand_from desktop" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install; and not __fish_seen_subcommand_from desktop" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install; and not __fish_seen_subcommand_from desktop" -f -a "desktop" -d 'What `desktop` needs: an X server, a window manager, a font'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install; and __fish_seen_subcommand_from desktop" -l package-manager -d 'The package manager [default: this system\'s]' -r -f -a "apt\t''
+dnf\t''
+apk\t''"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install; and __fish_seen_subcommand_from desktop" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install; and __fish_seen_subcommand_from desktop" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install; and __fish_seen_subcommand_from desktop" -s y -l yes -d 'Do not ask'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install; and __fish_seen_subcommand_from desktop" -l print-only -d 'Only say what would be done; needs no root'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install; and __fish_seen_subcommand_from desktop" -l no-fonts -d 'Without fonts'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install; and __fish_seen_subcommand_from desktop" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install; and __fish_seen_subcommand_from desktop" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install; and __fish_seen_subcommand_from desktop" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and not __fish_seen_subcommand_from list show use uninstall verify" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and not __fish_seen_subcommand_from list show use uninstall verify" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'

@@ -39,13 +39,18 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
         ],
     ),
     (
+        "desktop",
+        &["engine", "host", "schema", "store"],
+        &["flate2", "image-webp", "jpeg-encoder", "rustix", "serde", "serde_json", "thiserror", "x11rb", "xkeysym"],
+    ),
+    (
         "install",
         &["agents", "host", "schema"],
         &["base64", "flate2", "rustls", "serde", "serde_json", "sha2", "tar", "thiserror", "ureq"],
     ),
     (
         "sandbox-agent",
-        &["acp", "agents", "engine", "files", "host", "install", "schema", "store"],
+        &["acp", "agents", "desktop", "engine", "files", "host", "install", "schema", "store"],
         &["base64", "clap", "clap_complete", "clap_mangen", "log", "serde", "serde_json", "toml"],
     ),
 ];

@@ -9,6 +9,7 @@ mod checker;
 mod contract;
 mod crash;
 mod credentials;
+mod desktop;
 mod doctor;
 mod endings;
 mod env;

@@ -66,6 +66,12 @@ pub fn end_marked(name: &str, value: &OsStr) -> usize {
     }
 }
 
+/// Whether a process has `name=value` in its environment.
+pub fn is_marked(pid: u32, name: &str, value: &OsStr) -> bool {
+    let mark = [name.as_bytes(), b"=", value.as_encoded_bytes()].concat();
+    i32::try_from(pid).is_ok_and(|pid| has_mark(pid, &mark))
+}
+
 /// One process, told apart from a later one with the same number by its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Process {

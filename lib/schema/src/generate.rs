@@ -4,6 +4,7 @@ use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use crate::control;
+use crate::desktop;
 use crate::event;
 use crate::file;
 use crate::process;
@@ -86,6 +87,15 @@ fn document() -> Value {
     add("install", generator.subschema_for::<record::InstallRecord>().to_value());
     add("agent", generator.subschema_for::<record::AgentRecord>().to_value());
     add("verify", generator.subschema_for::<record::VerifyRecord>().to_value());
+    add("desktop", generator.subschema_for::<desktop::DesktopRecord>().to_value());
+    add("display", generator.subschema_for::<desktop::DisplayRecord>().to_value());
+    add("pointer", generator.subschema_for::<desktop::PointerRecord>().to_value());
+    add("screenshot", generator.subschema_for::<desktop::ScreenshotRecord>().to_value());
+    add("typed", generator.subschema_for::<desktop::TypedRecord>().to_value());
+    add("keys", generator.subschema_for::<desktop::KeysRecord>().to_value());
+    add("window", generator.subschema_for::<desktop::WindowRecord>().to_value());
+    add("window_closed", generator.subschema_for::<desktop::WindowClosedRecord>().to_value());
+    add("launched", generator.subschema_for::<desktop::LaunchedRecord>().to_value());
     let mut definitions = generator.take_definitions(true);
     definitions
         .insert("event".to_owned(), json!({ "description": "A line of run, stream and events.", "oneOf": events }));

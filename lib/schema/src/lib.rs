@@ -1,6 +1,7 @@
 //! The words of sandbox-agent: events, items, requests and records, how they are written, and nothing that can fail or wait.
 
 pub mod control;
+pub mod desktop;
 pub mod event;
 pub mod file;
 #[cfg(test)]

@@ -137,6 +137,11 @@ pub fn list(store: &Path) -> Result<Vec<Process>, Error> {
     all.into_iter().map(|process| mend(store, process)).collect()
 }
 
+/// Whether the process of this pid was started by it, directly or by what it has started.
+pub fn is_below(process: &Process, pid: u32) -> bool {
+    host::tree::is_marked(pid, MARK, process.uid.as_ref())
+}
+
 /// Writes the end that a dead keeper could not write, and ends what is left of its process.
 ///
 /// # Errors

@@ -28,7 +28,7 @@ pub use error::Error;
 pub use keeper::{Keep, keep};
 pub use launch::Launch;
 pub use logs::{LogEnd, LogItem, LogRequest, follow};
-pub use manage::{Kept, find, give_back, list, mend, record, remove, start, start_again, wait_for_end};
+pub use manage::{Kept, find, give_back, is_below, list, mend, record, remove, start, start_again, wait_for_end};
 pub use once::{Once, OnceEnd, Show, run};
 
 /// The runtime that this process waits in.

@@ -1,0 +1,850 @@
+//! `desktop`: a virtual desktop that commands start, look at, point and type on.
+
+use std::io::{BufRead, Read, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use clap::{Args, Subcommand, ValueEnum};
+use desktop::{Button, Desktop, Error, Filter, Format, Shot, Stroke};
+use engine::Failure;
+use engine::session::chain;
+use schema::desktop::{
+    KeysRecord, PictureFormat, Rectangle, ScreenshotRecord, TypedRecord, WindowClosedRecord, WindowRecord,
+};
+use schema::outcome::ErrorCode;
+use schema::time::parse_duration;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::context::Context;
+use crate::exit::Exit;
+use crate::out;
+use crate::run::variables;
+
+const EXAMPLES: &str = "\
+Examples:
+  sandbox-agent install desktop --yes
+  sandbox-agent desktop start --width 1920 --height 1080
+  sandbox-agent desktop launch --wait xterm | jq .window.id
+  sandbox-agent desktop type 'echo \"héllo ✓\"' && sandbox-agent desktop key Return
+  sandbox-agent desktop mouse click 100 200 --count 2
+  sandbox-agent desktop screenshot --format webp --scale 0.5 --cursor --out shot.webp
+  sandbox-agent desktop stop";
+
+const DO_EXAMPLES: &str = "\
+Examples:
+  sandbox-agent desktop do - <<'END'
+  {\"action\":\"click\",\"x\":100,\"y\":200}
+  {\"action\":\"type\",\"text\":\"hello\"}
+  {\"action\":\"key\",\"chords\":[\"ctrl+a\",\"Return\"]}
+  {\"action\":\"pause\",\"ms\":100}
+  {\"action\":\"screenshot\",\"out\":\"after.png\"}
+  END";
+
+/// A virtual desktop.
+#[derive(Debug, Args)]
+#[command(before_help = EXAMPLES, subcommand_required = true, arg_required_else_help = true)]
+pub(crate) struct DesktopArgs {
+    /// Which desktop; there may be several
+    #[arg(long, global = true, value_name = "NAME", default_value = "default")]
+    name: String,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start it: an X server that listens on no network, and a window manager; prints its record once it can be used
+    Start(StartArgs),
+    /// End it, with everything that was launched on it
+    Stop,
+    /// What it is doing, what it is made of, what is missing
+    Status,
+    /// Its display, the file that lets programs in, the size of its screen
+    Display,
+    /// A picture of the screen, on stdout or into a file
+    Screenshot(ScreenshotArgs),
+    /// Move the pointer, press its buttons, drag, scroll
+    #[command(subcommand)]
+    Mouse(Mouse),
+    /// Press keys, alone or as a chord such as ctrl+shift+t
+    Key(KeyArgs),
+    /// Type text: any character, whatever the keyboard
+    Type(TypeArgs),
+    /// List windows, focus, move, resize and close them, wait for them
+    Windows(WindowsArgs),
+    /// Start a program on it; `stop` ends it, and `proc` knows it
+    Launch(LaunchArgs),
+    /// A script of actions over one connection, one JSON object a line; one result a line
+    Do(DoArgs),
+}
+
+#[derive(Debug, Args)]
+struct StartArgs {
+    /// Width of the screen, in pixels
+    #[arg(long, value_name = "PIXELS", default_value_t = 1440)]
+    width: u32,
+    /// Height of the screen, in pixels
+    #[arg(long, value_name = "PIXELS", default_value_t = 900)]
+    height: u32,
+    /// Dots an inch
+    #[arg(long, value_name = "N", default_value_t = 96)]
+    dpi: u32,
+    /// The display's number [default: the first from 99 that is free]
+    #[arg(long, value_name = "N")]
+    display_num: Option<u32>,
+    /// Let programs draw with OpenGL, in software: 57 MB more
+    #[arg(long)]
+    gl: bool,
+}
+
+#[derive(Debug, Args, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScreenshotArgs {
+    /// How it is written; png and webp are exact
+    #[arg(long, value_enum, default_value = "png")]
+    #[serde(default)]
+    format: FormatName,
+    /// Of a jpeg, from 1 to 100 [default: 85]
+    #[arg(long, value_name = "N")]
+    quality: Option<u8>,
+    /// Smaller, from 0.01 to 1
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
+    #[serde(default = "one")]
+    scale: f64,
+    /// Only this part of the screen
+    #[arg(long, value_name = "X,Y,WIDTH,HEIGHT", value_parser = rectangle, allow_hyphen_values = true)]
+    region: Option<Rectangle>,
+    /// With the cursor
+    #[arg(long)]
+    #[serde(default)]
+    cursor: bool,
+    /// Into this file, and a record on stdout; else the picture itself is on stdout
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, ValueEnum, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum FormatName {
+    #[default]
+    Png,
+    Jpeg,
+    Webp,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+#[derive(Debug, Subcommand)]
+enum Mouse {
+    /// Where the pointer is
+    Position,
+    /// Move it
+    Move(MoveArgs),
+    /// Press and release a button, there or where the pointer is
+    Click(ClickArgs),
+    /// Press a button and leave it down
+    Down(ButtonArgs),
+    /// Release a button
+    Up(ButtonArgs),
+    /// Press a button at one point, go to another, release it
+    Drag(DragArgs),
+    /// Turn the wheel
+    Scroll(ScrollArgs),
+}
+
+#[derive(Debug, Args, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MoveArgs {
+    /// From the left
+    #[arg(allow_negative_numbers = true)]
+    x: i32,
+    /// From the top
+    #[arg(allow_negative_numbers = true)]
+    y: i32,
+}
+
+/// A point that may be left out.
+#[derive(Debug, Args, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClickArgs {
+    /// From the left
+    #[arg(requires = "y", allow_negative_numbers = true)]
+    x: Option<i32>,
+    /// From the top
+    #[arg(allow_negative_numbers = true)]
+    y: Option<i32>,
+    /// Which button
+    #[arg(long, value_enum, default_value = "left")]
+    #[serde(default)]
+    button: ButtonName,
+    /// How often: 2 is a double click
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[serde(default = "once")]
+    count: u32,
+    /// Milliseconds between two clicks
+    #[arg(long, value_name = "MS", default_value_t = 20)]
+    #[serde(default = "click_gap")]
+    gap_ms: u32,
+    /// Keys that are held meanwhile, as in ctrl+shift
+    #[arg(long, value_name = "KEYS", default_value = "", hide_default_value = true)]
+    #[serde(default)]
+    hold: String,
+}
+
+fn once() -> u32 {
+    1
+}
+
+fn click_gap() -> u32 {
+    20
+}
+
+#[derive(Debug, Args, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ButtonArgs {
+    /// From the left
+    #[arg(requires = "y", allow_negative_numbers = true)]
+    x: Option<i32>,
+    /// From the top
+    #[arg(allow_negative_numbers = true)]
+    y: Option<i32>,
+    /// Which button
+    #[arg(long, value_enum, default_value = "left")]
+    #[serde(default)]
+    button: ButtonName,
+}
+
+#[derive(Debug, Args, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DragArgs {
+    /// Where it begins, from the left
+    #[arg(allow_negative_numbers = true)]
+    from_x: i32,
+    /// Where it begins, from the top
+    #[arg(allow_negative_numbers = true)]
+    from_y: i32,
+    /// Where it ends, from the left
+    #[arg(allow_negative_numbers = true)]
+    x: i32,
+    /// Where it ends, from the top
+    #[arg(allow_negative_numbers = true)]
+    y: i32,
+    /// Which button
+    #[arg(long, value_enum, default_value = "left")]
+    #[serde(default)]
+    button: ButtonName,
+    /// In how many steps
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[serde(default = "drag_steps")]
+    steps: u32,
+    /// Milliseconds between two steps
+    #[arg(long, value_name = "MS", default_value_t = 2)]
+    #[serde(default = "drag_gap")]
+    step_ms: u32,
+}
+
+fn drag_steps() -> u32 {
+    10
+}
+
+fn drag_gap() -> u32 {
+    2
+}
+
+#[derive(Debug, Args, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScrollArgs {
+    /// From the left
+    #[arg(requires = "y", allow_negative_numbers = true)]
+    x: Option<i32>,
+    /// From the top
+    #[arg(allow_negative_numbers = true)]
+    y: Option<i32>,
+    /// Notches down; negative: up
+    #[arg(long, value_name = "NOTCHES", default_value_t = 0, allow_negative_numbers = true)]
+    #[serde(default)]
+    dy: i32,
+    /// Notches to the right; negative: to the left
+    #[arg(long, value_name = "NOTCHES", default_value_t = 0, allow_negative_numbers = true)]
+    #[serde(default)]
+    dx: i32,
+    /// Milliseconds between two notches
+    #[arg(long, value_name = "MS", default_value_t = 6)]
+    #[serde(default = "scroll_gap")]
+    gap_ms: u32,
+}
+
+fn scroll_gap() -> u32 {
+    6
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, ValueEnum, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum ButtonName {
+    #[default]
+    Left,
+    Middle,
+    Right,
+    Back,
+    Forward,
+}
+
+#[derive(Debug, Args, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct KeyArgs {
+    /// Keys or chords, one after the other: Return, ctrl+l, alt+F4, é
+    #[arg(value_name = "CHORD", required_unless_present = "all")]
+    #[serde(default)]
+    chords: Vec<String>,
+    /// Press them and leave them down
+    #[arg(long, conflicts_with = "up")]
+    #[serde(default)]
+    down: bool,
+    /// Release them
+    #[arg(long)]
+    #[serde(default)]
+    up: bool,
+    /// With --up: every key that is down
+    #[arg(long, requires = "up", conflicts_with = "chords")]
+    #[serde(default)]
+    all: bool,
+    /// How many milliseconds each is held
+    #[arg(long, value_name = "MS", default_value_t = 0, conflicts_with_all = ["down", "up"])]
+    #[serde(default)]
+    hold_ms: u32,
+    /// How often
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    #[serde(default = "once")]
+    repeat: u32,
+}
+
+#[derive(Debug, Args, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TypeArgs {
+    /// The text; `-` is what stdin gives
+    #[arg(allow_hyphen_values = true)]
+    text: String,
+    /// Milliseconds between two characters
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    #[serde(default)]
+    delay_ms: u32,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+struct WindowsArgs {
+    #[command(subcommand)]
+    command: Option<Windows>,
+    #[command(flatten)]
+    filter: FilterArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Windows {
+    /// One record a window, the lowest first
+    List(FilterArgs),
+    /// The window that has the focus
+    Focused,
+    /// Give a window the focus and raise it
+    Focus(WindowArgs),
+    /// Move a window; its frame begins at the point
+    Move(MoveWindowArgs),
+    /// Resize a window; it may accept only some sizes
+    Resize(ResizeWindowArgs),
+    /// Ask a window to close, and wait until it has
+    Close(CloseWindowArgs),
+    /// Wait for a window
+    Wait(WaitWindowArgs),
+}
+
+#[derive(Debug, Args, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FilterArgs {
+    /// Only those whose title has this
+    #[arg(long, value_name = "TEXT")]
+    title: Option<String>,
+    /// Only those of this class, as in XTerm
+    #[arg(long, value_name = "CLASS")]
+    class: Option<String>,
+    /// Only those of this process
+    #[arg(long, value_name = "PID")]
+    pid: Option<u32>,
+}
+
+#[derive(Debug, Args, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WindowArgs {
+    /// Its id
+    #[arg(value_name = "ID")]
+    window: String,
+}
+
+#[derive(Debug, Args, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MoveWindowArgs {
+    /// Its id
+    #[arg(value_name = "ID")]
+    window: String,
+    /// From the left
+    #[arg(allow_negative_numbers = true)]
+    x: i16,
+    /// From the top
+    #[arg(allow_negative_numbers = true)]
+    y: i16,
+}
+
+#[derive(Debug, Args, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ResizeWindowArgs {
+    /// Its id
+    #[arg(value_name = "ID")]
+    window: String,
+    /// Of its contents, in pixels
+    width: u16,
+    /// Of its contents, in pixels
+    height: u16,
+}
+
+#[derive(Debug, Args, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CloseWindowArgs {
+    /// Its id
+    #[arg(value_name = "ID")]
+    window: String,
+    /// No longer than this; exit 124
+    #[arg(long, value_name = "DURATION", default_value = "5s")]
+    #[serde(default = "five_seconds")]
+    timeout: String,
+}
+
+#[derive(Debug, Args, Deserialize)]
+struct WaitWindowArgs {
+    #[command(flatten)]
+    #[serde(flatten)]
+    filter: FilterArgs,
+    /// No longer than this; exit 124
+    #[arg(long, value_name = "DURATION", default_value = "30s")]
+    #[serde(default = "thirty_seconds")]
+    timeout: String,
+}
+
+fn five_seconds() -> String {
+    "5s".to_owned()
+}
+
+fn thirty_seconds() -> String {
+    "30s".to_owned()
+}
+
+#[derive(Debug, Args, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LaunchArgs {
+    /// Wait for a window of it; exit 124 when none comes in time, and the program goes on
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = "5s")]
+    wait: Option<String>,
+    /// Only a window whose title has this counts
+    #[arg(long, value_name = "TEXT", requires = "wait")]
+    title: Option<String>,
+    /// A variable for it; without =VALUE copied from here
+    #[arg(long, value_name = "NAME[=VALUE]")]
+    #[serde(default)]
+    env: Vec<String>,
+    /// The program and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(before_help = DO_EXAMPLES)]
+struct DoArgs {
+    /// The script; `-` is stdin
+    script: PathBuf,
+    /// Go on after an action that failed; its result is the error
+    #[arg(long)]
+    keep_going: bool,
+}
+
+/// A line of a script.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "action", rename_all = "snake_case")]
+enum Action {
+    Position {},
+    Move(MoveArgs),
+    Click(ClickArgs),
+    Down(ButtonArgs),
+    Up(ButtonArgs),
+    Drag(DragArgs),
+    Scroll(ScrollArgs),
+    Key(KeyArgs),
+    Type(TypeArgs),
+    Screenshot(ScreenshotArgs),
+    Windows(FilterArgs),
+    Focused {},
+    Focus(WindowArgs),
+    MoveWindow(MoveWindowArgs),
+    ResizeWindow(ResizeWindowArgs),
+    CloseWindow(CloseWindowArgs),
+    WaitWindow(WaitWindowArgs),
+    Launch(LaunchArgs),
+    Display {},
+    Pause { ms: u64 },
+}
+
+/// Runs it.
+pub(crate) fn main(context: &Context, args: DesktopArgs) -> Result<Exit, Failure> {
+    if schema::ids::SessionId::parse(&args.name).is_err() {
+        return Err(Failure::usage(format!("failed to use --name `{}`", args.name.escape_debug()))
+            .hint("letters, digits, . _ -, at most 100"));
+    }
+    let store = context.store_path()?;
+    let (name, store) = (args.name.as_str(), store.as_path());
+    let action = match args.command {
+        Command::Start(args) => return print(&start(context, store, name, &args)?),
+        Command::Stop => return print(&desktop::stop(store, name).map_err(failure)?),
+        Command::Status => return print(&desktop::status(store, name).map_err(failure)?),
+        Command::Do(args) => return script(store, name, &args),
+        Command::Screenshot(args) if args.out.is_none() => {
+            let picture = connect(store, name)?.screenshot(&shot(&args)?).map_err(failure)?;
+            if out::stdout_is_terminal() {
+                return Err(
+                    Failure::usage("failed to print a picture: stdout is a terminal").hint("--out FILE, or a pipe")
+                );
+            }
+            return Ok(if out::print_bytes(&picture.bytes) {
+                Exit::Code(0)
+            } else {
+                Exit::Signal(host::Signal::SIGPIPE)
+            });
+        }
+        Command::Windows(WindowsArgs { command: None, filter })
+        | Command::Windows(WindowsArgs { command: Some(Windows::List(filter)), .. }) => {
+            for window in connect(store, name)?.windows(&filter.into()).map_err(failure)? {
+                if !out::print_record(&window) {
+                    break;
+                }
+            }
+            return Ok(Exit::Code(0));
+        }
+        Command::Windows(WindowsArgs { command: Some(command), .. }) => match command {
+            Windows::List(filter) => Action::Windows(filter),
+            Windows::Focused => Action::Focused {},
+            Windows::Focus(args) => Action::Focus(args),
+            Windows::Move(args) => Action::MoveWindow(args),
+            Windows::Resize(args) => Action::ResizeWindow(args),
+            Windows::Close(args) => Action::CloseWindow(args),
+            Windows::Wait(args) => Action::WaitWindow(args),
+        },
+        Command::Mouse(command) => match command {
+            Mouse::Position => Action::Position {},
+            Mouse::Move(args) => Action::Move(args),
+            Mouse::Click(args) => Action::Click(args),
+            Mouse::Down(args) => Action::Down(args),
+            Mouse::Up(args) => Action::Up(args),
+            Mouse::Drag(args) => Action::Drag(args),
+            Mouse::Scroll(args) => Action::Scroll(args),
+        },
+        Command::Type(args) if args.text == "-" => {
+            let mut text = String::new();
+            std::io::stdin()
+                .read_to_string(&mut text)
+                .map_err(|error| Failure::usage(format!("failed to read stdin: {error}")))?;
+            Action::Type(TypeArgs { text, ..args })
+        }
+        Command::Display => Action::Display {},
+        Command::Screenshot(args) => Action::Screenshot(args),
+        Command::Key(args) => Action::Key(args),
+        Command::Type(args) => Action::Type(args),
+        Command::Launch(args) => Action::Launch(args),
+    };
+    let desktop = connect(store, name)?;
+    print(&act(&desktop, store, action)?)
+}
+
+fn print<T: serde::Serialize>(record: &T) -> Result<Exit, Failure> {
+    out::print_record(record);
+    Ok(Exit::Code(0))
+}
+
+fn connect(store: &Path, name: &str) -> Result<Desktop, Failure> {
+    desktop::connect(store, name).map_err(failure)
+}
+
+fn start(
+    context: &Context,
+    store: &Path,
+    name: &str,
+    args: &StartArgs,
+) -> Result<schema::desktop::DesktopRecord, Failure> {
+    let size = |what: &str, value: u32| {
+        u16::try_from(value).ok().filter(|value| (1..=32767).contains(value)).ok_or_else(|| {
+            Failure::usage(format!("failed to use --{what} {value}")).hint("a screen has 1 to 32767 pixels each way")
+        })
+    };
+    let dpi = u16::try_from(args.dpi).ok().filter(|dpi| (1..=2400).contains(dpi));
+    let start = desktop::Start {
+        name: name.to_owned(),
+        width: size("width", args.width)?,
+        height: size("height", args.height)?,
+        dpi: dpi.ok_or_else(|| Failure::usage(format!("failed to use --dpi {}", args.dpi)).hint("from 1 to 2400"))?,
+        display: args.display_num,
+        gl: args.gl,
+        env: variables(false, Vec::new(), &[], &[])?.0,
+    };
+    // Made here, so that what is wrong with it is said here.
+    context.store()?.close()?;
+    desktop::start(store, &start).map_err(failure)
+}
+
+/// Does one thing, and says what came of it.
+fn act(desktop: &Desktop, store: &Path, action: Action) -> Result<Value, Failure> {
+    let done = match action {
+        Action::Position {} => json(desktop.position()),
+        Action::Move(args) => json(desktop.move_pointer((args.x, args.y))),
+        Action::Click(args) => {
+            json(desktop.click(point(args.x, args.y)?, args.button.into(), args.count, args.gap_ms, &args.hold))
+        }
+        Action::Down(args) => json(desktop.button(point(args.x, args.y)?, args.button.into(), true)),
+        Action::Up(args) => json(desktop.button(point(args.x, args.y)?, args.button.into(), false)),
+        Action::Drag(args) => {
+            let (from, to) = ((args.from_x, args.from_y), (args.x, args.y));
+            json(desktop.drag(from, to, args.button.into(), args.steps, args.step_ms))
+        }
+        Action::Scroll(args) => json(desktop.scroll(point(args.x, args.y)?, args.dx, args.dy, args.gap_ms)),
+        Action::Key(args) => return key(desktop, args),
+        Action::Type(args) => {
+            if args.text.is_empty() {
+                return Err(Failure::usage("failed to type: the text is empty"));
+            }
+            let characters = args.text.chars().count();
+            json(desktop.type_text(&args.text, args.delay_ms).map(|()| TypedRecord { characters }))
+        }
+        Action::Screenshot(args) => return screenshot(desktop, &args),
+        Action::Windows(args) => json(desktop.windows(&args.into()).map(|windows| json!({ "windows": windows }))),
+        Action::Focused {} => json(desktop.focused()),
+        Action::Focus(args) => json(desktop.focus(window(&args.window)?)),
+        Action::MoveWindow(args) => json(desktop.move_window(window(&args.window)?, args.x.into(), args.y.into())),
+        Action::ResizeWindow(args) => {
+            if args.width == 0 || args.height == 0 {
+                return Err(Failure::usage("failed to resize a window: a size is 0"));
+            }
+            json(desktop.resize_window(window(&args.window)?, args.width.into(), args.height.into()))
+        }
+        Action::CloseWindow(args) => {
+            let closed = desktop.close_window(window(&args.window)?, duration(&args.timeout)?);
+            json(closed.map(|()| WindowClosedRecord { window: args.window }))
+        }
+        Action::WaitWindow(args) => json(wait_window(desktop, args)?),
+        Action::Launch(args) => return launch(desktop, store, args),
+        Action::Display {} => Ok(json!(desktop.record())),
+        Action::Pause { ms } => {
+            std::thread::sleep(Duration::from_millis(ms.min(60_000)));
+            Ok(json!({ "paused_ms": ms.min(60_000) }))
+        }
+    };
+    done.map_err(failure)
+}
+
+fn json<T: serde::Serialize>(result: Result<T, Error>) -> Result<Value, Error> {
+    result.map(|record| json!(record))
+}
+
+fn key(desktop: &Desktop, args: KeyArgs) -> Result<Value, Failure> {
+    let stroke = match (args.down, args.up) {
+        (true, _) => Stroke::Down,
+        (false, true) => Stroke::Up,
+        (false, false) => Stroke::Press(args.hold_ms),
+    };
+    if args.all {
+        desktop.release_all().map_err(failure)?;
+    }
+    for _ in 0..args.repeat {
+        for chord in &args.chords {
+            desktop.strike(chord, stroke).map_err(failure)?;
+        }
+    }
+    Ok(json!(KeysRecord { keys: args.chords }))
+}
+
+fn shot(args: &ScreenshotArgs) -> Result<Shot, Failure> {
+    let format = match (args.format, args.quality) {
+        (FormatName::Jpeg, quality) => Format::Jpeg(quality.unwrap_or(85)),
+        (FormatName::Png, None) => Format::Png,
+        (FormatName::Webp, None) => Format::Webp,
+        (FormatName::Png | FormatName::Webp, Some(_)) => {
+            return Err(Failure::usage("failed to use --quality: png and webp are exact").hint("--format jpeg has one"));
+        }
+    };
+    Ok(Shot { region: args.region, scale: args.scale, cursor: args.cursor, format })
+}
+
+fn screenshot(desktop: &Desktop, args: &ScreenshotArgs) -> Result<Value, Failure> {
+    let Some(path) = &args.out else {
+        return Err(Failure::usage("failed to take a screenshot: it needs a file").hint("\"out\": \"FILE\""));
+    };
+    let picture = desktop.screenshot(&shot(args)?).map_err(failure)?;
+    let mut beside = path.clone().into_os_string();
+    beside.push(format!(".{}", std::process::id()));
+    let written = std::fs::File::create(&beside)
+        .and_then(|mut file| file.write_all(&picture.bytes))
+        .and_then(|()| std::fs::rename(&beside, path));
+    written.map_err(|error| {
+        // It may not even be there.
+        let _ = std::fs::remove_file(&beside);
+        Failure::new(ErrorCode::Other, format!("failed to write {}: {error}", path.display()))
+    })?;
+    Ok(json!(ScreenshotRecord {
+        path: path.to_string_lossy().into_owned(),
+        format: match args.format {
+            FormatName::Png => PictureFormat::Png,
+            FormatName::Jpeg => PictureFormat::Jpeg,
+            FormatName::Webp => PictureFormat::Webp,
+        },
+        width: picture.width,
+        height: picture.height,
+        bytes: picture.bytes.len() as u64,
+        region: picture.region,
+    }))
+}
+
+fn wait_window(desktop: &Desktop, args: WaitWindowArgs) -> Result<Result<WindowRecord, Error>, Failure> {
+    let deadline = Instant::now() + duration(&args.timeout)?;
+    let found = desktop.wait_for_window(&args.filter.into(), deadline, &|_| true);
+    Ok(found.and_then(|found| found.ok_or_else(|| Error::Timeout("such a window".to_owned()))))
+}
+
+fn launch(desktop: &Desktop, store: &Path, args: LaunchArgs) -> Result<Value, Failure> {
+    let cwd = std::env::current_dir()
+        .map_err(|error| Failure::usage(format!("failed to enter the current directory: {error}")))?;
+    let launch = desktop::Launch {
+        command: args.command,
+        env: variables(false, Vec::new(), &[], &args.env)?.0,
+        cwd,
+        wait: args.wait.as_deref().map(duration).transpose()?,
+        title: args.title,
+    };
+    json(desktop::launch(desktop, store, &launch)).map_err(failure)
+}
+
+fn script(store: &Path, name: &str, args: &DoArgs) -> Result<Exit, Failure> {
+    let failed = |error: std::io::Error| Failure::usage(format!("failed to read {}: {error}", args.script.display()));
+    let lines: Box<dyn BufRead> = if args.script == Path::new("-") {
+        Box::new(std::io::stdin().lock())
+    } else {
+        Box::new(std::io::BufReader::new(std::fs::File::open(&args.script).map_err(failed)?))
+    };
+    let desktop = connect(store, name)?;
+    let mut exit = 0;
+    for (line, number) in lines.lines().zip(1..) {
+        let line = line.map_err(failed)?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        let done = serde_json::from_str::<Action>(&line)
+            .map_err(|error| Failure::usage(format!("failed to read line {number} of the script: {error}")))
+            .and_then(|action| act(&desktop, store, action));
+        match done {
+            Ok(result) if out::print_record(&result) => {}
+            Ok(_) => return Ok(Exit::Signal(host::Signal::SIGPIPE)),
+            Err(failure) if args.keep_going => {
+                exit = failure.exit_code;
+                out::fail(&failure, false);
+            }
+            Err(failure) => return Err(failure),
+        }
+    }
+    Ok(Exit::Code(exit))
+}
+
+/// What an error means to whoever asked.
+fn failure(error: Error) -> Failure {
+    let message = format!("failed to {}", chain(&error));
+    match error {
+        Error::Missing(_) => Failure::new(ErrorCode::NotInstalled, message)
+            .hint("sandbox-agent install desktop --yes; `--print-only` says what that does"),
+        Error::NotRunning(name) => Failure::new(ErrorCode::NotFound, message)
+            .hint(format!("start it: sandbox-agent desktop start --name {name}")),
+        Error::Ended { name, .. } => Failure::new(ErrorCode::NotFound, message)
+            .hint(format!("start it again: sandbox-agent desktop start --name {name}")),
+        Error::Busy(_) => Failure::new(ErrorCode::Busy, message).hint("try again"),
+        Error::Other { name, .. } => Failure::new(ErrorCode::Busy, message)
+            .hint(format!("stop it first, `sandbox-agent desktop stop --name {name}`, or choose another --name")),
+        Error::DisplayTaken(_) => {
+            Failure::new(ErrorCode::Busy, message).hint("leave --display-num out, and a free one is taken")
+        }
+        Error::Invalid(_) => Failure::usage(message),
+        Error::Outside { .. } => Failure::usage(message).hint("points are from 0,0 in the upper left corner on"),
+        Error::UnknownKey { .. } => {
+            Failure::usage(message).hint("as in Return, F5, ctrl+l, é; names are X11's; `desktop type` is for text")
+        }
+        Error::NoWindow(_) | Error::NoFocus => {
+            Failure::new(ErrorCode::NotFound, message).hint("`sandbox-agent desktop windows` lists them")
+        }
+        Error::Timeout(_) => Failure::new(ErrorCode::Timeout, message),
+        Error::NotStarted { .. }
+        | Error::Connect { .. }
+        | Error::Display(_)
+        | Error::Unfit(_)
+        | Error::Picture(_)
+        | Error::File { .. } => Failure::new(ErrorCode::Other, message),
+        Error::Engine(error) => error.into(),
+        Error::Host(error) => error.into(),
+    }
+}
+
+fn point(x: Option<i32>, y: Option<i32>) -> Result<Option<(i32, i32)>, Failure> {
+    match (x, y) {
+        (Some(x), Some(y)) => Ok(Some((x, y))),
+        (None, None) => Ok(None),
+        (_, _) => Err(Failure::usage("failed to point: x and y belong together")),
+    }
+}
+
+/// A window's id, in decimal or as 0x….
+fn window(text: &str) -> Result<u32, Failure> {
+    let parsed = match text.strip_prefix("0x") {
+        Some(digits) => u32::from_str_radix(digits, 16),
+        None => text.parse(),
+    };
+    parsed.map_err(|_| {
+        Failure::usage(format!("failed to use window `{}`", text.escape_debug()))
+            .hint("an id is a number; `sandbox-agent desktop windows` lists them")
+    })
+}
+
+fn duration(text: &str) -> Result<Duration, Failure> {
+    parse_duration(text).ok_or_else(|| {
+        Failure::usage(format!("failed to use the time `{}`", text.escape_debug())).hint("as in 500ms, 30s, 10m")
+    })
+}
+
+/// `X,Y,WIDTH,HEIGHT`.
+fn rectangle(text: &str) -> Result<Rectangle, String> {
+    let wrong = || "a region is X,Y,WIDTH,HEIGHT, as in 100,50,640,480".to_owned();
+    let numbers: Vec<i64> =
+        text.split(',').map(|word| word.trim().parse().ok()).collect::<Option<_>>().ok_or_else(wrong)?;
+    let [x, y, width, height] = numbers.try_into().map_err(|_| wrong())?;
+    let place = |at: i64| i32::try_from(at).map_err(|_| wrong());
+    let size = |length: i64| u32::try_from(length).map_err(|_| wrong());
+    Ok(Rectangle { x: place(x)?, y: place(y)?, width: size(width)?, height: size(height)? })
+}
+
+impl From<FilterArgs> for Filter {
+    fn from(args: FilterArgs) -> Filter {
+        Filter { title: args.title, class: args.class, pid: args.pid }
+    }
+}
+
+impl From<ButtonName> for Button {
+    fn from(name: ButtonName) -> Button {
+        match name {
+            ButtonName::Left => Button::Left,
+            ButtonName::Middle => Button::Middle,
+            ButtonName::Right => Button::Right,
+            ButtonName::Back => Button::Back,
+            ButtonName::Forward => Button::Forward,
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The connection of one command to a running desktop.
+
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixStream};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use schema::desktop::{DisplayRecord, Resolution};
+use x11rb::connection::Connection;
+use x11rb::protocol::Event;
+use x11rb::protocol::xproto::{ConnectionExt, ImageOrder, Screen};
+use x11rb::rust_connection::{DefaultStream, RustConnection};
+
+use crate::Error;
+use crate::stack::State;
+
+/// A running desktop that we are connected to.
+pub struct Desktop {
+    pub(crate) connection: RustConnection,
+    pub(crate) state: State,
+    pub(crate) root: u32,
+    /// Of the screen, in pixels.
+    pub(crate) width: u16,
+    /// Of the screen, in pixels.
+    pub(crate) height: u16,
+}
+
+impl Desktop {
+    pub(crate) fn open(state: State) -> Result<Desktop, Error> {
+        let failed = |source| Error::Connect { display: state.display, source: Box::new(source) };
+        let stream = socket(state.display).map_err(|error| failed(error.into()))?;
+        let (stream, _) = DefaultStream::from_unix_stream(stream).map_err(|error| failed(error.into()))?;
+        let cookie = state.cookie();
+        let connection =
+            RustConnection::connect_to_stream_with_auth_info(stream, 0, crate::stack::COOKIE_KIND.to_vec(), cookie)
+                .map_err(failed)?;
+        let setup = connection.setup();
+        let screen = &setup.roots[0];
+        if setup.image_byte_order != ImageOrder::LSB_FIRST || !has_bgrx(screen) {
+            return Err(Error::Unfit("its pixels are not blue, green, red and a byte between them"));
+        }
+        let (root, width, height) = (screen.root, screen.width_in_pixels, screen.height_in_pixels);
+        Ok(Desktop { connection, state, root, width, height })
+    }
+
+    /// What it is, as one asks for.
+    pub fn record(&self) -> DisplayRecord {
+        DisplayRecord {
+            display: format!(":{}", self.state.display),
+            xauthority: self.state.xauthority.clone(),
+            resolution: Resolution { width: self.width, height: self.height, dpi: self.state.dpi },
+        }
+    }
+
+    /// Waits until the server has done all that it was told.
+    pub(crate) fn sync(&self) -> Result<(), Error> {
+        self.connection.get_input_focus()?.reply()?;
+        Ok(())
+    }
+
+    /// The next event; `None` when there was none until the deadline.
+    pub(crate) fn event(&self, deadline: Instant) -> Result<Option<Event>, Error> {
+        self.connection.flush()?;
+        loop {
+            // Events that came with replies are not in the socket any more.
+            if let Some(event) = self.connection.poll_for_event()? {
+                return Ok(Some(event));
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            let left = Timespec::try_from(left.min(Duration::from_secs(3600))).expect("an hour fits");
+            let mut fds = [PollFd::new(self.connection.stream(), PollFlags::IN)];
+            match poll(&mut fds, Some(&left)) {
+                Ok(_) | Err(rustix::io::Errno::INTR) => {}
+                Err(error) => return Err(x11rb::errors::ConnectionError::IoError(error.into()).into()),
+            }
+        }
+    }
+
+    pub(crate) fn atom(&self, name: &str) -> Result<u32, Error> {
+        Ok(self.connection.intern_atom(false, name.as_bytes())?.reply()?.atom)
+    }
+
+    /// A property's 32-bit values; none where it is not there.
+    pub(crate) fn values(&self, window: u32, property: u32) -> Result<Vec<u32>, Error> {
+        let reply = self.connection.get_property(false, window, property, 0u32, 0, 1 << 16)?.reply()?;
+        Ok(reply.value32().map(Iterator::collect).unwrap_or_default())
+    }
+}
+
+/// The server's socket: the abstract one, which needs no directory, or the file.
+pub(crate) fn socket(display: u32) -> std::io::Result<UnixStream> {
+    let path = format!("/tmp/.X11-unix/X{display}");
+    SocketAddr::from_abstract_name(&path)
+        .and_then(|address| UnixStream::connect_addr(&address))
+        .or_else(|_| UnixStream::connect(&path))
+}
+
+fn has_bgrx(screen: &Screen) -> bool {
+    let kinds = screen.allowed_depths.iter().flat_map(|depth| &depth.visuals);
+    kinds
+        .filter(|kind| kind.visual_id == screen.root_visual)
+        .any(|kind| (kind.red_mask, kind.green_mask, kind.blue_mask) == (0xff_0000, 0xff00, 0xff))
+}

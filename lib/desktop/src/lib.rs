@@ -1,0 +1,33 @@
+//! The eyes and fingers: a virtual desktop, driven over X11 by commands that connect, act and go.
+//!
+//! | file | what it is for |
+//! |---|---|
+//! | `stack` | starting, stopping, telling of a desktop: Xvfb and a window manager as managed processes |
+//! | `packages` | what has to be installed, and the command that does it |
+//! | `connect` | the connection of one command to a running desktop |
+//! | `screen`, `picture` | pixels from the server; pixels as files |
+//! | `pointer`, `keyboard`, `keys` | buttons and motion; text and chords; the names of keys |
+//! | `windows`, `launch` | windows; programs that open them |
+
+mod connect;
+mod error;
+mod keyboard;
+mod keys;
+mod launch;
+mod packages;
+mod picture;
+mod pointer;
+mod screen;
+mod stack;
+mod windows;
+
+pub use connect::Desktop;
+pub use error::Error;
+pub use keyboard::Stroke;
+pub use launch::{Launch, launch};
+pub use packages::{Manager, Packages};
+pub use picture::Format;
+pub use pointer::Button;
+pub use screen::{Picture, Shot};
+pub use stack::{Start, connect, missing, start, status, stop};
+pub use windows::Filter;

@@ -1,0 +1,498 @@
+//! Starting, stopping and telling of a desktop: an X server and a window manager as managed processes, and a file that
+//! says where they are.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use engine::Places;
+use engine::process::{self, Kept, LogItem, LogRequest};
+use host::{Lock, clock, find};
+use schema::Timestamp;
+use schema::desktop::{DesktopProcess, DesktopRecord, DesktopState, Resolution};
+use schema::process::{LogLine, ProcessRecord, ProcessStatus, RestartPolicy};
+use serde::{Deserialize, Serialize};
+use store::Process;
+use x11rb::connection::Connection;
+use x11rb::protocol::xproto::{ChangeWindowAttributesAux, ConnectionExt, EventMask};
+
+use crate::connect::{Desktop, socket};
+use crate::packages::{Manager, Packages};
+use crate::{Error, launch};
+
+/// The programs that make a desktop.
+const PROGRAMS: [&str; 2] = ["Xvfb", "openbox"];
+
+/// The first display that is tried.
+const FIRST_DISPLAY: u32 = 99;
+
+/// How many displays are tried.
+const DISPLAYS: u32 = 1000;
+
+/// What the server calls its cookies.
+pub(crate) const COOKIE_KIND: &[u8] = b"MIT-MAGIC-COOKIE-1";
+
+/// How long a program of a desktop may take to be ready, on a machine that is busy.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Between two looks at a server that is coming up, and tells nobody.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// How long a program may take to end after SIGTERM.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// After how many ends within ten seconds of their start the programs are given up: some twelve seconds.
+const RESTARTS: u32 = 6;
+
+/// What to start. No `Debug`: the environment may hold secrets.
+#[derive(Clone)]
+pub struct Start {
+    /// The desktop's name.
+    pub name: String,
+    /// Of the screen, in pixels.
+    pub width: u16,
+    /// Of the screen, in pixels.
+    pub height: u16,
+    /// Dots an inch.
+    pub dpi: u16,
+    /// The display's number; else the first that is free.
+    pub display: Option<u32>,
+    /// Whether programs may draw with OpenGL; costs 57 MB.
+    pub gl: bool,
+    /// The environment of its programs.
+    pub env: Vec<(OsString, OsString)>,
+}
+
+/// What a command has to know of a running desktop.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct State {
+    pub(crate) name: String,
+    pub(crate) display: u32,
+    pub(crate) xauthority: String,
+    /// In hex.
+    cookie: String,
+    width: u16,
+    height: u16,
+    pub(crate) dpi: u16,
+    /// Milliseconds since 1970.
+    started: i64,
+    server: Part,
+    manager: Part,
+}
+
+/// A managed process of it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+struct Part {
+    process_id: String,
+    uid: String,
+}
+
+/// Where a desktop's files lie.
+struct Files {
+    state: PathBuf,
+    xauthority: PathBuf,
+    lock: PathBuf,
+}
+
+impl State {
+    pub(crate) fn cookie(&self) -> Vec<u8> {
+        let digits = self.cookie.as_bytes().chunks(2);
+        digits
+            .map(|pair| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok()))
+            .map(Option::unwrap_or_default)
+            .collect()
+    }
+}
+
+/// The programs that are needed and not installed.
+pub fn missing() -> Vec<String> {
+    PROGRAMS.into_iter().filter(|name| find::program(Path::new(name), &[]).is_err()).map(str::to_owned).collect()
+}
+
+/// Starts a desktop, and returns once a window could be opened on it. One that runs with the same screen is only told of.
+///
+/// # Errors
+/// [`Error::Missing`], [`Error::Busy`], [`Error::Other`], [`Error::DisplayTaken`], [`Error::NotStarted`].
+pub fn start(store: &Path, start: &Start) -> Result<DesktopRecord, Error> {
+    let missing = missing();
+    if !missing.is_empty() {
+        return Err(Error::Missing(missing));
+    }
+    Places::beside(store).make()?;
+    let files = Files::of(store, &start.name);
+    let lock = Lock::take(&files.lock)?.ok_or_else(|| Error::Busy(start.name.clone()))?;
+    if let Some(state) = files.read()?
+        && is_kept(store, &state)?
+    {
+        let Resolution { width, height, dpi } = state.resolution();
+        if (width, height, dpi) != (start.width, start.height, start.dpi) {
+            let running = format!("{width}x{height} pixels and {dpi} dpi");
+            return Err(Error::Other { name: start.name.clone(), running });
+        }
+        return status(store, &start.name);
+    }
+    // What one that ended by itself left, or a start that was killed.
+    end(store, &files, &start.name)?;
+    let cookie = host::secret::new()?;
+    let mut state = State {
+        name: start.name.clone(),
+        display: 0,
+        xauthority: files.xauthority.to_string_lossy().into_owned(),
+        cookie,
+        width: start.width,
+        height: start.height,
+        dpi: start.dpi,
+        started: clock::now_ms(),
+        server: Part::default(),
+        manager: Part::default(),
+    };
+    write(&files.xauthority, &xauthority(&state.cookie()))?;
+    let begun = begin(store, start, &mut state);
+    if let Err(error) = begun {
+        files.remove();
+        return Err(error);
+    }
+    let text = serde_json::to_vec(&state).expect("it has string keys");
+    if let Err(error) = write(&files.state, &text) {
+        end(store, &files, &start.name)?;
+        return Err(error);
+    }
+    drop(lock);
+    status(store, &start.name)
+}
+
+/// Ends a desktop with everything that was launched on it. Nothing happens where there is none.
+///
+/// # Errors
+/// [`Error::Busy`]; when the store fails.
+pub fn stop(store: &Path, name: &str) -> Result<DesktopRecord, Error> {
+    let files = Files::of(store, name);
+    // A start that was killed has left no state.
+    if Places::beside(store).directory().is_dir() {
+        let lock = Lock::take_within(&files.lock, PATIENCE)?.ok_or_else(|| Error::Busy(name.to_owned()))?;
+        end(store, &files, name)?;
+        drop(lock);
+    }
+    status(store, name)
+}
+
+/// What a desktop is doing.
+///
+/// # Errors
+/// When the store fails.
+pub fn status(store: &Path, name: &str) -> Result<DesktopRecord, Error> {
+    let missing = missing();
+    let install_command = match (missing.is_empty(), Manager::here()) {
+        (false, Some(manager)) => Some(Packages::needed(manager, true).command(!host::raw::is_root())),
+        (false, None) | (true, _) => None,
+    };
+    let mut record = DesktopRecord {
+        desktop: name.to_owned(),
+        state: if missing.is_empty() { DesktopState::Inactive } else { DesktopState::InstallRequired },
+        display: None,
+        xauthority: None,
+        resolution: None,
+        started: None,
+        last_error: None,
+        missing,
+        install_command,
+        processes: Vec::new(),
+    };
+    let Some(state) = Files::of(store, name).read()? else { return Ok(record) };
+    record.display = Some(format!(":{}", state.display));
+    record.xauthority = Some(state.xauthority.clone());
+    record.resolution = Some(state.resolution());
+    record.started = Some(Timestamp(state.started).to_string());
+    for process in process::list(store)? {
+        let told = process::record(store, &process)?;
+        let role = told.labels.get(ROLE);
+        let running = told.status == ProcessStatus::Running;
+        let is_part = [&state.server, &state.manager].iter().any(|part| part.process_id == told.process_id);
+        if let Some(role) = role.filter(|_| is_of(&told, name) && (is_part || running)) {
+            record.processes.push(DesktopProcess {
+                role: role.clone(),
+                process_id: told.process_id.clone(),
+                pid: told.pid,
+                running,
+                restarts: told.restarts,
+            });
+        }
+    }
+    record.state = if !is_kept(store, &state)? {
+        record.last_error = Some(last_words(store, &state.server.process_id));
+        DesktopState::Failed
+    } else if record.processes.iter().any(|part| !part.running) || Desktop::open(state).is_err() {
+        DesktopState::Starting
+    } else {
+        DesktopState::Active
+    };
+    Ok(record)
+}
+
+/// Connects to a running desktop; waits for a server that is being started again.
+///
+/// # Errors
+/// [`Error::NotRunning`], [`Error::Ended`].
+pub fn connect(store: &Path, name: &str) -> Result<Desktop, Error> {
+    let Some(state) = Files::of(store, name).read()? else { return Err(Error::NotRunning(name.to_owned())) };
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let error = match Desktop::open(state.clone()) {
+            Ok(desktop) => return Ok(desktop),
+            Err(error) => error,
+        };
+        if !is_kept(store, &state)? {
+            return Err(Error::Ended { name: name.to_owned(), why: last_words(store, &state.server.process_id) });
+        }
+        if Instant::now() > deadline {
+            return Err(error);
+        }
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// Labels by which a desktop's processes are known.
+const DESKTOP: &str = "desktop";
+const ROLE: &str = "role";
+
+/// What is kept for a desktop.
+pub(crate) fn kept(name: &str, role: &str, command: Vec<String>, cwd: String, restart: RestartPolicy) -> Kept {
+    let labels = [(DESKTOP, name), (ROLE, role)];
+    Kept {
+        command,
+        cwd,
+        name: None,
+        labels: labels.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect::<BTreeMap<_, _>>(),
+        owner: "desktop".to_owned(),
+        parent_session: None,
+        tty: None,
+        stdin: false,
+        limits: schema::process::Limits::default(),
+        run_as: None,
+        restart,
+        restart_limit: RESTARTS,
+        max_log: 16 << 20,
+        grace_ms: u64::try_from(GRACE.as_millis()).expect("two seconds fit"),
+    }
+}
+
+fn is_of(record: &ProcessRecord, name: &str) -> bool {
+    record.owner == "desktop" && record.labels.get(DESKTOP).is_some_and(|desktop| desktop == name)
+}
+
+/// The server, then the window manager; nothing of them is left when that fails.
+fn begin(store: &Path, start: &Start, state: &mut State) -> Result<(), Error> {
+    let (server, desktop) = match start.display {
+        Some(display) => server(store, start, state, display)?.ok_or(Error::DisplayTaken(display))?,
+        None => {
+            let mut found = None;
+            let all = FIRST_DISPLAY..FIRST_DISPLAY + DISPLAYS;
+            let is_free = |display: &u32| socket(*display).is_err();
+            // A server that was killed left this, and may be about to come back to its display.
+            let is_left = |display: &u32| Path::new(&format!("/tmp/.X{display}-lock")).exists();
+            let untouched = all.clone().filter(|display| is_free(display) && !is_left(display));
+            for display in untouched.chain(all.filter(is_free)) {
+                found = server(store, start, state, display)?;
+                if found.is_some() {
+                    break;
+                }
+            }
+            found.ok_or(Error::DisplayTaken(FIRST_DISPLAY))?
+        }
+    };
+    let begun = manager(store, start, state, &desktop);
+    if begun.is_err() {
+        forget(store, &server)?;
+    }
+    begun
+}
+
+/// Starts the server; `None` where the display is taken.
+fn server(store: &Path, start: &Start, state: &mut State, display: u32) -> Result<Option<(Process, Desktop)>, Error> {
+    let Start { width, height, dpi, .. } = start;
+    let mut command: Vec<String> = [
+        "Xvfb".to_owned(),
+        format!(":{display}"),
+        "-screen".to_owned(),
+        "0".to_owned(),
+        format!("{width}x{height}x24"),
+    ]
+    .into();
+    command.extend(
+        ["-dpi", &dpi.to_string(), "-nolisten", "tcp", "-noreset", "-auth", &state.xauthority].map(str::to_owned),
+    );
+    if !start.gl {
+        command.extend(["-extension", "GLX"].map(str::to_owned));
+    }
+    let kept = kept(&start.name, "server", command, "/".to_owned(), RestartPolicy::Always);
+    let process = process::start(store, &kept, &start.env)?;
+    state.display = display;
+    state.server = Part { process_id: process.process_id.clone(), uid: process.uid.clone() };
+    let deadline = Instant::now() + PATIENCE;
+    let why = loop {
+        // Another server on this display does not know our cookie.
+        if let Ok(desktop) = Desktop::open(state.clone()) {
+            if (desktop.width, desktop.height) == (start.width, start.height) {
+                return Ok(Some((process, desktop)));
+            }
+            break format!("its screen is {}x{} instead of {width}x{height}", desktop.width, desktop.height);
+        }
+        let now = process::find(store, &process.process_id)?;
+        if now.state.status != "running" || now.state.restarts > 0 || Instant::now() > deadline {
+            let words = last_words(store, &process.process_id);
+            if words.contains("already active") {
+                forget(store, &process)?;
+                return Ok(None);
+            }
+            break words;
+        }
+        std::thread::sleep(LOOK);
+    };
+    forget(store, &process)?;
+    Err(Error::NotStarted { program: "Xvfb", why })
+}
+
+/// Starts the window manager, and waits until it manages windows.
+fn manager(store: &Path, start: &Start, state: &mut State, desktop: &Desktop) -> Result<(), Error> {
+    let property = desktop.atom("_NET_SUPPORTING_WM_CHECK")?;
+    let interest = ChangeWindowAttributesAux::new().event_mask(EventMask::PROPERTY_CHANGE);
+    desktop.connection.change_window_attributes(desktop.root, &interest)?;
+    desktop.connection.flush()?;
+    let command = ["openbox", "--sm-disable"].map(str::to_owned).into();
+    let kept = kept(&start.name, "window-manager", command, "/".to_owned(), RestartPolicy::Always);
+    let process = process::start(store, &kept, &launch::environment(&start.env, state))?;
+    state.manager = Part { process_id: process.process_id.clone(), uid: process.uid.clone() };
+    let deadline = Instant::now() + PATIENCE;
+    while desktop.values(desktop.root, property)?.is_empty() {
+        let now = process::find(store, &process.process_id)?;
+        if now.state.status != "running" || now.state.restarts > 0 || Instant::now() > deadline {
+            let why = last_words(store, &process.process_id);
+            forget(store, &process)?;
+            return Err(Error::NotStarted { program: "openbox", why });
+        }
+        // Also without an event one looks whether it is still there.
+        desktop.event(Instant::now() + Duration::from_millis(50))?;
+    }
+    Ok(())
+}
+
+/// Whether the server is there or will be started again: somebody keeps it.
+fn is_kept(store: &Path, state: &State) -> Result<bool, Error> {
+    Ok(host::lock::held(&Places::beside(store).lock(&state.server.uid))?)
+}
+
+/// Ends everything of a desktop, what runs on it first.
+fn end(store: &Path, files: &Files, name: &str) -> Result<(), Error> {
+    let mut all = Vec::new();
+    for process in process::list(store)? {
+        if process.state.status != "exited" && is_of(&process::record(store, &process)?, name) {
+            all.push(process);
+        }
+    }
+    // The oldest is the server; the others may want to say goodbye to it.
+    for process in all.iter().rev() {
+        // It may have ended by itself meanwhile.
+        let _ = process::stop(store, process, Some(GRACE));
+    }
+    for process in &all {
+        process::wait_for_end(store, process, None)?;
+    }
+    files.remove();
+    Ok(())
+}
+
+/// Ends a process that is of no use, and forgets it.
+fn forget(store: &Path, process: &Process) -> Result<(), Error> {
+    // It may have ended by itself meanwhile.
+    let _ = process::signal(store, process, host::Signal::SIGKILL as i32, true);
+    if let Some(ended) = process::wait_for_end(store, process, None)? {
+        process::remove(store, &ended)?;
+    }
+    Ok(())
+}
+
+/// The last lines that a program printed, and how it ended.
+fn last_words(store: &Path, process_id: &str) -> String {
+    let request = LogRequest {
+        store: store.to_owned(),
+        process: process_id.to_owned(),
+        after: -20,
+        stream: None,
+        since: None,
+        follow: false,
+    };
+    let (mut text, mut end) = (String::new(), None);
+    let read = process::follow(&request, None, &mut |item| {
+        match item {
+            LogItem::Bytes(piece) => text.push_str(&String::from_utf8_lossy(piece.bytes)),
+            LogItem::Line(LogLine::Exit { exit, .. }) => {
+                end = match (exit.signal, exit.exit_code) {
+                    (Some(signal), _) => Some(format!("signal {signal}")),
+                    (None, Some(code)) => Some(format!("exit code {code}")),
+                    (None, None) => Some("its keeper was killed".to_owned()),
+                };
+            }
+            LogItem::Line(LogLine::Output { .. } | LogLine::Started { .. } | LogLine::Gap { .. }) => {}
+        }
+        true
+    });
+    if let Err(error) = read {
+        return format!("nobody knows why ({error})");
+    }
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let last = lines[lines.len().saturating_sub(4)..].iter().map(|line| (*line).to_owned());
+    let words: Vec<String> = last.chain(end).collect();
+    if words.is_empty() { "it said nothing".to_owned() } else { words.join("; ") }
+}
+
+impl State {
+    fn resolution(&self) -> Resolution {
+        Resolution { width: self.width, height: self.height, dpi: self.dpi }
+    }
+}
+
+impl Files {
+    fn of(store: &Path, name: &str) -> Files {
+        let places = Places::beside(store);
+        let file = |ending: &str| places.directory().join(format!("desktop-{name}.{ending}"));
+        Files { state: file("json"), xauthority: file("xauth"), lock: file("lock") }
+    }
+
+    fn read(&self) -> Result<Option<State>, Error> {
+        let failed = |source| Error::File { doing: "read", path: self.state.clone(), source };
+        match std::fs::read(&self.state) {
+            Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| failed(error.into())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(failed(error)),
+        }
+    }
+
+    fn remove(&self) {
+        for path in [&self.state, &self.xauthority] {
+            // Not there is as good.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// Writes a file for this user only, beside its place and then there.
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let failed = |source| Error::File { doing: "write", path: path.to_owned(), source };
+    let beside = path.with_extension("new");
+    host::private::file(&beside)?.write_all(bytes).map_err(failed)?;
+    std::fs::rename(&beside, path).map_err(failed)
+}
+
+/// An entry for any display of any machine, as libXau reads it.
+fn xauthority(cookie: &[u8]) -> Vec<u8> {
+    const ANY: u16 = 0xffff;
+    let mut entry = Vec::new();
+    entry.extend(ANY.to_be_bytes());
+    for field in [&[][..], &[], COOKIE_KIND, cookie] {
+        entry.extend(u16::try_from(field.len()).expect("a cookie is short").to_be_bytes());
+        entry.extend(field);
+    }
+    entry
+}

@@ -1,0 +1,323 @@
+//! Windows: which there are, the one with the focus, moving, resizing and closing them, waiting for them.
+
+use std::time::{Duration, Instant};
+
+use schema::desktop::{Rectangle, WindowRecord};
+use x11rb::connection::Connection;
+use x11rb::protocol::Event;
+use x11rb::protocol::xproto::{
+    AtomEnum, ChangeWindowAttributesAux, ClientMessageEvent, ConnectionExt, EventMask, GetPropertyReply,
+};
+
+use crate::Error;
+use crate::connect::Desktop;
+
+x11rb::atom_manager! {
+    Atoms: AtomsCookie {
+        _NET_CLIENT_LIST,
+        _NET_CLIENT_LIST_STACKING,
+        _NET_ACTIVE_WINDOW,
+        _NET_WM_NAME,
+        _NET_WM_PID,
+        _NET_FRAME_EXTENTS,
+        _NET_WM_STATE,
+        _NET_WM_STATE_HIDDEN,
+        _NET_WM_STATE_MAXIMIZED_VERT,
+        _NET_WM_STATE_MAXIMIZED_HORZ,
+        _NET_MOVERESIZE_WINDOW,
+        _NET_CLOSE_WINDOW,
+    }
+}
+
+/// Which windows are meant; all of it has to be true.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// The title has this.
+    pub title: Option<String>,
+    /// The class is this.
+    pub class: Option<String>,
+    /// It belongs to this process.
+    pub pid: Option<u32>,
+}
+
+/// Between two looks at what no event tells of, such as a title.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// How long a window manager may take to do what it is asked, on a machine that is busy.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How long a window may take to change its place; it may also refuse, and then nothing tells so.
+const MOMENT: Duration = Duration::from_millis(250);
+
+/// We speak for a person, not for a program: a window manager then obeys.
+const PERSON: u32 = 2;
+
+impl Filter {
+    fn matches(&self, window: &WindowRecord) -> bool {
+        self.title.as_ref().is_none_or(|title| window.title.contains(title.as_str()))
+            && self.class.as_ref().is_none_or(|class| *class == window.class)
+            && self.pid.is_none_or(|pid| window.pid == Some(pid))
+    }
+}
+
+impl Desktop {
+    /// The windows that the window manager manages, the lowest first.
+    ///
+    /// # Errors
+    /// When the server has gone.
+    pub fn windows(&self, filter: &Filter) -> Result<Vec<WindowRecord>, Error> {
+        let atoms = self.atoms()?;
+        // A window comes into the two lists one after the other, and is managed when it is in both.
+        let managed = self.values(self.root, atoms._NET_CLIENT_LIST)?;
+        let mut order = self.values(self.root, atoms._NET_CLIENT_LIST_STACKING)?;
+        order.retain(|window| managed.contains(window));
+        let mut all = self.look(&atoms, &order)?;
+        all.retain(|window| filter.matches(window));
+        Ok(all)
+    }
+
+    /// The window that has the focus.
+    ///
+    /// # Errors
+    /// [`Error::NoFocus`].
+    pub fn focused(&self) -> Result<WindowRecord, Error> {
+        let windows = self.windows(&Filter::default())?;
+        windows.into_iter().find(|window| window.is_active).ok_or(Error::NoFocus)
+    }
+
+    /// Gives a window the focus and raises it.
+    ///
+    /// # Errors
+    /// [`Error::NoWindow`], [`Error::Timeout`].
+    pub fn focus(&self, window: u32) -> Result<WindowRecord, Error> {
+        let atoms = self.atoms()?;
+        self.one(&atoms, window)?;
+        self.watch(self.root, EventMask::PROPERTY_CHANGE)?;
+        self.ask(window, atoms._NET_ACTIVE_WINDOW, [PERSON, 0, 0, 0, 0])?;
+        let deadline = Instant::now() + PATIENCE;
+        while self.values(self.root, atoms._NET_ACTIVE_WINDOW)?.first() != Some(&window) {
+            if Instant::now() > deadline {
+                return Err(Error::Timeout(format!("the focus on window {window}")));
+            }
+            self.event(Instant::now() + LOOK)?;
+        }
+        self.one(&atoms, window)
+    }
+
+    /// Moves a window so that its frame begins there.
+    ///
+    /// # Errors
+    /// [`Error::NoWindow`].
+    pub fn move_window(&self, window: u32, x: i32, y: i32) -> Result<WindowRecord, Error> {
+        let atoms = self.atoms()?;
+        let before = self.one(&atoms, window)?;
+        if (before.frame.x, before.frame.y) == (x, y) {
+            return Ok(before);
+        }
+        self.change_place(&atoms, window, 1 << 8 | 1 << 9, [x.cast_unsigned(), y.cast_unsigned(), 0, 0])
+    }
+
+    /// Gives a window's contents this size, or the next that it accepts.
+    ///
+    /// # Errors
+    /// [`Error::NoWindow`].
+    pub fn resize_window(&self, window: u32, width: u32, height: u32) -> Result<WindowRecord, Error> {
+        let atoms = self.atoms()?;
+        let before = self.one(&atoms, window)?;
+        if (before.place.width, before.place.height) == (width, height) {
+            return Ok(before);
+        }
+        self.change_place(&atoms, window, 1 << 10 | 1 << 11, [0, 0, width, height])
+    }
+
+    /// Asks a window to close, and waits until it has.
+    ///
+    /// # Errors
+    /// [`Error::NoWindow`]; [`Error::Timeout`] when it stays, as one that asks a question first.
+    pub fn close_window(&self, window: u32, patience: Duration) -> Result<(), Error> {
+        let atoms = self.atoms()?;
+        self.one(&atoms, window)?;
+        self.watch(self.root, EventMask::PROPERTY_CHANGE)?;
+        self.ask(window, atoms._NET_CLOSE_WINDOW, [0, PERSON, 0, 0, 0])?;
+        let deadline = Instant::now() + patience;
+        while self.values(self.root, atoms._NET_CLIENT_LIST)?.contains(&window) {
+            if Instant::now() > deadline {
+                return Err(Error::Timeout(format!("the end of window {window}")));
+            }
+            self.event(deadline.min(Instant::now() + LOOK))?;
+        }
+        Ok(())
+    }
+
+    /// Waits for a window; `None` when none came until the deadline.
+    ///
+    /// # Errors
+    /// When the server has gone.
+    pub fn wait_for_window(
+        &self,
+        filter: &Filter,
+        deadline: Instant,
+        wanted: &dyn Fn(&WindowRecord) -> bool,
+    ) -> Result<Option<WindowRecord>, Error> {
+        self.watch(self.root, EventMask::PROPERTY_CHANGE)?;
+        loop {
+            if let Some(found) = self.windows(filter)?.into_iter().rev().find(|window| wanted(window)) {
+                return Ok(Some(found));
+            }
+            if Instant::now() >= deadline {
+                return Ok(None);
+            }
+            self.event(deadline.min(Instant::now() + LOOK))?;
+        }
+    }
+
+    /// The managed window that holds this one, or is it.
+    pub(crate) fn managed(&self, mut window: u32) -> Result<Option<u32>, Error> {
+        let clients = self.values(self.root, self.atom("_NET_CLIENT_LIST")?)?;
+        while window != 0 {
+            if clients.contains(&window) {
+                return Ok(Some(window));
+            }
+            window = self.connection.query_pointer(window)?.reply()?.child;
+        }
+        Ok(None)
+    }
+
+    fn atoms(&self) -> Result<Atoms, Error> {
+        Ok(Atoms::new(&self.connection)?.reply()?)
+    }
+
+    fn one(&self, atoms: &Atoms, window: u32) -> Result<WindowRecord, Error> {
+        let managed = self.values(self.root, atoms._NET_CLIENT_LIST)?.contains(&window);
+        let found = if managed { self.look(atoms, &[window])?.pop() } else { None };
+        found.ok_or_else(|| Error::NoWindow(window.to_string()))
+    }
+
+    /// What there is to know of windows, all of them asked at once; those that have gone meanwhile are left out.
+    fn look(&self, atoms: &Atoms, windows: &[u32]) -> Result<Vec<WindowRecord>, Error> {
+        let active = self.values(self.root, atoms._NET_ACTIVE_WINDOW)?.first().copied();
+        let connection = &self.connection;
+        let mut asked = Vec::new();
+        for window in windows.iter().copied() {
+            let property = |atom: u32| connection.get_property(false, window, atom, 0u32, 0, 1 << 12);
+            let text = [property(atoms._NET_WM_NAME)?, property(AtomEnum::WM_NAME.into())?];
+            let rest = [
+                property(AtomEnum::WM_CLASS.into())?,
+                property(atoms._NET_WM_PID)?,
+                property(atoms._NET_FRAME_EXTENTS)?,
+                property(atoms._NET_WM_STATE)?,
+            ];
+            let size = connection.get_geometry(window)?;
+            let place = connection.translate_coordinates(window, self.root, 0, 0)?;
+            asked.push((window, text, rest, size, place));
+        }
+        let mut found = Vec::new();
+        for (window, [name, old_name], [class, pid, frame, state], size, place) in asked {
+            // Every reply is taken, so that none is left for the next question.
+            let (name, old_name, class) = (name.reply(), old_name.reply(), class.reply());
+            let (pid, frame, state) = (pid.reply(), frame.reply(), state.reply());
+            let (Ok(size), Ok(place)) = (size.reply(), place.reply()) else { continue };
+            let text = |reply: Result<GetPropertyReply, _>| reply.map(|reply| reply.value).unwrap_or_default();
+            let numbers = |reply: Result<GetPropertyReply, _>| -> Vec<u32> {
+                reply.ok().and_then(|reply| reply.value32().map(Iterator::collect)).unwrap_or_default()
+            };
+            let name = text(name);
+            let title = if name.is_empty() { compound(&text(old_name)) } else { String::from_utf8_lossy(&name).into() };
+            let class = text(class);
+            let class = class.split(|byte| *byte == 0).nth(1).unwrap_or_default();
+            let frame = numbers(frame);
+            let [left, right, top, bottom] = frame.try_into().unwrap_or([0; 4]);
+            let state = numbers(state);
+            let place = Rectangle {
+                x: place.dst_x.into(),
+                y: place.dst_y.into(),
+                width: size.width.into(),
+                height: size.height.into(),
+            };
+            found.push(WindowRecord {
+                id: window.to_string(),
+                title,
+                class: latin(class),
+                pid: numbers(pid).first().copied(),
+                place,
+                frame: Rectangle {
+                    x: place.x - left.cast_signed(),
+                    y: place.y - top.cast_signed(),
+                    width: place.width + left + right,
+                    height: place.height + top + bottom,
+                },
+                is_active: active == Some(window),
+                minimized: state.contains(&atoms._NET_WM_STATE_HIDDEN),
+                maximized: state.contains(&atoms._NET_WM_STATE_MAXIMIZED_VERT)
+                    && state.contains(&atoms._NET_WM_STATE_MAXIMIZED_HORZ),
+            });
+        }
+        Ok(found)
+    }
+
+    fn change_place(
+        &self,
+        atoms: &Atoms,
+        window: u32,
+        which: u32,
+        [x, y, width, height]: [u32; 4],
+    ) -> Result<WindowRecord, Error> {
+        const NORTH_WEST: u32 = 1;
+        self.watch(window, EventMask::STRUCTURE_NOTIFY)?;
+        self.ask(window, atoms._NET_MOVERESIZE_WINDOW, [NORTH_WEST | which | PERSON << 12, x, y, width, height])?;
+        let deadline = Instant::now() + MOMENT;
+        while let Some(event) = self.event(deadline)? {
+            if matches!(event, Event::ConfigureNotify(event) if event.window == window) {
+                break;
+            }
+        }
+        self.one(atoms, window)
+    }
+
+    fn watch(&self, window: u32, events: EventMask) -> Result<(), Error> {
+        let interest = ChangeWindowAttributesAux::new().event_mask(events);
+        self.connection.change_window_attributes(window, &interest)?;
+        Ok(())
+    }
+
+    /// Asks the window manager for something.
+    fn ask(&self, window: u32, what: u32, data: [u32; 5]) -> Result<(), Error> {
+        let message = ClientMessageEvent::new(32, window, what, data);
+        let to = EventMask::SUBSTRUCTURE_NOTIFY | EventMask::SUBSTRUCTURE_REDIRECT;
+        self.connection.send_event(false, self.root, to, message)?;
+        self.connection.flush()?;
+        Ok(())
+    }
+}
+
+/// Compound text, as old programs tell their title: Latin-1, and UTF-8 between two escape sequences. (Other alphabets,
+/// which nobody writes any more, are not read.)
+fn compound(bytes: &[u8]) -> String {
+    const BEGIN: &[u8] = b"\x1b%G";
+    const END: &[u8] = b"\x1b%@";
+    let find = |bytes: &[u8], mark: &[u8]| bytes.windows(mark.len()).position(|window| window == mark);
+    let (mut text, mut rest) = (String::new(), bytes);
+    while let Some(begin) = find(rest, BEGIN) {
+        text.push_str(&latin(&rest[..begin]));
+        rest = &rest[begin + BEGIN.len()..];
+        let end = find(rest, END).unwrap_or(rest.len());
+        text.push_str(&String::from_utf8_lossy(&rest[..end]));
+        rest = rest.get(end + END.len()..).unwrap_or_default();
+    }
+    text + &latin(rest)
+}
+
+/// Text of the time before UTF-8.
+fn latin(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| char::from(*byte)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn old_titles_are_read() {
+        assert_eq!(super::compound(b"plain \xe9"), "plain é");
+        assert_eq!(super::compound("a \u{1b}%G✓ж\u{1b}%@ b".as_bytes()), "a ✓ж b");
+        assert_eq!(super::compound("\u{1b}%G✓".as_bytes()), "✓");
+    }
+}

@@ -1,0 +1,190 @@
+//! Pictures: every format, parts, scale, the cursor; pixels compared.
+
+use std::io::Read;
+
+use flate2::read::ZlibDecoder;
+
+use super::Desk;
+
+/// Red, green and blue, row by row.
+struct Pixels {
+    width: usize,
+    height: usize,
+    rgb: Vec<u8>,
+}
+
+impl Pixels {
+    fn at(&self, x: usize, y: usize) -> [u8; 3] {
+        let at = (y * self.width + x) * 3;
+        self.rgb[at..at + 3].try_into().unwrap()
+    }
+
+    /// Where two pictures differ: the smallest rectangle, as left, top, right, bottom.
+    fn differs(&self, other: &Pixels) -> Option<(usize, usize, usize, usize)> {
+        assert_eq!((self.width, self.height), (other.width, other.height));
+        let points = (0..self.width * self.height).map(|at| (at % self.width, at / self.width));
+        let mut found: Option<(usize, usize, usize, usize)> = None;
+        for (x, y) in points.filter(|(x, y)| self.at(*x, *y) != other.at(*x, *y)) {
+            let (left, top, right, bottom) = found.unwrap_or((x, y, x, y));
+            found = Some((left.min(x), top.min(y), right.max(x), bottom.max(y)));
+        }
+        found
+    }
+}
+
+/// The PNG that we write has no filters and one image.
+fn png(bytes: &[u8]) -> Pixels {
+    assert_eq!(&bytes[..8], b"\x89PNG\r\n\x1a\n");
+    let number = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+    let (mut at, mut packed, mut size) = (8, Vec::new(), (0, 0));
+    while at < bytes.len() {
+        let (length, kind) = (number(at), &bytes[at + 4..at + 8]);
+        let data = &bytes[at + 8..at + 8 + length];
+        let mut crc = flate2::Crc::new();
+        crc.update(&bytes[at + 4..at + 8 + length]);
+        assert_eq!(crc.sum() as usize, number(at + 8 + length));
+        match kind {
+            b"IHDR" => size = (number(at + 8), number(at + 12)),
+            b"IDAT" => packed.extend_from_slice(data),
+            b"IEND" => {}
+            _ => panic!("a chunk of another kind"),
+        }
+        at += 12 + length;
+    }
+    let mut rows = Vec::new();
+    ZlibDecoder::new(packed.as_slice()).read_to_end(&mut rows).unwrap();
+    let (width, height) = size;
+    assert_eq!(rows.len(), (width * 3 + 1) * height);
+    let rgb = rows.chunks(width * 3 + 1).flat_map(|row| {
+        assert_eq!(row[0], 0);
+        row[1..].iter().copied()
+    });
+    Pixels { width, height, rgb: rgb.collect() }
+}
+
+fn webp(bytes: &[u8]) -> Pixels {
+    let mut decoder = image_webp::WebPDecoder::new(std::io::Cursor::new(bytes)).unwrap();
+    let (width, height) = decoder.dimensions();
+    let mut rgb = vec![0; decoder.output_buffer_size().unwrap()];
+    decoder.read_image(&mut rgb).unwrap();
+    Pixels { width: width as usize, height: height as usize, rgb }
+}
+
+/// Width and height as the first frame of a JPEG says them.
+fn jpeg_size(bytes: &[u8]) -> (usize, usize) {
+    assert!(bytes.starts_with(&[0xff, 0xd8]) && bytes.ends_with(&[0xff, 0xd9]), "no JPEG");
+    let mut at = 2;
+    loop {
+        let length = usize::from(u16::from_be_bytes([bytes[at + 2], bytes[at + 3]]));
+        if bytes[at + 1] == 0xc0 {
+            let number = |at: usize| usize::from(u16::from_be_bytes([bytes[at], bytes[at + 1]]));
+            return (number(at + 7), number(at + 5));
+        }
+        at += 2 + length;
+    }
+}
+
+fn shot(desk: &Desk, words: &[&str]) -> Vec<u8> {
+    desk.run(&[&["screenshot"], words].concat()).expect(0).stdout
+}
+
+/// A window of one colour in the upper left corner, without a frame to speak of.
+fn coloured(desk: &Desk, colour: &str) {
+    // No cursor of the text, no text, and nothing blinks.
+    let script = "printf '\\033[?25l'; touch ready; sleep 1000";
+    let window = desk.xterm(&["-bg", colour, "-b", "0", "-geometry", "60x20"], script);
+    desk.ok(&["windows", "move", window["id"].as_str().unwrap(), "0", "0"]);
+    desk.ok(&["mouse", "move", "700", "500"]);
+}
+
+/// Waits until the window is drawn.
+fn settled(desk: &Desk, colour: [u8; 3]) -> Pixels {
+    crate::env::wait_until("the colour", || Some(png(&shot(desk, &[]))).filter(|seen| seen.at(150, 150) == colour))
+}
+
+#[test]
+fn every_format_shows_the_same_pixels() {
+    let desk = Desk::start();
+    coloured(&desk, "#204060");
+    let whole = settled(&desk, [0x20, 0x40, 0x60]);
+    assert_eq!((whole.width, whole.height), (800, 600));
+    assert_eq!(whole.at(790, 590), [0, 0, 0], "nothing is there");
+    assert!(whole.differs(&webp(&shot(&desk, &["--format", "webp"]))).is_none());
+    let jpeg = shot(&desk, &["--format", "jpeg"]);
+    assert_eq!(jpeg_size(&jpeg), (800, 600));
+    assert!(shot(&desk, &["--format", "jpeg", "--quality", "10"]).len() < jpeg.len());
+    desk.run(&["screenshot", "--quality", "10"]).expect(2);
+    desk.run(&["screenshot", "--format", "jpeg", "--quality", "0"]).expect(2);
+    desk.run(&["screenshot", "--format", "jpeg", "--quality", "101"]).expect(2);
+
+    // What another program sees is the same.
+    let record = desk.ok(&["screenshot", "--out", "shot.png"]);
+    let bytes = std::fs::read(desk.env.work().join("shot.png")).unwrap();
+    assert_eq!((&record["width"], &record["bytes"]), (&800.into(), &bytes.len().into()), "{record}");
+    assert!(whole.differs(&png(&bytes)).is_none());
+    desk.run(&["screenshot", "--out", "no/such/folder.png"]).expect(1);
+    desk.stop();
+}
+
+#[test]
+fn a_part_is_that_part_and_cut_at_the_edge() {
+    let desk = Desk::start();
+    coloured(&desk, "#a01005");
+    let whole = settled(&desk, [0xa0, 0x10, 0x05]);
+    for (region, left, top, width, height) in [
+        ("0,0,800,600", 0, 0, 800, 600),
+        ("140,130,77,65", 140, 130, 77, 65),
+        ("799,599,1,1", 799, 599, 1, 1),
+        ("750,560,100,100", 750, 560, 50, 40),
+        ("-10,-20,30,40", 0, 0, 20, 20),
+    ] {
+        let part = png(&shot(&desk, &["--region", region]));
+        assert_eq!((part.width, part.height), (width, height), "{region}");
+        for (x, y) in [(0, 0), (width - 1, 0), (0, height - 1), (width / 2, height / 2), (width - 1, height - 1)] {
+            assert_eq!(part.at(x, y), whole.at(left + x, top + y), "{region} at {x},{y}");
+        }
+    }
+    for region in ["800,0,10,10", "0,600,1,1", "-10,0,10,10", "0,0,0,5", "1,2,3", "a,b,c,d"] {
+        desk.run(&["screenshot", "--region", region]).expect(2);
+    }
+    let half = png(&shot(&desk, &["--scale", "0.5"]));
+    assert_eq!((half.width, half.height, half.at(75, 75)), (400, 300, [0xa0, 0x10, 0x05]));
+    let tiny = png(&shot(&desk, &["--scale", "0.1", "--region", "100,100,50,30"]));
+    assert_eq!((tiny.width, tiny.height, tiny.at(2, 1)), (5, 3, [0xa0, 0x10, 0x05]));
+    desk.run(&["screenshot", "--scale", "0"]).expect(2);
+    desk.run(&["screenshot", "--scale", "1.5"]).expect(2);
+    desk.stop();
+}
+
+/// D6. The real cursor, where it is, also in a part and at the edge.
+#[test]
+fn the_cursor_is_where_it_points() {
+    let desk = Desk::start();
+    coloured(&desk, "#204060");
+    settled(&desk, [0x20, 0x40, 0x60]);
+    desk.ok(&["mouse", "move", "150", "150"]);
+    let without = png(&shot(&desk, &[]));
+    let (left, top, right, bottom) = without.differs(&png(&shot(&desk, &["--cursor"]))).expect("a cursor");
+    assert!(left <= 150 && right >= 150 && top <= 150 && bottom >= 150, "{left},{top} to {right},{bottom}");
+    assert!(right - left < 40 && bottom - top < 40, "{left},{top} to {right},{bottom}");
+    let part = ["--region", "140,140,100,100"];
+    let seen = png(&shot(&desk, &part)).differs(&png(&shot(&desk, &[&part[..], &["--cursor"]].concat()))).unwrap();
+    assert_eq!(seen, (left.max(140) - 140, top.max(140) - 140, right - 140, bottom - 140));
+    let away = ["--region", "400,400,100,100"];
+    let with = png(&shot(&desk, &[&away[..], &["--cursor"]].concat()));
+    assert!(png(&shot(&desk, &away)).differs(&with).is_none());
+    desk.ok(&["mouse", "move", "799", "599"]);
+    shot(&desk, &["--cursor"]);
+    desk.stop();
+}
+
+#[test]
+fn a_very_large_screen_is_no_trouble() {
+    let desk = Desk { env: crate::env::TestEnv::new() };
+    let status = desk.ok(&["start", "--width", "7680", "--height", "4320"]);
+    assert_eq!(status["resolution"]["width"], 7680);
+    assert_eq!(desk.ok(&["mouse", "move", "7679", "4319"])["x"], 7679);
+    let small = png(&shot(&desk, &["--scale", "0.05"]));
+    assert_eq!((small.width, small.height), (384, 216));
+    desk.stop();
+}

@@ -37,9 +37,9 @@ fn windows_are_told_and_changed() {
         desk.run(&[&["windows"], flags].concat()).expect(0).lines().iter().map(id).collect()
     };
     assert_eq!(listed(&[]), [first.clone(), second.clone()], "the lowest first");
-    assert_eq!(listed(&["list", "--title", "First"]), [first.clone()]);
+    assert_eq!(listed(&["list", "--title", "First"]), [first.as_str()]);
     assert_eq!(listed(&["--class", "XTerm"]).len(), 2);
-    assert_eq!(listed(&["--pid", &one["pid"].to_string()]), [first.clone()]);
+    assert_eq!(listed(&["--pid", &one["pid"].to_string()]), [first.as_str()]);
     assert!(listed(&["--title", "Third"]).is_empty());
     assert_eq!(place(&one), xwininfo(&desk, &first));
 
@@ -58,7 +58,7 @@ fn windows_are_told_and_changed() {
     assert_eq!(listed(&[]), [second.clone(), first.clone()], "it was raised");
 
     assert_eq!(desk.ok(&["windows", "close", &first])["window"], first.as_str());
-    assert_eq!(listed(&[]), [second.clone()]);
+    assert_eq!(listed(&[]), [second.as_str()]);
     for words in [&["focus"][..], &["move", "1", "1"], &["resize", "9", "9"], &["close"]] {
         let words = [&["windows", words[0], &first], &words[1..]].concat();
         desk.run(&words).expect(3);

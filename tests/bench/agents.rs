@@ -60,13 +60,19 @@ fn tokens(subject: &Subject, rounds: usize, count: usize) {
     let Some(place) = (subject.place)(script) else { return };
     let [raw, ours] = interleaved(rounds, subject, &place);
     let speeds = |talks: &[Talk]| talks.iter().map(|talk| talk.text.speed(count)).collect::<Vec<_>>();
-    let (raw, our) = (speeds(&raw), speeds(&ours));
-    let ratios = Sample::of_pairs(&our, &raw, |ours, raw| ours / raw);
+    let (raw_speed, our_speed) = (speeds(&raw), speeds(&ours));
+    let ratios = Sample::of_pairs(&our_speed, &raw_speed, |ours, raw| ours / raw);
     let what = format!("`run -a {}`, {} tokens of {TOKEN} bytes, first to last", subject.name, grouped(count as f64));
-    Row::new(what, &Sample::new(our), per_second)
-        .beside("without us", &Sample::new(raw), per_second)
+    Row::new(what, &Sample::new(our_speed), per_second)
+        .beside("without us", &Sample::new(raw_speed), per_second)
         .ratio(&ratios)
         .asked("≥ 0.95 × raw", ratios.median() >= 0.95)
+        .print();
+    // An agent that hands on its text in one piece at the end is seen here.
+    let (raw, our) = (walls(&raw), walls(&ours));
+    Row::new("the same, start and end of the process included", &Sample::new(our.iter().copied()), ms)
+        .beside("without us", &Sample::new(raw.iter().copied()), ms)
+        .ratio(&Sample::of_pairs(&our, &raw, |ours, raw| ours / raw))
         .print();
     Row::new("our resident memory meanwhile, at most", &Sample::new(ours.iter().map(|talk| talk.peak)), mib).print();
 }

@@ -1,15 +1,18 @@
 //! `desktop`: a virtual desktop that commands start, look at, point and type on.
 
+use std::ffi::OsString;
 use std::io::{BufRead, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand, ValueEnum};
-use desktop::{Button, Desktop, Error, Filter, Format, Shot, Stroke};
+use desktop::{Button, Desktop, Error, Filter, Format, Selection, Shot, Stroke};
 use engine::Failure;
 use engine::session::chain;
+use host::detach::{self, Ready, Streams};
 use schema::desktop::{
-    KeysRecord, PictureFormat, Rectangle, ScreenshotRecord, TypedRecord, WindowClosedRecord, WindowRecord,
+    ClipboardHeldRecord, ClipboardRecord, DesktopWaitedRecord, KeysRecord, PictureFormat, Rectangle, ScreenshotRecord,
+    TypedRecord, WindowClosedRecord, WindowRecord,
 };
 use schema::outcome::ErrorCode;
 use schema::time::parse_duration;
@@ -73,6 +76,11 @@ enum Command {
     Type(TypeArgs),
     /// List windows, focus, move, resize and close them, wait for them
     Windows(WindowsArgs),
+    /// What is copied and pasted
+    #[command(subcommand)]
+    Clipboard(Clipboard),
+    /// Wait until something is drawn, nothing is drawn any more, a point has a colour, or a window is there
+    Wait(WaitArgs),
     /// Start a program on it; `stop` ends it, and `proc` knows it
     Launch(LaunchArgs),
     /// A script of actions over one connection, one JSON object a line; one result a line
@@ -439,6 +447,99 @@ fn thirty_seconds() -> String {
     "30s".to_owned()
 }
 
+#[derive(Debug, Subcommand)]
+enum Clipboard {
+    /// The text that it holds
+    Get(ClipboardGetArgs),
+    /// Hold a text until another program copies something, or the desktop ends
+    Set(ClipboardSetArgs),
+}
+
+#[derive(Debug, Args, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClipboardGetArgs {
+    /// That of copy and paste, or what is selected
+    #[arg(long, value_enum, default_value = "clipboard")]
+    #[serde(default)]
+    selection: SelectionName,
+    /// How long the program that holds it may take to answer; exit 124
+    #[arg(long, value_name = "DURATION", default_value = "3s")]
+    #[serde(default = "three_seconds")]
+    timeout: String,
+    /// The text itself on stdout
+    #[arg(long)]
+    #[serde(skip)]
+    raw: bool,
+}
+
+fn three_seconds() -> String {
+    "3s".to_owned()
+}
+
+#[derive(Debug, Args, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClipboardSetArgs {
+    /// The text; `-` is what stdin gives
+    #[arg(allow_hyphen_values = true)]
+    text: String,
+    /// That of copy and paste, what is selected, or both
+    #[arg(long, value_enum, default_value = "clipboard")]
+    #[serde(default)]
+    selection: SelectionName,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, ValueEnum, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum SelectionName {
+    #[default]
+    Clipboard,
+    Primary,
+    Both,
+}
+
+impl SelectionName {
+    fn all(self) -> &'static [Selection] {
+        match self {
+            SelectionName::Clipboard => &[Selection::Clipboard],
+            SelectionName::Primary => &[Selection::Primary],
+            SelectionName::Both => &[Selection::Clipboard, Selection::Primary],
+        }
+    }
+
+    fn as_str(self) -> &'static str {
+        match self {
+            SelectionName::Clipboard => "clipboard",
+            SelectionName::Primary => "primary",
+            SelectionName::Both => "both",
+        }
+    }
+}
+
+#[derive(Debug, Args, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WaitArgs {
+    /// Until something is drawn; what was drawn before does not count
+    #[arg(long, group = "what")]
+    #[serde(default)]
+    change: bool,
+    /// Until nothing has been drawn for so long
+    #[arg(long, value_name = "DURATION", group = "what")]
+    stable: Option<String>,
+    /// Until there is a window whose title has this
+    #[arg(long, value_name = "TITLE", group = "what")]
+    window: Option<String>,
+    /// Until a point has a colour, as in 10,20=ff8000
+    #[arg(long, value_name = "X,Y=RRGGBB", group = "what")]
+    pixel: Option<String>,
+    /// With --change and --stable: only this part of the screen counts
+    #[arg(long, value_name = "X,Y,WIDTH,HEIGHT", value_parser = rectangle, allow_hyphen_values = true)]
+    region: Option<Rectangle>,
+    /// No longer than this; exit 124
+    #[arg(long, value_name = "DURATION", default_value = "30s")]
+    #[serde(default = "thirty_seconds")]
+    timeout: String,
+}
+
 #[derive(Debug, Args, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct LaunchArgs {
@@ -488,6 +589,9 @@ enum Action {
     ResizeWindow(ResizeWindowArgs),
     CloseWindow(CloseWindowArgs),
     WaitWindow(WaitWindowArgs),
+    ClipboardGet(ClipboardGetArgs),
+    ClipboardSet(ClipboardSetArgs),
+    Wait(WaitArgs),
     Launch(LaunchArgs),
     Display {},
     Pause { ms: u64 },
@@ -546,13 +650,24 @@ pub(crate) fn main(context: &Context, args: DesktopArgs) -> Result<Exit, Failure
             Mouse::Drag(args) => Action::Drag(args),
             Mouse::Scroll(args) => Action::Scroll(args),
         },
-        Command::Type(args) if args.text == "-" => {
-            let mut text = String::new();
-            std::io::stdin()
-                .read_to_string(&mut text)
-                .map_err(|error| Failure::usage(format!("failed to read stdin: {error}")))?;
-            Action::Type(TypeArgs { text, ..args })
+        Command::Type(args) if args.text == "-" => Action::Type(TypeArgs { text: stdin()?, ..args }),
+        Command::Clipboard(Clipboard::Set(args)) => {
+            let text = if args.text == "-" { stdin()? } else { args.text };
+            if let Some(ready) = context.ready() {
+                return hold(store, name, text, args.selection, ready);
+            }
+            Action::ClipboardSet(ClipboardSetArgs { text, ..args })
         }
+        Command::Clipboard(Clipboard::Get(args)) if args.raw => {
+            let text = clipboard(&connect(store, name)?, &args)?.text;
+            return Ok(if out::print_bytes(text.as_bytes()) {
+                Exit::Code(0)
+            } else {
+                Exit::Signal(host::Signal::SIGPIPE)
+            });
+        }
+        Command::Clipboard(Clipboard::Get(args)) => Action::ClipboardGet(args),
+        Command::Wait(args) => Action::Wait(args),
         Command::Display => Action::Display {},
         Command::Screenshot(args) => Action::Screenshot(args),
         Command::Key(args) => Action::Key(args),
@@ -637,6 +752,9 @@ fn act(desktop: &Desktop, store: &Path, action: Action) -> Result<Value, Failure
             json(closed.map(|()| WindowClosedRecord { window: args.window }))
         }
         Action::WaitWindow(args) => json(wait_window(desktop, args)?),
+        Action::ClipboardGet(args) => Ok(json!(clipboard(desktop, &args)?)),
+        Action::ClipboardSet(args) => return set_clipboard(desktop, store, &args),
+        Action::Wait(args) => return wait(desktop, &args),
         Action::Launch(args) => return launch(desktop, store, args),
         Action::Display {} => Ok(json!(desktop.record())),
         Action::Pause { ms } => {
@@ -728,6 +846,116 @@ fn launch(desktop: &Desktop, store: &Path, args: LaunchArgs) -> Result<Value, Fa
     json(desktop::launch(desktop, store, &launch)).map_err(failure)
 }
 
+fn stdin() -> Result<String, Failure> {
+    let mut text = String::new();
+    std::io::stdin()
+        .read_to_string(&mut text)
+        .map_err(|error| Failure::usage(format!("failed to read stdin: {error}")))?;
+    Ok(text)
+}
+
+fn clipboard(desktop: &Desktop, args: &ClipboardGetArgs) -> Result<ClipboardRecord, Failure> {
+    let selection = match args.selection {
+        SelectionName::Clipboard => Selection::Clipboard,
+        SelectionName::Primary => Selection::Primary,
+        SelectionName::Both => return Err(Failure::usage("failed to read both selections: they may differ")),
+    };
+    let text = desktop.clipboard(selection, duration(&args.timeout)?).map_err(failure)?;
+    Ok(ClipboardRecord { text, selection: args.selection.as_str().to_owned() })
+}
+
+/// Leaves the text with a process in the background: a clipboard is what its holder answers.
+fn set_clipboard(desktop: &Desktop, store: &Path, args: &ClipboardSetArgs) -> Result<Value, Failure> {
+    use std::io::Seek;
+    // No command line: everybody could read it there, and it may be long.
+    let path = engine::Places::beside(store).directory().join(format!("clipboard-{}", schema::ids::unique()));
+    let mut file = host::private::file(&path)?;
+    let written = file.write_all(args.text.as_bytes()).and_then(|()| file.rewind());
+    let removed = std::fs::remove_file(&path);
+    written
+        .and(removed)
+        .map_err(|error| Failure::new(ErrorCode::Other, format!("failed to write {}: {error}", path.display())))?;
+    let words = ["__keep", "desktop", "--name", desktop.name(), "--store"].map(OsString::from);
+    let more = ["clipboard", "set", "-", "--selection", args.selection.as_str()].map(OsString::from);
+    let words: Vec<OsString> = words.into_iter().chain([store.as_os_str().to_owned()]).chain(more).collect();
+    let streams = Streams { stdin: Some(file), ..Streams::default() };
+    let (holder_pid, line) = detach::spawn_self(&words, &variables(false, Vec::new(), &[], &[])?.0, streams)?;
+    let told: Value = serde_json::from_str(&line).unwrap_or_default();
+    if let Some(message) = told["message"].as_str() {
+        return Err(Failure::new(ErrorCode::Other, message));
+    }
+    Ok(json!(ClipboardHeldRecord { holder_pid, bytes: args.text.len() }))
+}
+
+/// The process in the background.
+fn hold(store: &Path, name: &str, text: String, selection: SelectionName, ready: Ready) -> Result<Exit, Failure> {
+    // No directory is to be kept busy by us.
+    let _ = std::env::set_current_dir("/");
+    let held = connect(store, name).and_then(|desktop| {
+        // It lives as long as the process.
+        let desktop: &'static Desktop = Box::leak(Box::new(desktop));
+        desktop.hold_text(text, selection.all()).map_err(failure)
+    });
+    match held {
+        Ok(holder) => {
+            ready.say("{}");
+            holder.serve();
+            Ok(Exit::Code(0))
+        }
+        Err(failure) => {
+            ready.say(&out::error_line(&failure));
+            Ok(Exit::Code(failure.exit_code))
+        }
+    }
+}
+
+fn wait(desktop: &Desktop, args: &WaitArgs) -> Result<Value, Failure> {
+    let begun = Instant::now();
+    let deadline = begun + duration(&args.timeout)?;
+    let (mut area, mut window) = (None, None);
+    let reached = match (args.change, &args.stable, &args.window, &args.pixel) {
+        (true, None, None, None) => {
+            area = Some(desktop.wait_for_change(args.region, deadline).map_err(failure)?);
+            "change"
+        }
+        (false, Some(rest), None, None) => {
+            desktop.wait_for_rest(duration(rest)?, args.region, deadline).map_err(failure)?;
+            "stable"
+        }
+        (false, None, Some(title), None) => {
+            let filter = FilterArgs { title: Some(title.clone()), class: None, pid: None };
+            let args = WaitWindowArgs { filter, timeout: args.timeout.clone() };
+            window = Some(wait_window(desktop, args)?.map_err(failure)?);
+            "window"
+        }
+        (false, None, None, Some(pixel)) => {
+            let (at, colour) = pixel_of(pixel)?;
+            desktop.wait_for_pixel(at, colour, deadline).map_err(failure)?;
+            "pixel"
+        }
+        (_, _, _, _) => {
+            return Err(Failure::usage("failed to wait: for one thing, please").hint("change, stable, window or pixel"));
+        }
+    };
+    let after_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Ok(json!(DesktopWaitedRecord { reached: reached.to_owned(), after_ms, area, window }))
+}
+
+/// `X,Y=RRGGBB`.
+fn pixel_of(text: &str) -> Result<((i32, i32), [u8; 3]), Failure> {
+    let parse = || {
+        let (at, colour) = text.split_once('=')?;
+        let (x, y) = at.split_once(',')?;
+        let colour = colour.strip_prefix('#').unwrap_or(colour);
+        let colour = u32::from_str_radix(colour, 16).ok().filter(|_| colour.len() == 6)?;
+        let [_, red, green, blue] = colour.to_be_bytes();
+        Some(((x.trim().parse().ok()?, y.trim().parse().ok()?), [red, green, blue]))
+    };
+    parse().ok_or_else(|| {
+        Failure::usage(format!("failed to use the pixel `{}`", text.escape_debug())).hint("as in 10,20=ff8000")
+    })
+}
+
 fn script(store: &Path, name: &str, args: &DoArgs) -> Result<Exit, Failure> {
     let failed = |error: std::io::Error| Failure::usage(format!("failed to read {}: {error}", args.script.display()));
     let lines: Box<dyn BufRead> = if args.script == Path::new("-") {
@@ -782,6 +1010,7 @@ fn failure(error: Error) -> Failure {
         Error::NoWindow(_) | Error::NoFocus => {
             Failure::new(ErrorCode::NotFound, message).hint("`sandbox-agent desktop windows` lists them")
         }
+        Error::NoText => Failure::new(ErrorCode::Other, message),
         Error::Timeout(_) => Failure::new(ErrorCode::Timeout, message),
         Error::NotStarted { .. }
         | Error::Connect { .. }

@@ -97,6 +97,9 @@ _sandbox__agent() {
             sandbox__agent__subcmd__credentials,extract-env)
                 cmd="sandbox__agent__subcmd__credentials__subcmd__extract__subcmd__env"
                 ;;
+            sandbox__agent__subcmd__desktop,clipboard)
+                cmd="sandbox__agent__subcmd__desktop__subcmd__clipboard"
+                ;;
             sandbox__agent__subcmd__desktop,display)
                 cmd="sandbox__agent__subcmd__desktop__subcmd__display"
                 ;;
@@ -127,8 +130,17 @@ _sandbox__agent() {
             sandbox__agent__subcmd__desktop,type)
                 cmd="sandbox__agent__subcmd__desktop__subcmd__type"
                 ;;
+            sandbox__agent__subcmd__desktop,wait)
+                cmd="sandbox__agent__subcmd__desktop__subcmd__wait"
+                ;;
             sandbox__agent__subcmd__desktop,windows)
                 cmd="sandbox__agent__subcmd__desktop__subcmd__windows"
+                ;;
+            sandbox__agent__subcmd__desktop__subcmd__clipboard,get)
+                cmd="sandbox__agent__subcmd__desktop__subcmd__clipboard__subcmd__get"
+                ;;
+            sandbox__agent__subcmd__desktop__subcmd__clipboard,set)
+                cmd="sandbox__agent__subcmd__desktop__subcmd__clipboard__subcmd__set"
                 ;;
             sandbox__agent__subcmd__desktop__subcmd__mouse,click)
                 cmd="sandbox__agent__subcmd__desktop__subcmd__mouse__subcmd__click"
@@ -766,12 +778,114 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop)
-            opts="-o -v -h --name --store --output --json --verbose --help start stop status display screenshot mouse key type windows launch do"
+            opts="-o -v -h --name --store --output --json --verbose --help start stop status display screenshot mouse key type windows clipboard wait launch do"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__desktop__subcmd__clipboard)
+            opts="-o -v -h --name --store --output --json --verbose --help get set"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__desktop__subcmd__clipboard__subcmd__get)
+            opts="-o -v -h --selection --timeout --raw --name --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --selection)
+                    COMPREPLY=($(compgen -W "clipboard primary both" -- "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__desktop__subcmd__clipboard__subcmd__set)
+            opts="-o -v -h --selection --name --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --selection)
+                    COMPREPLY=($(compgen -W "clipboard primary both" -- "${cur}"))
+                    return 0
+                    ;;
                 --name)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1387,6 +1501,56 @@ _sandbox__agent() {
             fi
             case "${prev}" in
                 --delay-ms)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__desktop__subcmd__wait)
+            opts="-o -v -h --change --stable --window --pixel --region --timeout --name --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --stable)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --window)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --pixel)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --region)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -1,7 +1,9 @@
 //! A virtual desktop: started and killed, looked at, pointed and typed on; what happened is read back from real programs.
 
+mod clipboard;
 mod input;
 mod lifecycle;
+mod readme;
 mod screen;
 mod windows;
 

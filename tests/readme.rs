@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::env::{Output, Program, TestEnv, readme, wait_until};
 
 /// Where each block of code is run, by its beginning; or why it is not.
-const BLOCKS: [(&str, &str); 14] = [
+const BLOCKS: [(&str, &str); 15] = [
     ("cargo install --path .", "not here: it builds what is tested"),
     ("cargo run -q -- run", "not here: the second line is what runs this"),
     ("sandbox-agent run -a codex \"fix", "the_pipelines_to_copy_work"),
@@ -20,6 +20,7 @@ const BLOCKS: [(&str, &str); 14] = [
     ("sandbox-agent run -a claude --mcp", "real::everywhere::a_server_and_a_skill_of_the_session"),
     ("sandbox-agent fs ls", "the_lines_about_files_work"),
     ("sandbox-agent proc run", "proc::readme"),
+    ("sandbox-agent install desktop", "desktop::readme"),
     ("sqlite3 -readonly", "the_pipelines_to_copy_work"),
     ("sandbox-agent credentials extract", "the_lines_about_credentials_work"),
 ];

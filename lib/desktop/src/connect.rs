@@ -43,6 +43,11 @@ impl Desktop {
         Ok(Desktop { connection, state, root, width, height })
     }
 
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.state.name
+    }
+
     /// What it is, as one asks for.
     pub fn record(&self) -> DisplayRecord {
         DisplayRecord {

@@ -73,6 +73,9 @@ pub enum Error {
     /// No window has the focus.
     #[error("find the window that has the focus: none has")]
     NoFocus,
+    /// The clipboard holds a picture, or something else that is no text.
+    #[error("read the clipboard: it holds no text")]
+    NoText,
     /// Something did not happen in time.
     #[error("see {0} in time")]
     Timeout(String),

@@ -8,7 +8,9 @@
 //! | `screen`, `picture` | pixels from the server; pixels as files |
 //! | `pointer`, `keyboard`, `keys` | buttons and motion; text and chords; the names of keys |
 //! | `windows`, `launch` | windows; programs that open them |
+//! | `clipboard`, `watch` | what is copied and pasted; waiting for what is drawn |
 
+mod clipboard;
 mod connect;
 mod error;
 mod keyboard;
@@ -19,8 +21,10 @@ mod picture;
 mod pointer;
 mod screen;
 mod stack;
+mod watch;
 mod windows;
 
+pub use clipboard::{Holder, Selection};
 pub use connect::Desktop;
 pub use error::Error;
 pub use keyboard::Stroke;

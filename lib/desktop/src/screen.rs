@@ -84,13 +84,13 @@ impl Desktop {
     }
 
     /// The part of a region that is on the screen.
-    fn cut(&self, region: Option<Rectangle>) -> Result<Rectangle, Error> {
+    pub(crate) fn cut(&self, region: Option<Rectangle>) -> Result<Rectangle, Error> {
         let (width, height) = (u32::from(self.width), u32::from(self.height));
         let Some(Rectangle { x, y, width: wide, height: high }) = region else {
             return Ok(Rectangle { x: 0, y: 0, width, height });
         };
         if wide == 0 || high == 0 {
-            return Err(Error::Invalid("take a screenshot: the region has no pixels".to_owned()));
+            return Err(Error::Invalid("use a region: it has no pixels".to_owned()));
         }
         let cut = |from: i32, length: u32, size: u32| {
             let (from, size) = (i64::from(from), i64::from(size));
@@ -99,9 +99,9 @@ impl Desktop {
         };
         match (cut(x, wide, width), cut(y, high, height)) {
             (Some((x, width)), Some((y, height))) => Ok(Rectangle { x, y, width, height }),
-            (_, _) => Err(Error::Invalid(format!(
-                "take a screenshot: the region {x},{y},{wide},{high} is not on the screen, which is {width}x{height}"
-            ))),
+            (_, _) => {
+                Err(Error::Invalid(format!("use the region {x},{y},{wide},{high}: the screen is {width}x{height}")))
+            }
         }
     }
 

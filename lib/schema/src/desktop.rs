@@ -193,6 +193,40 @@ pub struct WindowClosedRecord {
     pub window: String,
 }
 
+/// What `desktop clipboard get` prints.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ClipboardRecord {
+    /// What it holds; empty where nobody holds anything.
+    pub text: String,
+    /// `clipboard` or `primary`.
+    pub selection: String,
+}
+
+/// What `desktop clipboard set` prints.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ClipboardHeldRecord {
+    /// The process that holds it until another program takes it over.
+    pub holder_pid: u32,
+    /// Of the text.
+    pub bytes: usize,
+}
+
+/// What `desktop wait` prints.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct DesktopWaitedRecord {
+    /// What has happened: `change`, `stable`, `window` or `pixel`.
+    pub reached: String,
+    /// After how many milliseconds.
+    pub after_ms: u64,
+    /// Where something was drawn.
+    pub area: Option<Rectangle>,
+    /// The window that was waited for.
+    pub window: Option<WindowRecord>,
+}
+
 /// What `desktop launch` prints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

@@ -95,6 +95,9 @@ fn document() -> Value {
     add("keys", generator.subschema_for::<desktop::KeysRecord>().to_value());
     add("window", generator.subschema_for::<desktop::WindowRecord>().to_value());
     add("window_closed", generator.subschema_for::<desktop::WindowClosedRecord>().to_value());
+    add("clipboard", generator.subschema_for::<desktop::ClipboardRecord>().to_value());
+    add("clipboard_held", generator.subschema_for::<desktop::ClipboardHeldRecord>().to_value());
+    add("desktop_waited", generator.subschema_for::<desktop::DesktopWaitedRecord>().to_value());
     add("launched", generator.subschema_for::<desktop::LaunchedRecord>().to_value());
     let mut definitions = generator.take_definitions(true);
     definitions

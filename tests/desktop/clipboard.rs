@@ -73,6 +73,9 @@ fn a_long_text_goes_in_pieces() {
     assert_eq!(desk.env.command(&words).stdin(text.as_str()).run().expect(0).object()["bytes"], text.len());
     assert!(xclip(&desk, &["-o", "-selection", "clipboard"]).run().expect(0).text() == text);
     assert!(desk.run(&["clipboard", "get", "--raw"]).expect(0).text() == text);
+    let holding = copied(&desk, &text.replace('é', "è"), "clipboard");
+    desk.ok(&["clipboard", "set", "short"]);
+    let _ = holding.wait();
     desk.stop();
 }
 

@@ -176,6 +176,8 @@ impl Holder<'_> {
                 Some(_) | None => Ok(()),
             };
             if done.is_err() || (self.selections.is_empty() && self.receivers.is_empty()) {
+                // A server that cannot write to us any more drops what we sent last: the end of a long text.
+                let _ = self.desktop.sync();
                 return;
             }
         }

@@ -28,7 +28,7 @@ const EXAMPLES: &str = "\
 Examples:
   sandbox-agent install desktop --yes
   sandbox-agent desktop start --width 1920 --height 1080
-  sandbox-agent desktop launch --wait xterm | jq .window.id
+  sandbox-agent desktop launch xterm --wait | jq .window.id
   sandbox-agent desktop type 'echo \"héllo ✓\"' && sandbox-agent desktop key Return
   sandbox-agent desktop mouse click 100 200 --count 2
   sandbox-agent desktop screenshot --format webp --scale 0.5 --cursor --out shot.webp
@@ -553,9 +553,12 @@ struct LaunchArgs {
     #[arg(long, value_name = "NAME[=VALUE]")]
     #[serde(default)]
     env: Vec<String>,
-    /// The program and its arguments
-    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
-    command: Vec<String>,
+    /// The program
+    app: String,
+    /// Its arguments; what looks like a flag of ours is one up to the first of them
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    #[serde(default)]
+    args: Vec<String>,
 }
 
 #[derive(Debug, Args)]
@@ -837,7 +840,7 @@ fn launch(desktop: &Desktop, store: &Path, args: LaunchArgs) -> Result<Value, Fa
     let cwd = std::env::current_dir()
         .map_err(|error| Failure::usage(format!("failed to enter the current directory: {error}")))?;
     let launch = desktop::Launch {
-        command: args.command,
+        command: std::iter::once(args.app).chain(args.args).collect(),
         env: variables(false, Vec::new(), &[], &args.env)?.0,
         cwd,
         wait: args.wait.as_deref().map(duration).transpose()?,

@@ -86,7 +86,7 @@ fn programs_are_launched() {
     let desk = Desk::start();
     let missing = desk.run(&["launch", "no-such-program"]).expect(127).object();
     assert!(missing["message"].as_str().unwrap().contains("no-such-program"), "{missing}");
-    desk.ok(&["launch", "--wait=60s", "xterm", "-e", "sleep", "1000"]);
+    desk.ok(&["launch", "xterm", "--wait=60s", "-e", "sleep", "1000"]);
     let launched = desk.ok(&["launch", "--wait=60s", "sh", "-c", "sleep 0.3; xterm -T Child -e sleep 1000 & wait"]);
     assert_eq!(launched["window"]["title"], "Child", "{launched}");
     assert_ne!(launched["window"]["pid"], launched["pid"]);

@@ -1,5 +1,7 @@
 //! The names of keys: those of X11, those that people use for them, single characters.
 
+use std::borrow::Cow;
+
 use xkeysym::Keysym;
 
 use crate::Error;
@@ -76,7 +78,7 @@ fn symbol(name: &str) -> Result<u32, Error> {
     }
     // No two keys that are on a keyboard differ in their case only.
     let same = |known: &str| known.len() > 1 && known.eq_ignore_ascii_case(name);
-    let mut alike: Vec<(u32, &str)> = named().filter(|(_, known)| same(known)).collect();
+    let mut alike: Vec<(u32, Cow<str>)> = named().filter(|(_, known)| same(known)).collect();
     if let [(symbol, known)] = alike.as_slice()
         && known.starts_with(|first: char| first.is_ascii_uppercase())
     {
@@ -85,15 +87,19 @@ fn symbol(name: &str) -> Result<u32, Error> {
     if alike.is_empty() && !lower.is_empty() {
         alike = named().filter(|(_, known)| is_near(&known.to_lowercase(), &lower)).take(5).collect();
     }
-    let near: Vec<&str> = alike.into_iter().map(|(_, known)| known).collect();
+    let near: Vec<Cow<str>> = alike.into_iter().map(|(_, known)| known).collect();
     let near = if near.is_empty() { String::new() } else { format!(" (near it are {})", near.join(", ")) };
     Err(Error::UnknownKey { key: name.to_owned(), near })
 }
 
-fn named() -> impl Iterator<Item = (u32, &'static str)> {
+/// By the names that X11 has for them, without what stands before them in C.
+fn named() -> impl Iterator<Item = (u32, Cow<'static, str>)> {
     NAMED.into_iter().flatten().filter_map(|symbol| {
         let name = Keysym::new(symbol).name()?;
-        Some((symbol, name.strip_prefix("XK_").unwrap_or(name)))
+        Some(match name.strip_prefix("XF86XK_") {
+            Some(rest) => (symbol, Cow::Owned(format!("XF86{rest}"))),
+            None => (symbol, Cow::Borrowed(name.strip_prefix("XK_").unwrap_or(name))),
+        })
     })
 }
 

@@ -34,7 +34,7 @@ pub(crate) static STORE: Schema = Schema {
 pub(crate) static OUTPUT: Schema = Schema {
     application: 0x7341_676f,
     page_size: 16384,
-    log_pages: [1024, 2048],
+    log_pages: [1024, 16384],
     migrations: &[include_str!("migrations/output_0001_begin.sql")],
 };
 

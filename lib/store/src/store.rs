@@ -120,7 +120,8 @@ impl Store {
             prepare(schema, &connection, path, &ground)?;
         }
         let mut set_up = || {
-            let limit = schema.page_size as usize * schema.log_pages[1];
+            // What a flood made of the log's file is given back.
+            let limit = schema.page_size as usize * schema.log_pages[1].min(2048);
             connection.execute_batch(&format!("PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = {limit}"))?;
             let readonly = connection.is_readonly("main")?;
             Ok((Checkpointer::watch(&mut connection, path, schema.log_pages)?, readonly))

@@ -3,12 +3,14 @@
 use std::cell::Cell;
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::time::Duration;
 
 use engine::Failure;
 use engine::owner::mend;
 use host::detach::Ready;
 use host::env::{self, Name};
 use schema::outcome::ErrorCode;
+use schema::time::parse_duration;
 use store::{Access, Session, Store};
 
 use crate::cli::Global;
@@ -134,4 +136,13 @@ pub(crate) fn open_to_write(path: &std::path::Path) -> Result<Store, Failure> {
 pub(crate) fn no_session(name: &str) -> Failure {
     Failure::new(ErrorCode::NotFound, format!("failed to find session `{}`", name.escape_debug()))
         .hint("`sandbox-agent sessions list` names the sessions")
+}
+
+/// What a duration looks like.
+pub(crate) const TIMES: &str = "as in 30s, 10m, 1h";
+
+/// A flag's duration; the hint says what it looks like.
+pub(crate) fn duration(flag: &str, text: &str, hint: &str) -> Result<Duration, Failure> {
+    parse_duration(text)
+        .ok_or_else(|| Failure::usage(format!("failed to use {flag} `{}`", text.escape_debug())).hint(hint))
 }

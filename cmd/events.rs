@@ -7,10 +7,10 @@ use clap::Args;
 use engine::follow::{Chunk, Filter, Request, Until, follow, open_if_there, push};
 use engine::{Failure, Lines};
 use schema::line::LineWriter;
-use schema::time::{Timestamp, parse_duration};
+use schema::time::Timestamp;
 use store::{Select, Store};
 
-use crate::context::Context;
+use crate::context::{Context, TIMES, duration};
 use crate::exit::Exit;
 use crate::names;
 use crate::out::{self, Writer};
@@ -77,10 +77,7 @@ pub(crate) fn main(context: &Context, args: &EventsArgs) -> Result<Exit, Failure
     };
     let wait = match args.wait.as_deref() {
         None => None,
-        Some(text) => Some(
-            parse_duration(text)
-                .ok_or_else(|| Failure::usage(format!("failed to use --wait `{text}`")).hint("as in 30s, 10m, 1h"))?,
-        ),
+        Some(text) => Some(duration("--wait", text, TIMES)?),
     };
     let session_id = match &args.session {
         None => None,

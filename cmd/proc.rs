@@ -15,10 +15,9 @@ use schema::process::{
     InputRecord, Limits, LogLine, ProcessReason, ProcessRecord, RemovedRecord, RestartPolicy, RunResult, SizeRecord,
     Stream,
 };
-use schema::time::parse_duration;
 use store::Process;
 
-use crate::context::Context;
+use crate::context::{Context, TIMES, duration};
 use crate::exit::Exit;
 use crate::out::{self, Output};
 use crate::run::variables;
@@ -372,7 +371,7 @@ pub(crate) fn main(context: &Context, args: ProcArgs) -> Result<Exit, Failure> {
         Command::Attach(args) => attach(context, &args),
         Command::Stop(args) => {
             let (store, found) = found(context, &args.process)?;
-            let grace = args.grace.as_deref().map(|text| duration("--grace", text)).transpose()?;
+            let grace = args.grace.as_deref().map(|text| duration("--grace", text, TIMES)).transpose()?;
             if found.state.status != "exited" {
                 process::stop(&store, &found, grace)?;
             }
@@ -446,7 +445,7 @@ fn start(context: &Context, args: StartArgs) -> Result<Exit, Failure> {
         restart,
         restart_limit: args.restart_limit,
         max_log: args.max_log,
-        grace_ms: u64::try_from(duration("--grace", &args.grace)?.as_millis()).unwrap_or(u64::MAX),
+        grace_ms: u64::try_from(duration("--grace", &args.grace, TIMES)?.as_millis()).unwrap_or(u64::MAX),
     };
     // Made here, so that what is wrong with it is said here.
     context.store()?.close()?;
@@ -592,7 +591,7 @@ fn attach(context: &Context, args: &AttachArgs) -> Result<Exit, Failure> {
 
 fn restart(context: &Context, args: &StopArgs) -> Result<Exit, Failure> {
     let (store, found) = found(context, &args.process)?;
-    let grace = args.grace.as_deref().map(|text| duration("--grace", text)).transpose()?;
+    let grace = args.grace.as_deref().map(|text| duration("--grace", text, TIMES)).transpose()?;
     if found.state.status == "exited" {
         let (env, _): (Vec<(OsString, OsString)>, _) = variables(false, Vec::new(), &[], &[])?;
         let started = process::start_again(&store, &found, &env)?;
@@ -615,7 +614,7 @@ const LOOK: Duration = Duration::from_millis(20);
 
 fn wait(context: &Context, args: &WaitArgs) -> Result<Exit, Failure> {
     let (store, found) = found(context, &args.process)?;
-    let timeout = args.timeout.as_deref().map(|text| duration("--timeout", text)).transpose()?;
+    let timeout = args.timeout.as_deref().map(|text| duration("--timeout", text, TIMES)).transpose()?;
     let deadline = timeout.map(|timeout| Instant::now() + timeout);
     let over = |what: &str| {
         Failure::new(ErrorCode::Timeout, format!("failed to wait for `{}`: it {what} in time", args.process))
@@ -743,7 +742,7 @@ fn remove(context: &Context, args: &RmArgs) -> Result<Exit, Failure> {
 
 fn prune(context: &Context, args: &PruneArgs) -> Result<Exit, Failure> {
     let store = context.store_path()?;
-    let age = args.older_than.as_deref().map(|text| duration("--older-than", text)).transpose()?;
+    let age = args.older_than.as_deref().map(|text| duration("--older-than", text, TIMES)).transpose()?;
     if age.is_none() && args.keep.is_none() && args.max_size.is_none() {
         return Err(
             Failure::usage("failed to prune: no criterion was given").hint("--older-than, --keep or --max-size")
@@ -779,8 +778,8 @@ fn run(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
     let once = Once {
         launch: launch(args.launch)?,
         stdin: args.stdin,
-        timeout: args.timeout.as_deref().map(|text| duration("--timeout", text)).transpose()?,
-        grace: duration("--grace", &args.grace)?,
+        timeout: args.timeout.as_deref().map(|text| duration("--timeout", text, TIMES)).transpose()?,
+        grace: duration("--grace", &args.grace, TIMES)?,
         max_output: usize::try_from(args.max_output).unwrap_or(usize::MAX),
         stream: args.stream,
     };
@@ -851,7 +850,7 @@ fn launch(args: LaunchArgs) -> Result<Launch, Failure> {
     let cwd = std::path::absolute(&cwd)
         .and_then(|cwd| cwd.canonicalize())
         .map_err(|error| Failure::usage(format!("failed to enter the directory {}: {error}", cwd.display())))?;
-    let cpu_time = args.cpu_time.as_deref().map(|text| duration("--cpu-time", text)).transpose()?;
+    let cpu_time = args.cpu_time.as_deref().map(|text| duration("--cpu-time", text, TIMES)).transpose()?;
     let limits = Limits {
         memory: args.memory,
         // Less than a second would be no limit at all.
@@ -861,12 +860,6 @@ fn launch(args: LaunchArgs) -> Result<Launch, Failure> {
     };
     let env = variables(args.clean_env, Vec::new(), &args.env_file, &args.env)?.0;
     Ok(Launch { command: args.command, env, cwd, limits, run_as: args.run_as })
-}
-
-fn duration(flag: &str, text: &str) -> Result<Duration, Failure> {
-    parse_duration(text).ok_or_else(|| {
-        Failure::usage(format!("failed to use {flag} `{}`", text.escape_debug())).hint("as in 30s, 10m, 1h")
-    })
 }
 
 /// Columns and rows, as in `80x24`.

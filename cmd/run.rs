@@ -22,10 +22,9 @@ use schema::event::PermissionMode;
 use schema::ids::SessionId;
 use schema::outcome::{ErrorCode, Outcome};
 use schema::record::{LaunchRecord, SessionStatus};
-use schema::time::parse_duration;
 use store::{Session, Settings, Store};
 
-use crate::context::{Context, open_to_write};
+use crate::context::{Context, duration, open_to_write};
 use crate::equipment::{self, EquipmentArgs};
 use crate::exit::Exit;
 use crate::names;
@@ -360,13 +359,13 @@ impl Screen for Blank {
     fn show(&mut self, _lines: Lines) {}
 }
 
+/// What a duration looks like.
+const UNITS: &str = "a duration is a number and a unit: 30s, 10m, 1h";
+
 /// For how long this owner stays.
 fn stay(args: &RunArgs, background: bool) -> Result<Stay, Failure> {
     let linger = match &args.linger {
-        Some(text) => parse_duration(text).ok_or_else(|| {
-            Failure::usage(format!("failed to use --linger `{text}`"))
-                .hint("a duration is a number and a unit: 30s, 10m, 1h")
-        })?,
+        Some(text) => duration("--linger", text, UNITS)?,
         None => Duration::ZERO,
     };
     Ok(match (background, &args.input) {
@@ -853,13 +852,7 @@ fn on_ask(context: &Context, args: &RunArgs, file: Option<&str>) -> Result<OnAsk
 }
 
 fn limits(context: &Context, args: &RunArgs, card: &Card) -> Result<Limits, Failure> {
-    let read = |flag: &str, text: Option<&str>| match text {
-        None => Ok(None),
-        Some(text) => parse_duration(text).map(Some).ok_or_else(|| {
-            Failure::usage(format!("failed to use {flag} `{text}`"))
-                .hint("a duration is a number and a unit: 30s, 10m, 1h")
-        }),
-    };
+    let read = |flag: &str, text: Option<&str>| text.map(|text| duration(flag, text, UNITS)).transpose();
     let timeout = read("--timeout", args.timeout.as_deref().or(context.settings.timeout()))?;
     let idle = read("--idle-timeout", args.idle_timeout.as_deref().or(context.settings.idle_timeout()))?;
     if args.max_cost.is_some() && !card.can.cost {

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 use store::{Batch, Cache, ImportedSession, NewSession, Row, Select, Session, Settings, Store, Sync};
 
-use crate::context::{Context, no_session};
+use crate::context::{Context, duration, no_session};
 use crate::exit::Exit;
 use crate::names;
 use crate::out::{self, Output, Writer};
@@ -347,9 +347,7 @@ fn prune(context: &Context, args: &PruneArgs) -> Result<Exit, Failure> {
             .hint("--older-than 30d, --keep 100 or --max-size 500M"));
     }
     let older = match &args.older_than {
-        Some(text) => Some(parse_duration(text).ok_or_else(|| {
-            Failure::usage(format!("failed to use --older-than `{text}`")).hint("as in 12h, 30d, 8w")
-        })?),
+        Some(text) => Some(duration("--older-than", text, "as in 12h, 30d, 8w")?),
         None => None,
     };
     let most = match &args.max_size {

@@ -7,11 +7,10 @@ use clap::Args;
 use engine::Failure;
 use engine::follow::{Chunk, End, Filter, Request, Until, follow, open_if_there};
 use schema::outcome::ErrorCode;
-use schema::time::parse_duration;
 use serde::{Deserialize, Serialize};
 use store::{Select, Session, Store};
 
-use crate::context::Context;
+use crate::context::{Context, TIMES, duration};
 use crate::exit::Exit;
 use crate::names;
 use crate::out::{self, Output, Writer};
@@ -126,8 +125,7 @@ fn status(end: &End) -> Exit {
 
 fn find(context: &Context, store: &Path, name: &str, wait: Option<&str>) -> Result<String, Failure> {
     if let Some(patience) = wait {
-        let patience = parse_duration(patience)
-            .ok_or_else(|| Failure::usage(format!("failed to use --wait `{patience}`")).hint("as in 30s, 10m, 1h"))?;
+        let patience = duration("--wait", patience, TIMES)?;
         engine::follow::await_session(store, name, patience)?;
     }
     Ok(context.session(name)?.session_id)

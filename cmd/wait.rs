@@ -8,10 +8,9 @@ use engine::follow::status_of;
 use engine::queued::end_of_prompt;
 use host::bell::Watch;
 use schema::record::{SessionStatus, WaitedRecord};
-use schema::time::parse_duration;
 use store::Store;
 
-use crate::context::{Context, no_session};
+use crate::context::{Context, duration, no_session};
 use crate::exit::Exit;
 use crate::out;
 
@@ -44,13 +43,10 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Runs it.
 pub(crate) fn main(context: &Context, args: &WaitArgs) -> Result<Exit, Failure> {
-    let until =
-        match &args.timeout {
-            None => None,
-            Some(text) => Some(parse_duration(text).map(|time| Instant::now() + time).ok_or_else(|| {
-                Failure::usage(format!("failed to use --timeout `{text}`")).hint("as in 30s, 20m, 1h")
-            })?),
-        };
+    let until = match &args.timeout {
+        None => None,
+        Some(text) => Some(Instant::now() + duration("--timeout", text, "as in 30s, 20m, 1h")?),
+    };
     let path = context.store_path()?;
     let mut names = Vec::new();
     let mut bells = Vec::new();

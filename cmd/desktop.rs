@@ -15,11 +15,10 @@ use schema::desktop::{
     TypedRecord, WindowClosedRecord, WindowRecord,
 };
 use schema::outcome::ErrorCode;
-use schema::time::parse_duration;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::context::Context;
+use crate::context::{Context, duration};
 use crate::exit::Exit;
 use crate::out;
 use crate::run::variables;
@@ -620,11 +619,7 @@ pub(crate) fn main(context: &Context, args: DesktopArgs) -> Result<Exit, Failure
                     Failure::usage("failed to print a picture: stdout is a terminal").hint("--out FILE, or a pipe")
                 );
             }
-            return Ok(if out::print_bytes(&picture.bytes) {
-                Exit::Code(0)
-            } else {
-                Exit::Signal(host::Signal::SIGPIPE)
-            });
+            return Ok(raw(&picture.bytes));
         }
         Command::Windows(WindowsArgs { command: None, filter })
         | Command::Windows(WindowsArgs { command: Some(Windows::List(filter)), .. }) => {
@@ -663,11 +658,7 @@ pub(crate) fn main(context: &Context, args: DesktopArgs) -> Result<Exit, Failure
         }
         Command::Clipboard(Clipboard::Get(args)) if args.raw => {
             let text = clipboard(&connect(store, name)?, &args)?.text;
-            return Ok(if out::print_bytes(text.as_bytes()) {
-                Exit::Code(0)
-            } else {
-                Exit::Signal(host::Signal::SIGPIPE)
-            });
+            return Ok(raw(text.as_bytes()));
         }
         Command::Clipboard(Clipboard::Get(args)) => Action::ClipboardGet(args),
         Command::Wait(args) => Action::Wait(args),
@@ -684,6 +675,11 @@ pub(crate) fn main(context: &Context, args: DesktopArgs) -> Result<Exit, Failure
 fn print<T: serde::Serialize>(record: &T) -> Result<Exit, Failure> {
     out::print_record(record);
     Ok(Exit::Code(0))
+}
+
+/// Bytes as they are, and nothing else.
+fn raw(bytes: &[u8]) -> Exit {
+    if out::print_bytes(bytes) { Exit::Code(0) } else { Exit::Signal(host::Signal::SIGPIPE) }
 }
 
 fn connect(store: &Path, name: &str) -> Result<Desktop, Failure> {
@@ -751,7 +747,7 @@ fn act(desktop: &Desktop, store: &Path, action: Action) -> Result<Value, Failure
             json(desktop.resize_window(window(&args.window)?, args.width.into(), args.height.into()))
         }
         Action::CloseWindow(args) => {
-            let closed = desktop.close_window(window(&args.window)?, duration(&args.timeout)?);
+            let closed = desktop.close_window(window(&args.window)?, time(&args.timeout)?);
             json(closed.map(|()| WindowClosedRecord { window: args.window }))
         }
         Action::WaitWindow(args) => json(wait_window(desktop, args)?),
@@ -831,7 +827,7 @@ fn screenshot(desktop: &Desktop, args: &ScreenshotArgs) -> Result<Value, Failure
 }
 
 fn wait_window(desktop: &Desktop, args: WaitWindowArgs) -> Result<Result<WindowRecord, Error>, Failure> {
-    let deadline = Instant::now() + duration(&args.timeout)?;
+    let deadline = Instant::now() + time(&args.timeout)?;
     let found = desktop.wait_for_window(&args.filter.into(), deadline, &|_| true);
     Ok(found.and_then(|found| found.ok_or_else(|| Error::Timeout("such a window".to_owned()))))
 }
@@ -843,7 +839,7 @@ fn launch(desktop: &Desktop, store: &Path, args: LaunchArgs) -> Result<Value, Fa
         command: std::iter::once(args.app).chain(args.args).collect(),
         env: variables(false, Vec::new(), &[], &args.env)?.0,
         cwd,
-        wait: args.wait.as_deref().map(duration).transpose()?,
+        wait: args.wait.as_deref().map(time).transpose()?,
         title: args.title,
     };
     json(desktop::launch(desktop, store, &launch)).map_err(failure)
@@ -863,7 +859,7 @@ fn clipboard(desktop: &Desktop, args: &ClipboardGetArgs) -> Result<ClipboardReco
         SelectionName::Primary => Selection::Primary,
         SelectionName::Both => return Err(Failure::usage("failed to read both selections: they may differ")),
     };
-    let text = desktop.clipboard(selection, duration(&args.timeout)?).map_err(failure)?;
+    let text = desktop.clipboard(selection, time(&args.timeout)?).map_err(failure)?;
     Ok(ClipboardRecord { text, selection: args.selection.as_str().to_owned() })
 }
 
@@ -894,27 +890,26 @@ fn set_clipboard(desktop: &Desktop, store: &Path, args: &ClipboardSetArgs) -> Re
 fn hold(store: &Path, name: &str, text: String, selection: SelectionName, ready: Ready) -> Result<Exit, Failure> {
     // No directory is to be kept busy by us.
     let _ = std::env::set_current_dir("/");
+    let mut ready = Some(ready);
     let held = connect(store, name).and_then(|desktop| {
-        // It lives as long as the process.
-        let desktop: &'static Desktop = Box::leak(Box::new(desktop));
-        desktop.hold_text(text, selection.all()).map_err(failure)
-    });
-    match held {
-        Ok(holder) => {
+        let holder = desktop.hold_text(text, selection.all()).map_err(failure)?;
+        if let Some(ready) = ready.take() {
             ready.say("{}");
-            holder.serve();
-            Ok(Exit::Code(0))
         }
-        Err(failure) => {
+        holder.serve();
+        Ok(Exit::Code(0))
+    });
+    held.or_else(|failure| {
+        if let Some(ready) = ready {
             ready.say(&out::error_line(&failure));
-            Ok(Exit::Code(failure.exit_code))
         }
-    }
+        Ok(Exit::Code(failure.exit_code))
+    })
 }
 
 fn wait(desktop: &Desktop, args: &WaitArgs) -> Result<Value, Failure> {
     let begun = Instant::now();
-    let deadline = begun + duration(&args.timeout)?;
+    let deadline = begun + time(&args.timeout)?;
     let (mut area, mut window) = (None, None);
     let reached = match (args.change, &args.stable, &args.window, &args.pixel) {
         (true, None, None, None) => {
@@ -922,7 +917,7 @@ fn wait(desktop: &Desktop, args: &WaitArgs) -> Result<Value, Failure> {
             "change"
         }
         (false, Some(rest), None, None) => {
-            desktop.wait_for_rest(duration(rest)?, args.region, deadline).map_err(failure)?;
+            desktop.wait_for_rest(time(rest)?, args.region, deadline).map_err(failure)?;
             "stable"
         }
         (false, None, Some(title), None) => {
@@ -1046,10 +1041,8 @@ fn window(text: &str) -> Result<u32, Failure> {
     })
 }
 
-fn duration(text: &str) -> Result<Duration, Failure> {
-    parse_duration(text).ok_or_else(|| {
-        Failure::usage(format!("failed to use the time `{}`", text.escape_debug())).hint("as in 500ms, 30s, 10m")
-    })
+fn time(text: &str) -> Result<Duration, Failure> {
+    duration("the time", text, "as in 500ms, 30s, 10m")
 }
 
 /// `X,Y,WIDTH,HEIGHT`.

@@ -83,16 +83,10 @@ impl Desktop {
         match stroke {
             Stroke::Press(hold_ms) => {
                 let codes = self.press_chord(chord)?;
-                for (index, code) in codes.iter().rev().enumerate() {
-                    self.fake(KEY_RELEASE_EVENT, *code, if index == 0 { hold_ms } else { 0 })?;
-                }
+                self.let_go(&codes, hold_ms)?;
             }
             Stroke::Down => drop(self.press_chord(chord)?),
-            Stroke::Up => {
-                for code in self.codes(chord)?.into_iter().rev() {
-                    self.fake(KEY_RELEASE_EVENT, code, 0)?;
-                }
-            }
+            Stroke::Up => self.let_go(&self.codes(chord)?, 0)?,
         }
         self.sync()
     }
@@ -115,6 +109,14 @@ impl Desktop {
             self.fake(KEY_PRESS_EVENT, *code, 0)?;
         }
         Ok(codes)
+    }
+
+    /// Lets go of the keys of a chord, after so many milliseconds.
+    pub(crate) fn let_go(&self, codes: &[u8], hold_ms: u32) -> Result<(), Error> {
+        for (index, code) in codes.iter().rev().enumerate() {
+            self.fake(KEY_RELEASE_EVENT, *code, if index == 0 { hold_ms } else { 0 })?;
+        }
+        Ok(())
     }
 
     /// The keys of a chord, with Shift where its last symbol needs it.

@@ -45,13 +45,13 @@ impl Format {
                 if !(1..=100).contains(&quality) {
                     return Err(Error::Invalid("take a screenshot: the quality is from 1 to 100".to_owned()));
                 }
-                Box::new(Whole { format: self, width, height, rgb: Vec::new() })
+                Box::new(Whole { quality: Some(quality), width, height, rgb: Vec::new() })
             }
             Format::Webp => {
                 if width.max(height) > 1 << 14 {
                     return Err(Error::Invalid("take a screenshot: WebP ends at 16384 pixels".to_owned()));
                 }
-                Box::new(Whole { format: self, width, height, rgb: Vec::new() })
+                Box::new(Whole { quality: None, width, height, rgb: Vec::new() })
             }
         })
     }
@@ -121,7 +121,8 @@ impl Write for Chunks {
 
 /// The writer of what has to be there as a whole first.
 struct Whole {
-    format: Format,
+    /// Of a JPEG; else it is a WebP.
+    quality: Option<u8>,
     width: u32,
     height: u32,
     rgb: Vec<u8>,
@@ -138,14 +139,14 @@ impl Encode for Whole {
     fn finish(self: Box<Whole>) -> io::Result<Vec<u8>> {
         let mut file = Vec::new();
         let size = |size: u32| u16::try_from(size).expect("a screen is not larger");
-        match self.format {
-            Format::Jpeg(quality) => {
+        match self.quality {
+            Some(quality) => {
                 let (width, height) = (size(self.width), size(self.height));
                 Encoder::new(&mut file, quality)
                     .encode(&self.rgb, width, height, jpeg_encoder::ColorType::Rgb)
                     .map_err(io::Error::other)?;
             }
-            Format::Webp | Format::Png => {
+            None => {
                 WebPEncoder::new(&mut file)
                     .encode(&self.rgb, self.width, self.height, ColorType::Rgb8)
                     .map_err(io::Error::other)?;

@@ -1,7 +1,6 @@
 //! The pointer: motion, buttons, dragging, scrolling. A whole gesture is sent at once; its pauses are the server's.
 
 use schema::desktop::PointerRecord;
-use x11rb::connection::Connection;
 use x11rb::protocol::xproto::{
     BUTTON_PRESS_EVENT, BUTTON_RELEASE_EVENT, ConnectionExt, KeyButMask, MOTION_NOTIFY_EVENT,
 };
@@ -79,13 +78,13 @@ impl Desktop {
         held: &str,
     ) -> Result<PointerRecord, Error> {
         self.go(at)?;
-        let keys = self.hold(held)?;
+        let keys = if held.is_empty() { Vec::new() } else { self.press_chord(held)? };
         for turn in 0..count {
             // With no time at all between them, programs take two clicks for one.
             self.fake(BUTTON_PRESS_EVENT, button.number(), if turn == 0 { 0 } else { gap_ms })?;
             self.fake(BUTTON_RELEASE_EVENT, button.number(), 0)?;
         }
-        self.let_go(&keys)?;
+        self.let_go(&keys, 0)?;
         self.position()
     }
 
@@ -173,19 +172,6 @@ impl Desktop {
     fn motion(&self, to: Point, delay_ms: u32) -> Result<(), Error> {
         let (x, y) = self.check(to)?;
         self.connection.xtest_fake_input(MOTION_NOTIFY_EVENT, 0, delay_ms, self.root, x, y, 0)?;
-        Ok(())
-    }
-
-    /// Presses the keys of a chord, and says which.
-    fn hold(&self, chord: &str) -> Result<Vec<u8>, Error> {
-        if chord.is_empty() { Ok(Vec::new()) } else { self.press_chord(chord) }
-    }
-
-    fn let_go(&self, keys: &[u8]) -> Result<(), Error> {
-        for code in keys.iter().rev() {
-            self.fake(x11rb::protocol::xproto::KEY_RELEASE_EVENT, *code, 0)?;
-        }
-        self.connection.flush()?;
         Ok(())
     }
 }

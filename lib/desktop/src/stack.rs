@@ -16,7 +16,7 @@ use schema::process::{LogLine, ProcessRecord, ProcessStatus, RestartPolicy};
 use serde::{Deserialize, Serialize};
 use store::Process;
 use x11rb::connection::Connection;
-use x11rb::protocol::xproto::{ChangeWindowAttributesAux, ConnectionExt, EventMask};
+use x11rb::protocol::xproto::EventMask;
 
 use crate::connect::{Desktop, socket};
 use crate::packages::{Manager, Packages};
@@ -339,8 +339,7 @@ fn server(store: &Path, start: &Start, state: &mut State, display: u32) -> Resul
             }
             break format!("its screen is {}x{} instead of {width}x{height}", desktop.width, desktop.height);
         }
-        let now = process::find(store, &process.process_id)?;
-        if now.state.status != "running" || now.state.restarts > 0 || Instant::now() > deadline {
+        if has_failed(store, &process)? || Instant::now() > deadline {
             let words = last_words(store, &process.process_id);
             if words.contains("already active") {
                 forget(store, &process)?;
@@ -357,8 +356,7 @@ fn server(store: &Path, start: &Start, state: &mut State, display: u32) -> Resul
 /// Starts the window manager, and waits until it manages windows.
 fn manager(store: &Path, start: &Start, state: &mut State, desktop: &Desktop) -> Result<(), Error> {
     let property = desktop.atom("_NET_SUPPORTING_WM_CHECK")?;
-    let interest = ChangeWindowAttributesAux::new().event_mask(EventMask::PROPERTY_CHANGE);
-    desktop.connection.change_window_attributes(desktop.root, &interest)?;
+    desktop.watch(desktop.root, EventMask::PROPERTY_CHANGE)?;
     desktop.connection.flush()?;
     let command = ["openbox", "--sm-disable"].map(str::to_owned).into();
     let kept = kept(&start.name, "window-manager", command, "/".to_owned(), RestartPolicy::Always);
@@ -366,8 +364,7 @@ fn manager(store: &Path, start: &Start, state: &mut State, desktop: &Desktop) ->
     state.manager = Part { process_id: process.process_id.clone(), uid: process.uid.clone() };
     let deadline = Instant::now() + PATIENCE;
     while desktop.values(desktop.root, property)?.is_empty() {
-        let now = process::find(store, &process.process_id)?;
-        if now.state.status != "running" || now.state.restarts > 0 || Instant::now() > deadline {
+        if has_failed(store, &process)? || Instant::now() > deadline {
             let why = last_words(store, &process.process_id);
             forget(store, &process)?;
             return Err(Error::NotStarted { program: "openbox", why });
@@ -376,6 +373,12 @@ fn manager(store: &Path, start: &Start, state: &mut State, desktop: &Desktop) ->
         desktop.event(Instant::now() + Duration::from_millis(50))?;
     }
     Ok(())
+}
+
+/// Whether a program has ended before it was ready.
+fn has_failed(store: &Path, process: &Process) -> Result<bool, Error> {
+    let now = process::find(store, &process.process_id)?;
+    Ok(now.state.status != "running" || now.state.restarts > 0)
 }
 
 /// Whether the server is there or will be started again: somebody keeps it.

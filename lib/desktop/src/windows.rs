@@ -274,7 +274,8 @@ impl Desktop {
         self.one(atoms, window)
     }
 
-    fn watch(&self, window: u32, events: EventMask) -> Result<(), Error> {
+    /// Has the server tell of such events.
+    pub(crate) fn watch(&self, window: u32, events: EventMask) -> Result<(), Error> {
         let interest = ChangeWindowAttributesAux::new().event_mask(events);
         self.connection.change_window_attributes(window, &interest)?;
         Ok(())

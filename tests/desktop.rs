@@ -11,7 +11,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::env::{Output, TestEnv, wait_until};
+use crate::env::{Output, Program, TestEnv, wait_until};
 
 /// A running desktop of a test. It has to be stopped: what is alive at the end fails the test.
 struct Desk {
@@ -39,12 +39,11 @@ impl Desk {
     }
 
     /// Any X client, let in.
-    fn client(&self, program: &str, words: &[&str]) -> String {
+    fn client(&self, program: &str, words: &[&str]) -> Program {
         let display = self.ok(&["display"]);
         let text = |field: &str| display[field].as_str().unwrap().to_owned();
         let program = self.env.program(Path::new("/usr/bin").join(program).as_path()).args(words);
-        let output = program.var("DISPLAY", text("display")).var("XAUTHORITY", text("xauthority")).run().expect(0);
-        output.text().to_owned()
+        program.var("DISPLAY", text("display")).var("XAUTHORITY", text("xauthority"))
     }
 
     /// An xterm with the focus that runs a script of sh; returns its window once the script has made a file `ready`.

@@ -1,6 +1,5 @@
 //! Copy and paste with other programs; waiting for what is drawn.
 
-use std::path::Path;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -10,17 +9,9 @@ use serde_json::Value;
 use super::Desk;
 use crate::env::{Running, wait_until};
 
-/// xclip as another program that copies and pastes.
-fn xclip(desk: &Desk, words: &[&str]) -> crate::env::Program {
-    let display = desk.ok(&["display"]);
-    let text = |field: &str| display[field].as_str().unwrap().to_owned();
-    let program = desk.env.program(Path::new("/usr/bin/xclip")).args(words);
-    program.var("DISPLAY", text("display")).var("XAUTHORITY", text("xauthority"))
-}
-
 /// xclip in the foreground, holding a text.
 fn copied(desk: &Desk, text: &str, selection: &str) -> Running {
-    let holding = xclip(desk, &["-quiet", "-i", "-selection", selection]).stdin(text).spawn();
+    let holding = desk.client("xclip", &["-quiet", "-i", "-selection", selection]).stdin(text).spawn();
     wait_until("xclip to hold it", || {
         (desk.ok(&["clipboard", "get", "--selection", selection])["text"] == text).then_some(())
     });
@@ -39,13 +30,13 @@ fn what_is_copied_can_be_pasted_and_the_other_way_round() {
     let text = "héllo ✓ 中文\nsecond line\n";
     let held = desk.ok(&["clipboard", "set", text]);
     assert_eq!(held["bytes"], text.len());
-    assert_eq!(xclip(&desk, &["-o", "-selection", "clipboard"]).run().expect(0).text(), text);
+    assert_eq!(desk.client("xclip", &["-o", "-selection", "clipboard"]).run().expect(0).text(), text);
     assert_eq!(desk.ok(&["clipboard", "get"])["text"], text);
     assert_eq!(desk.run(&["clipboard", "get", "--raw"]).expect(0).text(), text);
     assert_eq!(desk.ok(&["clipboard", "get", "--selection", "primary"])["text"], "");
-    let targets = xclip(&desk, &["-o", "-selection", "clipboard", "-t", "TARGETS"]).run().expect(0);
+    let targets = desk.client("xclip", &["-o", "-selection", "clipboard", "-t", "TARGETS"]).run().expect(0);
     assert!(targets.text().contains("UTF8_STRING"), "{}", targets.text());
-    let latin = xclip(&desk, &["-o", "-selection", "clipboard", "-t", "STRING"]).run().expect(0);
+    let latin = desk.client("xclip", &["-o", "-selection", "clipboard", "-t", "STRING"]).run().expect(0);
     assert_eq!(latin.stdout, b"h\xe9llo ? ??\nsecond line\n");
 
     let holding = copied(&desk, "Их текст", "clipboard");
@@ -71,7 +62,7 @@ fn a_long_text_goes_in_pieces() {
     let text = "0123456789abcdef é\n".repeat(200_000);
     let words = ["desktop", "clipboard", "set", "-"];
     assert_eq!(desk.env.command(&words).stdin(text.as_str()).run().expect(0).object()["bytes"], text.len());
-    assert!(xclip(&desk, &["-o", "-selection", "clipboard"]).run().expect(0).text() == text);
+    assert!(desk.client("xclip", &["-o", "-selection", "clipboard"]).run().expect(0).text() == text);
     assert!(desk.run(&["clipboard", "get", "--raw"]).expect(0).text() == text);
     let holding = copied(&desk, &text.replace('é', "è"), "clipboard");
     desk.ok(&["clipboard", "set", "short"]);

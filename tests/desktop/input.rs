@@ -161,8 +161,8 @@ fn the_pointer_hits_what_it_points_at() {
     assert_eq!(wait_for_reports(&desk, expected.len()), expected);
 
     desk.ok(&["mouse", "move", "31", "47"]);
-    let seen = desk.client("xdotool", &["getmouselocation"]);
-    assert!(seen.starts_with("x:31 y:47 "), "{seen}");
+    let seen = desk.client("xdotool", &["getmouselocation"]).run().expect(0);
+    assert!(seen.text().starts_with("x:31 y:47 "), "{}", seen.text());
     assert_eq!(desk.ok(&["mouse", "position"])["x"], 31);
     for words in [
         &["move", "800", "0"][..],

@@ -52,7 +52,8 @@ fn only_those_who_have_the_cookie_come_in() {
     let xprop = desk.env.program("/usr/bin/xprop".as_ref()).args(&["-root"]);
     let refused = xprop.var("DISPLAY", display["display"].as_str().unwrap()).run();
     assert_ne!(refused.code(), 0);
-    assert!(desk.client("xprop", &["-root", "_NET_SUPPORTING_WM_CHECK"]).contains("window id"));
+    let check = desk.client("xprop", &["-root", "_NET_SUPPORTING_WM_CHECK"]).run().expect(0);
+    assert!(check.text().contains("window id"));
     desk.stop();
 }
 

@@ -9,7 +9,8 @@ use crate::env::wait_until;
 
 /// The rectangle that xwininfo tells of a window.
 fn xwininfo(desk: &Desk, id: &str) -> [i64; 4] {
-    let text = desk.client("xwininfo", &["-id", id]);
+    let output = desk.client("xwininfo", &["-id", id]).run().expect(0);
+    let text = output.text();
     ["Absolute upper-left X:", "Absolute upper-left Y:", "Width:", "Height:"].map(|label| {
         let at = text.find(label).unwrap_or_else(|| panic!("{text}")) + label.len();
         text[at..].split_whitespace().next().unwrap().parse().unwrap()

@@ -1,5 +1,6 @@
 //! The connection of one command to a running desktop.
 
+use std::os::fd::BorrowedFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
 use std::time::{Duration, Instant};
@@ -71,16 +72,26 @@ impl Desktop {
             if let Some(event) = self.connection.poll_for_event()? {
                 return Ok(Some(event));
             }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            if Instant::now() >= deadline {
                 return Ok(None);
             }
-            let left = Timespec::try_from(left.min(Duration::from_secs(3600))).expect("an hour fits");
-            let mut fds = [PollFd::new(self.connection.stream(), PollFlags::IN)];
-            match poll(&mut fds, Some(&left)) {
-                Ok(_) | Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(x11rb::errors::ConnectionError::IoError(error.into()).into()),
-            }
+            self.wait(deadline, true, &[])?;
+        }
+    }
+
+    /// Waits until the deadline, for the server if that is wanted, or for others; true when one of these has something.
+    /// What came from the server has to be taken before, and what it is to hear flushed.
+    pub(crate) fn wait(&self, deadline: Instant, server: bool, others: &[BorrowedFd<'_>]) -> Result<bool, Error> {
+        let left = deadline.saturating_duration_since(Instant::now()).min(Duration::from_secs(3600));
+        let left = Timespec::try_from(left).expect("an hour fits");
+        let mut fds: Vec<PollFd<'_>> = others.iter().map(|fd| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
+        if server {
+            fds.push(PollFd::new(self.connection.stream(), PollFlags::IN));
+        }
+        match poll(&mut fds, Some(&left)) {
+            Ok(_) => Ok(fds[..others.len()].iter().any(|fd| !fd.revents().is_empty())),
+            Err(rustix::io::Errno::INTR) => Ok(false),
+            Err(error) => Err(x11rb::errors::ConnectionError::IoError(error.into()).into()),
         }
     }
 

@@ -9,7 +9,9 @@
 //! | `pointer`, `keyboard`, `keys` | buttons and motion; text and chords; the names of keys |
 //! | `windows`, `launch` | windows; programs that open them |
 //! | `clipboard`, `watch` | what is copied and pasted; waiting for what is drawn |
+//! | `capture` | the screen kept up to date, and where it has changed |
 
+mod capture;
 mod clipboard;
 mod connect;
 mod error;
@@ -24,6 +26,7 @@ mod stack;
 mod watch;
 mod windows;
 
+pub use capture::Capture;
 pub use clipboard::{Holder, Selection};
 pub use connect::Desktop;
 pub use error::Error;

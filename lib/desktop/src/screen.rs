@@ -42,10 +42,10 @@ pub struct Picture {
 }
 
 /// How many rows of the screen are fetched at once: large enough to be quick, small enough to stay in the cache.
-const BAND: u16 = 32;
+pub(crate) const BAND: u16 = 32;
 
 /// Of a pixel, in bytes: blue, green, red, nothing.
-const PIXEL: usize = 4;
+pub(crate) const PIXEL: usize = 4;
 
 impl Desktop {
     /// A picture of the screen as it is now; nobody draws while it is read.
@@ -108,97 +108,100 @@ impl Desktop {
     /// Gives the pixels of a region to a picture, row by row.
     fn read(&self, region: Rectangle, cursor: bool, to: &mut dyn Rows) -> Result<(), Error> {
         let cursor = if cursor { Some(Cursor::now(self)?) } else { None };
-        let row = region.width as usize * PIXEL;
-        let memory = Memory::new(self, 2 * usize::from(BAND) * row)?;
-        let height = u16::try_from(region.height).expect("it is on the screen");
-        let bands = || (0..height).step_by(usize::from(BAND)).map(|top| (top, BAND.min(height - top)));
+        let memory = Memory::new(self, usize::from(BAND) * region.width as usize * PIXEL)?;
+        let mut rgb = vec![0; region.width as usize * 3];
         self.connection.grab_server()?;
-        let read = (|| {
-            let mut asked = bands().enumerate().map(|(index, (top, rows))| {
-                self.ask_for(region, top, rows, memory.as_ref(), index % 2).map(|band| (band, top, rows, index % 2))
-            });
-            // One band is fetched while the one before it is used.
-            let mut next = asked.next().transpose()?;
-            let (mut bytes, mut rgb) = (Vec::new(), vec![0; region.width as usize * 3]);
-            while let Some((band, top, rows, half)) = next {
-                next = asked.next().transpose()?;
-                match band {
-                    Band::Shared(cookie) => {
-                        cookie.reply()?;
-                        bytes.resize(usize::from(rows) * row, 0);
-                        let memory = memory.as_ref().expect("it was asked to put it there");
-                        let from = (half * usize::from(BAND) * row) as u64;
-                        memory.file.read_exact_at(&mut bytes, from).map_err(Error::Picture)?;
-                    }
-                    Band::Sent(cookie) => bytes = cookie.reply()?.data,
+        let read = self.bands(region, memory.as_ref(), &mut |top, bytes| {
+            if let Some(cursor) = &cursor {
+                cursor.draw(bytes, Rectangle { y: region.y + i32::from(top), ..region });
+            }
+            for row in bytes.chunks_exact(region.width as usize * PIXEL) {
+                for (from, to) in row.chunks_exact(PIXEL).zip(rgb.chunks_exact_mut(3)) {
+                    to.copy_from_slice(&[from[2], from[1], from[0]]);
                 }
-                if let Some(cursor) = &cursor {
-                    cursor.draw(&mut bytes, region, top.into(), rows.into());
-                }
-                for row in bytes.chunks_exact(row) {
-                    for (from, to) in row.chunks_exact(PIXEL).zip(rgb.chunks_exact_mut(3)) {
-                        to.copy_from_slice(&[from[2], from[1], from[0]]);
-                    }
-                    to.row(&rgb).map_err(Error::Picture)?;
-                }
+                to.row(&rgb).map_err(Error::Picture)?;
             }
             Ok(())
-        })();
+        });
         self.connection.ungrab_server()?;
         self.connection.flush()?;
         read
     }
 
-    fn ask_for(
-        &self,
+    /// Fetches the pixels of a region that is on the screen; `each` gets so many whole rows from this one of it on.
+    pub(crate) fn bands(&self, region: Rectangle, memory: Option<&Memory<'_>>, each: Each<'_>) -> Result<(), Error> {
+        let row = region.width as usize * PIXEL;
+        let height = u16::try_from(region.height).expect("it is on the screen");
+        let most = memory.map_or(usize::from(BAND), |memory| memory.half / row);
+        let most = u16::try_from(most).unwrap_or(u16::MAX).max(1);
+        let bands = (0..height).step_by(usize::from(most)).map(|top| (top, most.min(height - top)));
+        let mut asked = bands
+            .zip([0, 1].into_iter().cycle())
+            .map(|((top, rows), half)| self.ask_for(region, top, rows, memory, half).map(|band| (band, top, rows)));
+        // One band is fetched while the one before it is used.
+        let mut next = asked.next().transpose()?;
+        let mut bytes = Vec::new();
+        while let Some((band, top, rows)) = next {
+            next = asked.next().transpose()?;
+            match band {
+                Band::Shared(cookie, memory, at) => {
+                    cookie.reply()?;
+                    bytes.resize(usize::from(rows) * row, 0);
+                    memory.file.read_exact_at(&mut bytes, at.into()).map_err(Error::Picture)?;
+                }
+                Band::Sent(cookie) => bytes = cookie.reply()?.data,
+            }
+            each(top, &mut bytes)?;
+        }
+        Ok(())
+    }
+
+    fn ask_for<'a>(
+        &'a self,
         region: Rectangle,
         top: u16,
         rows: u16,
-        memory: Option<&Memory<'_>>,
+        memory: Option<&'a Memory<'a>>,
         half: usize,
-    ) -> Result<Band<'_>, Error> {
+    ) -> Result<Band<'a>, Error> {
         let x = i16::try_from(region.x).expect("it is on the screen");
         let y = i16::try_from(region.y + i32::from(top)).expect("it is on the screen");
         let width = u16::try_from(region.width).expect("it is on the screen");
-        let format = ImageFormat::Z_PIXMAP;
+        let (root, format) = (self.root, ImageFormat::Z_PIXMAP);
         Ok(match memory {
             Some(memory) => {
-                let at = half * usize::from(BAND) * region.width as usize * PIXEL;
-                let at = u32::try_from(at).expect("two bands are small");
-                let format = format.into();
-                Band::Shared(self.connection.shm_get_image(
-                    self.root,
-                    x,
-                    y,
-                    width,
-                    rows,
-                    !0,
-                    format,
-                    memory.segment,
-                    at,
-                )?)
+                let at = u32::try_from(half * memory.half).expect("two bands are small");
+                let (segment, format) = (memory.segment, format.into());
+                let asked = self.connection.shm_get_image(root, x, y, width, rows, !0, format, segment, at)?;
+                Band::Shared(asked, memory, at)
             }
-            None => Band::Sent(self.connection.get_image(format, self.root, x, y, width, rows, !0)?),
+            None => Band::Sent(self.connection.get_image(format, root, x, y, width, rows, !0)?),
         })
     }
 }
 
+/// Gets rows of pixels, and which of the region the first of them is.
+type Each<'a> = &'a mut dyn FnMut(u16, &mut [u8]) -> Result<(), Error>;
+
 /// Rows that were asked for.
 enum Band<'a> {
-    Shared(x11rb::cookie::Cookie<'a, x11rb::rust_connection::RustConnection, shm::GetImageReply>),
+    /// Into the memory, from there on.
+    Shared(x11rb::cookie::Cookie<'a, x11rb::rust_connection::RustConnection, shm::GetImageReply>, &'a Memory<'a>, u32),
     Sent(x11rb::cookie::Cookie<'a, x11rb::rust_connection::RustConnection, x11rb::protocol::xproto::GetImageReply>),
 }
 
-/// Memory that the server writes pixels into.
-struct Memory<'a> {
+/// Memory that the server writes pixels into, in two halves.
+pub(crate) struct Memory<'a> {
     desktop: &'a Desktop,
     segment: u32,
     file: File,
+    /// Of one half, in bytes.
+    half: usize,
 }
 
 impl<'a> Memory<'a> {
     /// `None` where the server has no shared memory, or none with us.
-    fn new(desktop: &'a Desktop, bytes: usize) -> Result<Option<Memory<'a>>, Error> {
+    pub(crate) fn new(desktop: &'a Desktop, half: usize) -> Result<Option<Memory<'a>>, Error> {
         let connection = &desktop.connection;
         if connection.extension_information(shm::X11_EXTENSION_NAME)?.is_none() {
             return Ok(None);
@@ -209,14 +212,14 @@ impl<'a> Memory<'a> {
             return Ok(None);
         }
         let made = memfd_create("screen", MemfdFlags::CLOEXEC).and_then(|file| {
-            ftruncate(&file, bytes as u64)?;
+            ftruncate(&file, 2 * half as u64)?;
             Ok(File::from(file))
         });
         let Ok(file) = made else { return Ok(None) };
         let shared = file.try_clone().map_err(Error::Picture)?;
         let segment = connection.generate_id()?;
         match connection.shm_attach_fd(segment, shared, false)?.check() {
-            Ok(()) => Ok(Some(Memory { desktop, segment, file })),
+            Ok(()) => Ok(Some(Memory { desktop, segment, file, half })),
             // A sandbox may keep the server from mapping it.
             Err(x11rb::errors::ReplyError::X11Error(_)) => Ok(None),
             Err(error) => Err(error.into()),
@@ -232,7 +235,9 @@ impl Drop for Memory<'_> {
 }
 
 /// The cursor as it is shown.
-struct Cursor {
+#[derive(PartialEq)]
+pub(crate) struct Cursor {
+    /// Where its picture is on the screen.
     x: i32,
     y: i32,
     width: i32,
@@ -241,7 +246,7 @@ struct Cursor {
 }
 
 impl Cursor {
-    fn now(desktop: &Desktop) -> Result<Cursor, Error> {
+    pub(crate) fn now(desktop: &Desktop) -> Result<Cursor, Error> {
         desktop.connection.xfixes_query_version(5, 0)?.reply()?;
         let image = desktop.connection.xfixes_get_cursor_image()?.reply()?;
         Ok(Cursor {
@@ -252,15 +257,23 @@ impl Cursor {
         })
     }
 
-    /// Draws what of it is in these rows of a region.
-    fn draw(&self, bytes: &mut [u8], region: Rectangle, top: i32, rows: i32) {
+    /// What it covers; maybe beyond the screen.
+    pub(crate) fn place(&self) -> Rectangle {
+        let height = self.pixels.len() / self.width.max(1) as usize;
+        Rectangle { x: self.x, y: self.y, width: self.width.cast_unsigned(), height: height as u32 }
+    }
+
+    /// Draws what of it is in these pixels of a region.
+    pub(crate) fn draw(&self, bytes: &mut [u8], region: Rectangle) {
+        let row = region.width as usize * PIXEL;
+        let rows = bytes.len() / row;
         for (index, pixel) in (0i32..).zip(&self.pixels) {
             let x = self.x + index % self.width - region.x;
-            let y = self.y + index / self.width - region.y - top;
-            if x < 0 || y < 0 || x >= region.width.cast_signed() || y >= rows {
+            let y = self.y + index / self.width - region.y;
+            if x < 0 || y < 0 || x >= region.width.cast_signed() || y as usize >= rows {
                 continue;
             }
-            let at = (y as usize * region.width as usize + x as usize) * PIXEL;
+            let at = y as usize * row + x as usize * PIXEL;
             let [blue, green, red, alpha] = pixel.to_le_bytes();
             for (below, colour) in bytes[at..].iter_mut().zip([blue, green, red]) {
                 let kept = (u16::from(*below) * (255 - u16::from(alpha)) + 127) / 255;

@@ -17,7 +17,7 @@ impl Desktop {
     /// [`Error::Timeout`].
     pub fn wait_for_change(&self, region: Option<Rectangle>, deadline: Instant) -> Result<Rectangle, Error> {
         let region = self.cut(region)?;
-        self.watch_drawing()?;
+        self.watch_drawing(ReportLevel::RAW_RECTANGLES)?;
         self.drawn(region, deadline)?.ok_or_else(|| Error::Timeout("a change".to_owned()))
     }
 
@@ -27,7 +27,7 @@ impl Desktop {
     /// [`Error::Timeout`].
     pub fn wait_for_rest(&self, rest: Duration, region: Option<Rectangle>, deadline: Instant) -> Result<(), Error> {
         let region = self.cut(region)?;
-        self.watch_drawing()?;
+        self.watch_drawing(ReportLevel::RAW_RECTANGLES)?;
         loop {
             let quiet_at = Instant::now() + rest;
             if self.drawn(region, quiet_at.min(deadline))?.is_none() {
@@ -43,7 +43,7 @@ impl Desktop {
     /// [`Error::Outside`], [`Error::Timeout`].
     pub fn wait_for_pixel(&self, at: (i32, i32), colour: [u8; 3], deadline: Instant) -> Result<(), Error> {
         self.check(at)?;
-        self.watch_drawing()?;
+        self.watch_drawing(ReportLevel::RAW_RECTANGLES)?;
         let point = Rectangle { x: at.0, y: at.1, width: 1, height: 1 };
         loop {
             let [red, green, blue] = self.pixel(at)?;
@@ -57,14 +57,15 @@ impl Desktop {
         }
     }
 
-    fn watch_drawing(&self) -> Result<(), Error> {
+    /// Asks to be told of what is drawn from now on, and returns by which id that goes.
+    pub(crate) fn watch_drawing(&self, level: ReportLevel) -> Result<u32, Error> {
         self.connection.damage_query_version(1, 1)?.reply()?;
         let damage = self.connection.generate_id()?;
-        damage::create(&self.connection, damage, self.root, ReportLevel::RAW_RECTANGLES)?;
+        damage::create(&self.connection, damage, self.root, level)?;
         self.sync()?;
         // The server begins by calling everything drawn.
         while self.connection.poll_for_event()?.is_some() {}
-        Ok(())
+        Ok(damage)
     }
 
     /// What is drawn next in a region; `None` when nothing was until the deadline.

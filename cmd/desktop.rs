@@ -1,5 +1,7 @@
 //! `desktop`: a virtual desktop that commands start, look at, point and type on.
 
+pub(crate) mod view;
+
 use std::ffi::OsString;
 use std::io::{BufRead, Read, Write};
 use std::path::{Path, PathBuf};
@@ -82,6 +84,8 @@ enum Command {
     Wait(WaitArgs),
     /// Start a program on it; `stop` ends it, and `proc` knows it
     Launch(LaunchArgs),
+    /// It in a browser on this machine, live: to look at and to use
+    View(view::ViewArgs),
     /// A script of actions over one connection, one JSON object a line; one result a line
     Do(DoArgs),
 }
@@ -612,6 +616,7 @@ pub(crate) fn main(context: &Context, args: DesktopArgs) -> Result<Exit, Failure
         Command::Stop => return print(&desktop::stop(store, name).map_err(failure)?),
         Command::Status => return print(&desktop::status(store, name).map_err(failure)?),
         Command::Do(args) => return script(store, name, &args),
+        Command::View(args) => return view::main(context, store, name, &args),
         Command::Screenshot(args) if args.out.is_none() => {
             let picture = connect(store, name)?.screenshot(&shot(&args)?).map_err(failure)?;
             if out::stdout_is_terminal() {
@@ -997,6 +1002,9 @@ fn failure(error: Error) -> Failure {
         Error::Busy(_) => Failure::new(ErrorCode::Busy, message).hint("try again"),
         Error::Other { name, .. } => Failure::new(ErrorCode::Busy, message)
             .hint(format!("stop it first, `sandbox-agent desktop stop --name {name}`, or choose another --name")),
+        Error::OtherView { name, .. } => Failure::new(ErrorCode::Busy, message)
+            .hint(format!("stop it first: sandbox-agent desktop view stop --name {name}")),
+        Error::PortTaken(_) => Failure::new(ErrorCode::Busy, message).hint("leave --port out, and a free one is taken"),
         Error::DisplayTaken(_) => {
             Failure::new(ErrorCode::Busy, message).hint("leave --display-num out, and a free one is taken")
         }

@@ -54,6 +54,7 @@ fn main() -> ExitCode {
             let args: Vec<String> = args.map(|arg| arg.to_string_lossy().into_owned()).collect();
             Exit::Code(mock_agent::main(&args))
         }
+        Some("__view") => Exit::Code(desktop::view::serve(args).unwrap_or(2)),
         Some(engine::keeper::ROLE) => {
             let Some(ready) = host::detach::Ready::inherited() else { return Exit::Code(2).leave() };
             let args: Vec<OsString> = args.collect();

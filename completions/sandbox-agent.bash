@@ -130,6 +130,9 @@ _sandbox__agent() {
             sandbox__agent__subcmd__desktop,type)
                 cmd="sandbox__agent__subcmd__desktop__subcmd__type"
                 ;;
+            sandbox__agent__subcmd__desktop,view)
+                cmd="sandbox__agent__subcmd__desktop__subcmd__view"
+                ;;
             sandbox__agent__subcmd__desktop,wait)
                 cmd="sandbox__agent__subcmd__desktop__subcmd__wait"
                 ;;
@@ -162,6 +165,15 @@ _sandbox__agent() {
                 ;;
             sandbox__agent__subcmd__desktop__subcmd__mouse,up)
                 cmd="sandbox__agent__subcmd__desktop__subcmd__mouse__subcmd__up"
+                ;;
+            sandbox__agent__subcmd__desktop__subcmd__view,start)
+                cmd="sandbox__agent__subcmd__desktop__subcmd__view__subcmd__start"
+                ;;
+            sandbox__agent__subcmd__desktop__subcmd__view,status)
+                cmd="sandbox__agent__subcmd__desktop__subcmd__view__subcmd__status"
+                ;;
+            sandbox__agent__subcmd__desktop__subcmd__view,stop)
+                cmd="sandbox__agent__subcmd__desktop__subcmd__view__subcmd__stop"
                 ;;
             sandbox__agent__subcmd__desktop__subcmd__windows,close)
                 cmd="sandbox__agent__subcmd__desktop__subcmd__windows__subcmd__close"
@@ -778,7 +790,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop)
-            opts="-o -v -h --name --store --output --json --verbose --help start stop status display screenshot mouse key type windows clipboard wait launch do"
+            opts="-o -v -h --name --store --output --json --verbose --help start stop status display screenshot mouse key type windows clipboard wait launch view do"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1504,6 +1516,138 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__desktop__subcmd__view)
+            opts="-o -v -h --name --store --output --json --verbose --help start stop status"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__desktop__subcmd__view__subcmd__start)
+            opts="-o -v -h --port --fps --quality --read-only --name --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --port)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --fps)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --quality)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__desktop__subcmd__view__subcmd__status)
+            opts="-o -v -h --name --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__desktop__subcmd__view__subcmd__stop)
+            opts="-o -v -h --name --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --name)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

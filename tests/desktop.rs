@@ -5,6 +5,7 @@ mod input;
 mod lifecycle;
 mod readme;
 mod screen;
+mod view;
 mod windows;
 
 use std::path::Path;

@@ -41,7 +41,20 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     (
         "desktop",
         &["engine", "host", "schema", "store"],
-        &["flate2", "image-webp", "jpeg-encoder", "rustix", "serde", "serde_json", "thiserror", "x11rb", "xkeysym"],
+        &[
+            "base64",
+            "flate2",
+            "image-webp",
+            "jpeg-encoder",
+            "rustix",
+            "serde",
+            "serde_json",
+            "sha1",
+            "thiserror",
+            "tungstenite",
+            "x11rb",
+            "xkeysym",
+        ],
     ),
     (
         "install",

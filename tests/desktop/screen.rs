@@ -7,14 +7,14 @@ use flate2::read::ZlibDecoder;
 use super::Desk;
 
 /// Red, green and blue, row by row.
-struct Pixels {
-    width: usize,
-    height: usize,
+pub(super) struct Pixels {
+    pub(super) width: usize,
+    pub(super) height: usize,
     rgb: Vec<u8>,
 }
 
 impl Pixels {
-    fn at(&self, x: usize, y: usize) -> [u8; 3] {
+    pub(super) fn at(&self, x: usize, y: usize) -> [u8; 3] {
         let at = (y * self.width + x) * 3;
         self.rgb[at..at + 3].try_into().unwrap()
     }
@@ -32,11 +32,11 @@ impl Pixels {
     }
 }
 
-/// The PNG that we write has no filters and one image.
-fn png(bytes: &[u8]) -> Pixels {
+/// A PNG of eight bits a colour; ours have no filters.
+pub(super) fn png(bytes: &[u8]) -> Pixels {
     assert_eq!(&bytes[..8], b"\x89PNG\r\n\x1a\n");
     let number = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
-    let (mut at, mut packed, mut size) = (8, Vec::new(), (0, 0));
+    let (mut at, mut packed, mut size, mut each) = (8, Vec::new(), (0, 0), 3);
     while at < bytes.len() {
         let (length, kind) = (number(at), &bytes[at + 4..at + 8]);
         let data = &bytes[at + 8..at + 8 + length];
@@ -44,22 +44,47 @@ fn png(bytes: &[u8]) -> Pixels {
         crc.update(&bytes[at + 4..at + 8 + length]);
         assert_eq!(crc.sum() as usize, number(at + 8 + length));
         match kind {
-            b"IHDR" => size = (number(at + 8), number(at + 12)),
+            b"IHDR" => {
+                size = (number(at + 8), number(at + 12));
+                each = if data[9] == 6 { 4 } else { 3 };
+            }
             b"IDAT" => packed.extend_from_slice(data),
-            b"IEND" => {}
-            _ => panic!("a chunk of another kind"),
+            _ => {}
         }
         at += 12 + length;
     }
     let mut rows = Vec::new();
     ZlibDecoder::new(packed.as_slice()).read_to_end(&mut rows).unwrap();
     let (width, height) = size;
-    assert_eq!(rows.len(), (width * 3 + 1) * height);
-    let rgb = rows.chunks(width * 3 + 1).flat_map(|row| {
-        assert_eq!(row[0], 0);
-        row[1..].iter().copied()
-    });
-    Pixels { width, height, rgb: rgb.collect() }
+    assert_eq!(rows.len(), (width * each + 1) * height);
+    let (mut rgb, mut above) = (Vec::new(), vec![0; width * each]);
+    for row in rows.chunks(width * each + 1) {
+        let mut line = row[1..].to_vec();
+        for at in 0..line.len() {
+            let (left, corner) = if at < each { (0, 0) } else { (line[at - each], above[at - each]) };
+            let predicted = match row[0] {
+                0 => 0,
+                1 => left,
+                2 => above[at],
+                3 => ((u16::from(left) + u16::from(above[at])) / 2) as u8,
+                _ => {
+                    let (a, b, c) = (i16::from(left), i16::from(above[at]), i16::from(corner));
+                    let near = |one: i16| (a + b - c - one).abs();
+                    if near(a) <= near(b) && near(a) <= near(c) {
+                        left
+                    } else if near(b) <= near(c) {
+                        above[at]
+                    } else {
+                        corner
+                    }
+                }
+            };
+            line[at] = line[at].wrapping_add(predicted);
+        }
+        rgb.extend(line.chunks(each).flat_map(|pixel| [pixel[0], pixel[1], pixel[2]]));
+        above = line;
+    }
+    Pixels { width, height, rgb }
 }
 
 fn webp(bytes: &[u8]) -> Pixels {

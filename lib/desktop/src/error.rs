@@ -41,6 +41,17 @@ pub enum Error {
         /// Its screen.
         running: String,
     },
+    /// Its view runs otherwise.
+    #[error("start the view of desktop `{name}`: it runs already, with {running}")]
+    OtherView {
+        /// The desktop.
+        name: String,
+        /// How it runs.
+        running: String,
+    },
+    /// Another program listens on this port.
+    #[error("use port {0}: it is taken")]
+    PortTaken(u16),
     /// Another server has this display.
     #[error("use display :{0}: it is taken")]
     DisplayTaken(u32),

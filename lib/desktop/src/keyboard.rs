@@ -120,7 +120,7 @@ impl Desktop {
     }
 
     /// The keys of a chord, with Shift where its last symbol needs it.
-    fn codes(&self, chord: &str) -> Result<Vec<u8>, Error> {
+    pub(crate) fn codes(&self, chord: &str) -> Result<Vec<u8>, Error> {
         let symbols = keys::chord(chord)?;
         let mut keymap = self.keymap()?;
         if !foreign(&symbols, &keymap).is_empty() {

@@ -8,6 +8,7 @@
 //! | `screen`, `picture` | pixels from the server; pixels as files |
 //! | `pointer`, `keyboard`, `keys` | buttons and motion; text and chords; the names of keys |
 //! | `windows`, `launch` | windows; programs that open them |
+//! | `view`, `view/serve`, `view/viewer` | the live view: its process; the way to viewers; what one is shown and does |
 //! | `clipboard`, `watch` | what is copied and pasted; waiting for what is drawn |
 //! | `capture` | the screen kept up to date, and where it has changed |
 
@@ -23,6 +24,7 @@ mod picture;
 mod pointer;
 mod screen;
 mod stack;
+mod view;
 mod watch;
 mod windows;
 
@@ -37,4 +39,6 @@ pub use picture::Format;
 pub use pointer::Button;
 pub use screen::{Picture, Shot};
 pub use stack::{Start, connect, missing, start, status, stop};
+pub use view::viewer::{Say, Show, Viewer};
+pub use view::{View, serve_view, start_view, stop_view, view_status};
 pub use windows::Filter;

@@ -25,7 +25,7 @@ pub enum Button {
 }
 
 impl Button {
-    fn number(self) -> u8 {
+    pub(crate) fn number(self) -> u8 {
         match self {
             Button::Left => 1,
             Button::Middle => 2,
@@ -169,7 +169,7 @@ impl Desktop {
         at.map_or(Ok(()), |at| self.motion(at, 0))
     }
 
-    fn motion(&self, to: Point, delay_ms: u32) -> Result<(), Error> {
+    pub(crate) fn motion(&self, to: Point, delay_ms: u32) -> Result<(), Error> {
         let (x, y) = self.check(to)?;
         self.connection.xtest_fake_input(MOTION_NOTIFY_EVENT, 0, delay_ms, self.root, x, y, 0)?;
         Ok(())

@@ -13,6 +13,7 @@ use host::{Lock, clock, find};
 use schema::Timestamp;
 use schema::desktop::{DesktopProcess, DesktopRecord, DesktopState, Resolution};
 use schema::process::{LogLine, ProcessRecord, ProcessStatus, RestartPolicy};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use store::Process;
 use x11rb::connection::Connection;
@@ -35,13 +36,13 @@ const DISPLAYS: u32 = 1000;
 pub(crate) const COOKIE_KIND: &[u8] = b"MIT-MAGIC-COOKIE-1";
 
 /// How long a program of a desktop may take to be ready, on a machine that is busy.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Between two looks at a server that is coming up, and tells nobody.
-const LOOK: Duration = Duration::from_millis(2);
+pub(crate) const LOOK: Duration = Duration::from_millis(2);
 
 /// How long a program may take to end after SIGTERM.
-const GRACE: Duration = Duration::from_secs(2);
+pub(crate) const GRACE: Duration = Duration::from_secs(2);
 
 /// After how many ends within ten seconds of their start the programs are given up: some twelve seconds.
 const RESTARTS: u32 = 6;
@@ -78,22 +79,36 @@ pub(crate) struct State {
     pub(crate) dpi: u16,
     /// Milliseconds since 1970.
     started: i64,
-    server: Part,
+    pub(crate) server: Part,
     manager: Part,
 }
 
 /// A managed process of it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-struct Part {
-    process_id: String,
+pub(crate) struct Part {
+    pub(crate) process_id: String,
     uid: String,
 }
 
 /// Where a desktop's files lie.
-struct Files {
+pub(crate) struct Files {
     state: PathBuf,
     xauthority: PathBuf,
-    lock: PathBuf,
+    pub(crate) lock: PathBuf,
+    /// What the view is, and what its process says of itself.
+    pub(crate) view: PathBuf,
+    pub(crate) viewers: PathBuf,
+}
+
+impl Part {
+    pub(crate) fn of(process: &Process) -> Part {
+        Part { process_id: process.process_id.clone(), uid: process.uid.clone() }
+    }
+
+    /// Whether it is there or will be started again: somebody keeps it.
+    pub(crate) fn is_kept(&self, store: &Path) -> Result<bool, Error> {
+        Ok(host::lock::held(&Places::beside(store).lock(&self.uid))?)
+    }
 }
 
 impl State {
@@ -124,7 +139,7 @@ pub fn start(store: &Path, start: &Start) -> Result<DesktopRecord, Error> {
     let files = Files::of(store, &start.name);
     let lock = Lock::take(&files.lock)?.ok_or_else(|| Error::Busy(start.name.clone()))?;
     if let Some(state) = files.read()?
-        && is_kept(store, &state)?
+        && state.server.is_kept(store)?
     {
         let Resolution { width, height, dpi } = state.resolution();
         if (width, height, dpi) != (start.width, start.height, start.dpi) {
@@ -220,7 +235,7 @@ pub fn status(store: &Path, name: &str) -> Result<DesktopRecord, Error> {
             });
         }
     }
-    record.state = if !is_kept(store, &state)? {
+    record.state = if !state.server.is_kept(store)? {
         record.last_error = Some(last_words(store, &state.server.process_id));
         DesktopState::Failed
     } else if record.processes.iter().any(|part| !part.running) || Desktop::open(state).is_err() {
@@ -243,7 +258,7 @@ pub fn connect(store: &Path, name: &str) -> Result<Desktop, Error> {
             Ok(desktop) => return Ok(desktop),
             Err(error) => error,
         };
-        if !is_kept(store, &state)? {
+        if !state.server.is_kept(store)? {
             return Err(Error::Ended { name: name.to_owned(), why: last_words(store, &state.server.process_id) });
         }
         if Instant::now() > deadline {
@@ -329,7 +344,7 @@ fn server(store: &Path, start: &Start, state: &mut State, display: u32) -> Resul
     let kept = kept(&start.name, "server", command, "/".to_owned(), RestartPolicy::Always);
     let process = process::start(store, &kept, &start.env)?;
     state.display = display;
-    state.server = Part { process_id: process.process_id.clone(), uid: process.uid.clone() };
+    state.server = Part::of(&process);
     let deadline = Instant::now() + PATIENCE;
     let why = loop {
         // Another server on this display does not know our cookie.
@@ -361,7 +376,7 @@ fn manager(store: &Path, start: &Start, state: &mut State, desktop: &Desktop) ->
     let command = ["openbox", "--sm-disable"].map(str::to_owned).into();
     let kept = kept(&start.name, "window-manager", command, "/".to_owned(), RestartPolicy::Always);
     let process = process::start(store, &kept, &launch::environment(&start.env, state))?;
-    state.manager = Part { process_id: process.process_id.clone(), uid: process.uid.clone() };
+    state.manager = Part::of(&process);
     let deadline = Instant::now() + PATIENCE;
     while desktop.values(desktop.root, property)?.is_empty() {
         if has_failed(store, &process)? || Instant::now() > deadline {
@@ -376,14 +391,9 @@ fn manager(store: &Path, start: &Start, state: &mut State, desktop: &Desktop) ->
 }
 
 /// Whether a program has ended before it was ready.
-fn has_failed(store: &Path, process: &Process) -> Result<bool, Error> {
+pub(crate) fn has_failed(store: &Path, process: &Process) -> Result<bool, Error> {
     let now = process::find(store, &process.process_id)?;
     Ok(now.state.status != "running" || now.state.restarts > 0)
-}
-
-/// Whether the server is there or will be started again: somebody keeps it.
-fn is_kept(store: &Path, state: &State) -> Result<bool, Error> {
-    Ok(host::lock::held(&Places::beside(store).lock(&state.server.uid))?)
 }
 
 /// Ends everything of a desktop, what runs on it first.
@@ -407,7 +417,7 @@ fn end(store: &Path, files: &Files, name: &str) -> Result<(), Error> {
 }
 
 /// Ends a process that is of no use, and forgets it.
-fn forget(store: &Path, process: &Process) -> Result<(), Error> {
+pub(crate) fn forget(store: &Path, process: &Process) -> Result<(), Error> {
     // It may have ended by itself meanwhile.
     let _ = process::signal(store, process, host::Signal::SIGKILL as i32, true);
     if let Some(ended) = process::wait_for_end(store, process, None)? {
@@ -417,7 +427,7 @@ fn forget(store: &Path, process: &Process) -> Result<(), Error> {
 }
 
 /// The last lines that a program printed, and how it ended.
-fn last_words(store: &Path, process_id: &str) -> String {
+pub(crate) fn last_words(store: &Path, process_id: &str) -> String {
     let request = LogRequest {
         store: store.to_owned(),
         process: process_id.to_owned(),
@@ -457,33 +467,46 @@ impl State {
 }
 
 impl Files {
-    fn of(store: &Path, name: &str) -> Files {
+    pub(crate) fn of(store: &Path, name: &str) -> Files {
         let places = Places::beside(store);
         let file = |ending: &str| places.directory().join(format!("desktop-{name}.{ending}"));
-        Files { state: file("json"), xauthority: file("xauth"), lock: file("lock") }
-    }
-
-    fn read(&self) -> Result<Option<State>, Error> {
-        let failed = |source| Error::File { doing: "read", path: self.state.clone(), source };
-        match std::fs::read(&self.state) {
-            Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| failed(error.into())),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(failed(error)),
+        Files {
+            state: file("json"),
+            xauthority: file("xauth"),
+            lock: file("lock"),
+            view: file("view"),
+            viewers: file("viewers"),
         }
     }
 
+    pub(crate) fn read(&self) -> Result<Option<State>, Error> {
+        read(&self.state)
+    }
+
     fn remove(&self) {
-        for path in [&self.state, &self.xauthority] {
+        for path in [&self.state, &self.xauthority, &self.view, &self.viewers] {
             // Not there is as good.
             let _ = std::fs::remove_file(path);
         }
     }
 }
 
+/// What a file says; `None` where it is not there.
+pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<Option<T>, Error> {
+    let failed = |source| Error::File { doing: "read", path: path.to_owned(), source };
+    match std::fs::read(path) {
+        Ok(text) => serde_json::from_slice(&text).map(Some).map_err(|error| failed(error.into())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed(error)),
+    }
+}
+
 /// Writes a file for this user only, beside its place and then there.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     let failed = |source| Error::File { doing: "write", path: path.to_owned(), source };
-    let beside = path.with_extension("new");
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = PathBuf::from(beside);
     host::private::file(&beside)?.write_all(bytes).map_err(failed)?;
     std::fs::rename(&beside, path).map_err(failed)
 }

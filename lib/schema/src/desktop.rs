@@ -238,3 +238,21 @@ pub struct LaunchedRecord {
     /// Its first window, where that was waited for.
     pub window: Option<WindowRecord>,
 }
+
+/// What `desktop view` prints.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ViewRecord {
+    /// Whether it can be looked at.
+    pub active: bool,
+    /// Where, in a browser on this machine; who has it may look, and act unless it is read-only.
+    pub url: Option<String>,
+    /// The port on 127.0.0.1.
+    pub port: Option<u16>,
+    /// How many look.
+    pub viewers: usize,
+    /// The process that serves it.
+    pub pid: Option<u32>,
+    /// Whether viewers may only look.
+    pub read_only: bool,
+}

@@ -99,6 +99,7 @@ fn document() -> Value {
     add("clipboard_held", generator.subschema_for::<desktop::ClipboardHeldRecord>().to_value());
     add("desktop_waited", generator.subschema_for::<desktop::DesktopWaitedRecord>().to_value());
     add("launched", generator.subschema_for::<desktop::LaunchedRecord>().to_value());
+    add("desktop_view", generator.subschema_for::<desktop::ViewRecord>().to_value());
     let mut definitions = generator.take_definitions(true);
     definitions
         .insert("event".to_owned(), json!({ "description": "A line of run, stream and events.", "oneOf": events }));

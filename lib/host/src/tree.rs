@@ -69,7 +69,7 @@ pub fn end_marked(name: &str, value: &OsStr) -> usize {
 /// Whether a process has `name=value` in its environment.
 pub fn is_marked(pid: u32, name: &str, value: &OsStr) -> bool {
     let mark = [name.as_bytes(), b"=", value.as_encoded_bytes()].concat();
-    i32::try_from(pid).is_ok_and(|pid| has_mark(pid, &mark))
+    i32::try_from(pid).is_ok_and(|pid| environment(pid, &mark) == Environment::Marked)
 }
 
 /// One process, told apart from a later one with the same number by its start.
@@ -248,8 +248,8 @@ struct Stat {
     /// In clock ticks since the machine started.
     started: u64,
     zombie: bool,
-    /// It has no environment, because it is in the middle of an exec or of its end. Kernel threads never have one.
-    between: bool,
+    /// It has an empty environment, or none for ever: kernel threads, zombies.
+    bare: bool,
 }
 
 fn stat(pid: i32) -> Option<Stat> {
@@ -262,10 +262,10 @@ fn stat(pid: i32) -> Option<Stat> {
     let flags: u32 = fields.nth(4)?.parse().ok()?;
     let started = fields.nth(12)?.parse().ok()?;
     let zombie = state == "Z" || state == "X";
-    // Of processes that are not ours to read it is 0, too.
-    let environment_end = fields.nth(28);
-    let between = !zombie && flags & KERNEL_THREAD == 0 && environment_end == Some("0");
-    Some(Stat { parent, started, zombie, between })
+    // Both are 0 in the middle of an exec or of its end.
+    let (start, end) = (fields.nth(27)?, fields.next()?);
+    let bare = zombie || flags & KERNEL_THREAD != 0 || start == end && end != "0";
+    Some(Stat { parent, started, zombie, bare })
 }
 
 /// From `linux/sched.h`.
@@ -300,12 +300,15 @@ fn marked(mark: &[u8]) -> (Vec<Process>, bool) {
     let ourselves: HashSet<i32> = line(getpid().as_raw()).into_iter().collect();
     let here = fs::read_link("/proc/self/ns/pid").ok();
     // In a container below us the same name is another session's.
-    let carries: HashMap<i32, bool> = table
+    let environments: HashMap<i32, Environment> = table.keys().map(|pid| (*pid, environment(*pid, mark))).collect();
+    let carries: HashSet<i32> = table
         .keys()
-        .map(|pid| (*pid, has_mark(*pid, mark) && fs::read_link(format!("/proc/{pid}/ns/pid")).ok() == here))
+        .filter(|pid| environments[pid] == Environment::Marked)
+        .filter(|pid| fs::read_link(format!("/proc/{pid}/ns/pid")).ok() == here)
+        .copied()
         .collect();
     let roles: HashMap<i32, Role> = table.keys().filter_map(|pid| Some((*pid, role(*pid)?))).collect();
-    let is_carrier = |pid: &i32| carries.get(pid) == Some(&true);
+    let is_carrier = |pid: &i32| carries.contains(pid);
     let spares = |pid: &i32| match roles.get(pid) {
         Some(Role::Keep) => true,
         Some(Role::Guard) => is_carrier(pid),
@@ -318,14 +321,26 @@ fn marked(mark: &[u8]) -> (Vec<Process>, bool) {
     let living = || table.iter().filter(|(_, stat)| !stat.zombie);
     let found =
         living().filter(|(pid, _)| ends(pid)).map(|(pid, stat)| Process { pid: *pid, started: stat.started }).collect();
-    // Looked at before and after its environment was read: it may have begun or ended an exec in between.
-    let is_between = |pid: i32, before: &Stat| before.between || stat(pid).is_some_and(|now| now.between);
-    let is_readable = |pid: i32| fs::File::open(format!("/proc/{pid}/environ")).is_ok();
-    let undecided = living().any(|(pid, before)| !is_carrier(pid) && is_between(*pid, before) && is_readable(*pid));
+    // Nothing is what an exec lets us read, whether we came into its middle or opened what it then left behind.
+    let undecided =
+        living().any(|(pid, _)| environments[pid] == Environment::Empty && stat(*pid).is_some_and(|now| !now.bare));
     (found, undecided)
 }
 
-fn has_mark(pid: i32, mark: &[u8]) -> bool {
-    fs::read(format!("/proc/{pid}/environ"))
-        .is_ok_and(|environment| environment.split(|byte| *byte == 0).any(|entry| entry == mark))
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Environment {
+    Marked,
+    Unmarked,
+    Empty,
+    /// It is not ours to read, or its process has gone.
+    Closed,
+}
+
+fn environment(pid: i32, mark: &[u8]) -> Environment {
+    match fs::read(format!("/proc/{pid}/environ")) {
+        Err(_) => Environment::Closed,
+        Ok(text) if text.is_empty() => Environment::Empty,
+        Ok(text) if text.split(|byte| *byte == 0).any(|entry| entry == mark) => Environment::Marked,
+        Ok(_) => Environment::Unmarked,
+    }
 }

@@ -119,6 +119,11 @@ impl Journal {
         self.store.path()
     }
 
+    /// Whether nothing but pieces of growing items waits for the commit.
+    pub(crate) fn holds_deltas_only(&self) -> bool {
+        self.settled.is_empty() && self.waiting.iter().all(|event| event.kind == "item.delta")
+    }
+
     /// How many bytes wait to be committed.
     pub(crate) fn waiting_bytes(&self) -> usize {
         self.arena.len()
@@ -224,7 +229,7 @@ impl Journal {
             .collect();
         let last = first - 1 + i64::try_from(rows.len()).expect("a batch fits in memory");
         // A run of deltas changes no column but the counters, and a power cut may take it.
-        let deltas = rows.iter().all(|row| row.kind == "item.delta") && self.settled.is_empty();
+        let deltas = self.holds_deltas_only();
         let columns = Columns::of(&self.state);
         let cache = columns.cache(&self.state, self.settings.as_deref());
         let settled: Vec<Settled<'_>> =

@@ -150,6 +150,15 @@ const PAYLOAD: usize = 1 << 20;
 /// Commit before more than this waits, so that one batch stays small.
 const BATCH: usize = 1 << 20;
 
+/// Deltas that follow one another faster than this gather for [`BREATH`] before the next are read.
+const FLOOD: Duration = Duration::from_millis(4);
+
+/// A batch costs a commit and wakes its readers, however small it is; where processors are few, that time is the agent's.
+const BREATH: Duration = Duration::from_millis(1);
+
+/// A batch of so many bytes is worth its commit.
+const ENOUGH: usize = 32 << 10;
+
 /// Runs a prompt to the end of its turn. The session is free and nothing of the run is alive when this returns.
 ///
 /// # Errors
@@ -408,6 +417,7 @@ impl Conductor<'_> {
                 if self.run.stay == Stay::Turn && result.is_ok() && !self.course.in_turn() {
                     // From here on we are closing: whoever wants the session waits for us.
                     self.journal.close(false)?;
+                    sources.inbox.forget();
                 }
                 self.finish(peer.unit, signals, result.is_err()).await;
                 result
@@ -575,6 +585,8 @@ impl Conductor<'_> {
     /// The loop.
     async fn follow(&mut self, peer: &mut Peer, signals: &mut Signals, sources: &mut Sources) -> Result<(), Error> {
         let mut reader_gone = std::pin::pin!(host::bell::reader_gone(self.stdout()?));
+        let mut heard = Instant::now();
+        let mut breath = None;
         loop {
             self.flush(Some(peer))?;
             if self.over {
@@ -597,12 +609,16 @@ impl Conductor<'_> {
                 continue;
             }
             let asking = self.terminal.is_some() && !self.asks.is_empty();
+            breath = breath.filter(|until| *until > Instant::now());
             // In no order of preference: an agent that never stops to speak must not hide what people want of it.
             tokio::select! {
                 caught = signals.next() => self.caught(caught),
-                word = peer.next() => match word {
+                word = peer.next(), if breath.is_none() => match word {
                     Word::Lines => {
                         self.heard(peer)?;
+                        let before = std::mem::replace(&mut heard, Instant::now());
+                        let small = self.journal.holds_deltas_only() && self.journal.waiting_bytes() < ENOUGH;
+                        breath = (small && heard - before < FLOOD).then(|| heard + BREATH);
                         self.clocks.idle = self.run.limits.idle_timeout.map(|limit| Instant::now() + limit);
                     }
                     Word::Answer(answer) => self.replied(&answer),
@@ -614,7 +630,7 @@ impl Conductor<'_> {
                 _ = sources.inbox.rung() => self.look()?,
                 line = next_line(&mut sources.lines) => self.read(line, sources),
                 line = line_of(&mut self.terminal), if asking => self.answered(line),
-                () = sleep_until(wake) => {}
+                () = sleep_until(wake.into_iter().chain(breath).min()) => {}
             }
         }
     }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 
@@ -62,13 +62,26 @@ pub enum Wake {
 pub struct Watch {
     /// None: it could not be had.
     inotify: Option<Inotify>,
+    bells: Vec<WatchDescriptor>,
     registered: Option<AsyncFd<OwnedFd>>,
 }
 
 impl Watch {
     /// Watches these bells; a missing file is made, where that is possible.
     pub fn new(paths: &[PathBuf]) -> Self {
-        Self { inotify: watch(paths).ok(), registered: None }
+        let (inotify, bells) = watch(paths).ok().unzip();
+        Self { inotify, bells: bells.unwrap_or_default(), registered: None }
+    }
+
+    /// Listens no more. The kernel takes some 10 ms to forget a bell, and whoever drops the watch meanwhile waits for it:
+    /// said early, that time passes beside other work.
+    pub fn forget(&mut self) {
+        if let Some(inotify) = &self.inotify {
+            for bell in self.bells.drain(..) {
+                // It fails where the file is gone, and its watch with it.
+                let _ = inotify.rm_watch(bell);
+            }
+        }
     }
 
     /// Whether a watch could not be had, so that each wait ends after 20 ms with `Rung`.
@@ -185,21 +198,20 @@ fn hung_up(fd: BorrowedFd<'_>) -> bool {
     matches!(poll(&mut fds, PollTimeout::ZERO), Ok(count) if count > 0)
 }
 
-fn watch(paths: &[PathBuf]) -> nix::Result<Inotify> {
+fn watch(paths: &[PathBuf]) -> nix::Result<(Inotify, Vec<WatchDescriptor>)> {
     let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
     let flags = AddWatchFlags::IN_MODIFY | CLOSED;
+    let mut bells = Vec::new();
     for path in paths {
-        match inotify.add_watch(path, flags) {
+        bells.push(match inotify.add_watch(path, flags) {
             Err(Errno::ENOENT) => {
                 private::file(path).map_err(|_| Errno::ENOENT)?;
-                inotify.add_watch(path, flags)?;
+                inotify.add_watch(path, flags)?
             }
-            result => {
-                result?;
-            }
-        }
+            result => result?,
+        });
     }
-    Ok(inotify)
+    Ok((inotify, bells))
 }
 
 /// IN_ATTRIB comes when the file is unlinked while somebody has it open.

@@ -147,7 +147,7 @@ fn through_us(place: &Place) -> Talk {
     let mut running = start(command.stdout(Stdio::piped()));
     let (pid, stop) = (running.id(), AtomicBool::new(false));
     let mut stdout = BufReader::new(running.stdout.take().unwrap());
-    let (text, peak) = std::thread::scope(|scope| {
+    let (text, wall, peak) = std::thread::scope(|scope| {
         let watching = scope.spawn(|| watched(pid, &stop));
         let mut last = String::new();
         let text = Text::read(&mut stdout, "\"type\":\"item.delta\"", "\"delta\":\"", |line| {
@@ -155,11 +155,12 @@ fn through_us(place: &Place) -> Talk {
             false
         });
         assert!(last.contains("\"outcome\":\"ok\""), "the turn: {last}");
+        running.end();
+        let wall = since(began);
         stop.store(true, Ordering::Relaxed);
-        (text, watching.join().unwrap().peak)
+        (text, wall, watching.join().unwrap().peak)
     });
-    running.end();
-    Talk { wall: since(began), text, peak }
+    Talk { wall, text, peak }
 }
 
 fn claude(place: &Place) -> Talk {

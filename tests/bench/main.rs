@@ -9,6 +9,7 @@
 
 mod agents;
 mod burst;
+mod desktop;
 mod files;
 mod follow;
 mod history;
@@ -20,6 +21,7 @@ mod program;
 mod replay;
 mod start;
 mod table;
+mod upstream;
 
 /// What the tests have to drive the program with; a benchmark needs some of it, under the names that it goes by there.
 #[path = ".."]
@@ -37,7 +39,7 @@ use shared::{checker, env, events, model, real};
 use std::process::ExitCode;
 
 /// What can be measured by itself: its name, what it is, and how.
-static PARTS: [Part; 9] = [
+static PARTS: [Part; 10] = [
     ("start", "what one invocation costs", start::measure),
     ("burst", "a mock that is as fast as it can", burst::measure),
     ("replay", "a long session from the store, beside cat", replay::measure),
@@ -45,6 +47,7 @@ static PARTS: [Part; 9] = [
     ("follow", "from one process's commit to another's stdout", follow::measure),
     ("fs", "the verbs of fs beside the usual tools", files::measure),
     ("proc", "managed processes beside bare tools", process::measure),
+    ("desktop", "a desktop beside the tools of X", desktop::measure),
     ("install", "install-agent beside npm; asks the registry", install::measure),
     ("agents", "the real agents with and without us", agents::measure),
 ];

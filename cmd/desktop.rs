@@ -1,5 +1,6 @@
 //! `desktop`: a virtual desktop that commands start, look at, point and type on.
 
+pub(crate) mod record;
 pub(crate) mod view;
 
 use std::ffi::OsString;
@@ -20,6 +21,7 @@ use schema::outcome::ErrorCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use self::record::{RecordArgs, write_whole};
 use crate::context::{Context, duration};
 use crate::exit::Exit;
 use crate::out;
@@ -82,6 +84,8 @@ enum Command {
     Clipboard(Clipboard),
     /// Wait until something is drawn, nothing is drawn any more, a point has a colour, or a window is there
     Wait(WaitArgs),
+    /// Films of the screen: start, stop, list, show, download, delete
+    Record(RecordArgs),
     /// Start a program on it; `stop` ends it, and `proc` knows it
     Launch(LaunchArgs),
     /// It in a browser on this machine, live: to look at and to use
@@ -617,6 +621,7 @@ pub(crate) fn main(context: &Context, args: DesktopArgs) -> Result<Exit, Failure
         Command::Status => return print(&desktop::status(store, name).map_err(failure)?),
         Command::Do(args) => return script(store, name, &args),
         Command::View(args) => return view::main(context, store, name, &args),
+        Command::Record(args) => return record::run(store, name, args),
         Command::Screenshot(args) if args.out.is_none() => {
             let picture = connect(store, name)?.screenshot(&shot(&args)?).map_err(failure)?;
             if out::stdout_is_terminal() {
@@ -677,7 +682,7 @@ pub(crate) fn main(context: &Context, args: DesktopArgs) -> Result<Exit, Failure
     print(&act(&desktop, store, action)?)
 }
 
-fn print<T: serde::Serialize>(record: &T) -> Result<Exit, Failure> {
+pub(crate) fn print<T: serde::Serialize>(record: &T) -> Result<Exit, Failure> {
     out::print_record(record);
     Ok(Exit::Code(0))
 }
@@ -807,16 +812,7 @@ fn screenshot(desktop: &Desktop, args: &ScreenshotArgs) -> Result<Value, Failure
         return Err(Failure::usage("failed to take a screenshot: it needs a file").hint("\"out\": \"FILE\""));
     };
     let picture = desktop.screenshot(&shot(args)?).map_err(failure)?;
-    let mut beside = path.clone().into_os_string();
-    beside.push(format!(".{}", std::process::id()));
-    let written = std::fs::File::create(&beside)
-        .and_then(|mut file| file.write_all(&picture.bytes))
-        .and_then(|()| std::fs::rename(&beside, path));
-    written.map_err(|error| {
-        // It may not even be there.
-        let _ = std::fs::remove_file(&beside);
-        Failure::new(ErrorCode::Other, format!("failed to write {}: {error}", path.display()))
-    })?;
+    write_whole(path, &mut |file| file.write_all(&picture.bytes))?;
     Ok(json!(ScreenshotRecord {
         path: path.to_string_lossy().into_owned(),
         format: match args.format {
@@ -990,7 +986,7 @@ fn script(store: &Path, name: &str, args: &DoArgs) -> Result<Exit, Failure> {
 }
 
 /// What an error means to whoever asked.
-fn failure(error: Error) -> Failure {
+pub(crate) fn failure(error: Error) -> Failure {
     let message = format!("failed to {}", chain(&error));
     match error {
         Error::Missing(_) => Failure::new(ErrorCode::NotInstalled, message)
@@ -1017,12 +1013,22 @@ fn failure(error: Error) -> Failure {
             Failure::new(ErrorCode::NotFound, message).hint("`sandbox-agent desktop windows` lists them")
         }
         Error::NoText => Failure::new(ErrorCode::Other, message),
+        Error::Recording { name, .. } => Failure::new(ErrorCode::Busy, message)
+            .hint(format!("stop it first: sandbox-agent desktop record stop --name {name}")),
+        Error::StillRecording(_) => Failure::new(ErrorCode::Busy, message).hint("stop it first"),
+        Error::NotRecording(_) | Error::NoRecording(_) => Failure::new(ErrorCode::NotFound, message)
+            .hint("`sandbox-agent desktop record list` has them all, and why one failed"),
+        Error::RecordingFailed { recording, .. } => Failure::new(ErrorCode::Other, message)
+            .hint(format!("what there is of it is kept: sandbox-agent desktop record show {recording}")),
         Error::Timeout(_) => Failure::new(ErrorCode::Timeout, message),
         Error::NotStarted { .. }
         | Error::Connect { .. }
         | Error::Display(_)
         | Error::Unfit(_)
         | Error::Picture(_)
+        | Error::Broken(_)
+        | Error::NoRoom { .. }
+        | Error::NoFilm(_)
         | Error::File { .. } => Failure::new(ErrorCode::Other, message),
         Error::Engine(error) => error.into(),
         Error::Host(error) => error.into(),

@@ -50,6 +50,7 @@ fn main() -> ExitCode {
             out::print_text(concat!("sandbox-agent ", env!("CARGO_PKG_VERSION"), "\n"));
             Exit::Code(0)
         }
+        Some("__record") => desktop::record::recorder(args),
         Some("__mock") => {
             let args: Vec<String> = args.map(|arg| arg.to_string_lossy().into_owned()).collect();
             Exit::Code(mock_agent::main(&args))

@@ -4,6 +4,7 @@ mod clipboard;
 mod input;
 mod lifecycle;
 mod readme;
+mod record;
 mod screen;
 mod view;
 mod windows;

@@ -90,6 +90,45 @@ pub enum Error {
     /// Something did not happen in time.
     #[error("see {0} in time")]
     Timeout(String),
+    /// One recording at a time.
+    #[error("record desktop `{name}`: {recording} records it already")]
+    Recording {
+        /// The desktop.
+        name: String,
+        /// Its recording.
+        recording: String,
+    },
+    /// There is nothing to stop.
+    #[error("stop the recording of desktop `{0}`: there is none")]
+    NotRecording(String),
+    /// No such recording.
+    #[error("find recording `{}`", .0.escape_debug())]
+    NoRecording(String),
+    /// It goes on.
+    #[error("delete recording {0}: it goes on")]
+    StillRecording(String),
+    /// Nothing of it plays.
+    #[error("copy recording {0}: there is no picture in it")]
+    NoFilm(String),
+    /// Its recorder has died.
+    #[error("end recording {recording} well: {why}")]
+    RecordingFailed {
+        /// The recording; what there is of it is kept.
+        recording: String,
+        /// The last that its programs said.
+        why: String,
+    },
+    /// The film cannot be made.
+    #[error("record on: {0}")]
+    Broken(String),
+    /// The disk is nearly full.
+    #[error("record: no space is left in {}, only {} KiB", path.display(), free >> 10)]
+    NoRoom {
+        /// Where.
+        path: PathBuf,
+        /// In bytes.
+        free: u64,
+    },
     /// The connection to the server cannot be made.
     #[error("connect to display :{display}")]
     Connect {

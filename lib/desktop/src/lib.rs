@@ -11,7 +11,9 @@
 //! | `view`, `view/serve`, `view/viewer` | the live view: its process; the way to viewers; what one is shown and does |
 //! | `clipboard`, `watch` | what is copied and pasted; waiting for what is drawn |
 //! | `capture` | the screen kept up to date, and where it has changed |
+//! | `record`, `recorder`, `boxes` | the catalogue of recordings; the process that makes one; what of its film plays |
 
+mod boxes;
 mod capture;
 mod clipboard;
 mod connect;
@@ -22,6 +24,8 @@ mod launch;
 mod packages;
 mod picture;
 mod pointer;
+pub mod record;
+pub mod recorder;
 mod screen;
 mod stack;
 mod view;

@@ -21,7 +21,7 @@ use x11rb::protocol::xproto::EventMask;
 
 use crate::connect::{Desktop, socket};
 use crate::packages::{Manager, Packages};
-use crate::{Error, launch};
+use crate::{Error, launch, record};
 
 /// The programs that make a desktop.
 const PROGRAMS: [&str; 2] = ["Xvfb", "openbox"];
@@ -186,6 +186,8 @@ pub fn stop(store: &Path, name: &str) -> Result<DesktopRecord, Error> {
     let files = Files::of(store, name);
     // A start that was killed has left no state.
     if Places::beside(store).directory().is_dir() {
+        // It should end well before the screen goes; how it went its row says.
+        let _ = record::stop(store, name);
         let lock = Lock::take_within(&files.lock, PATIENCE)?.ok_or_else(|| Error::Busy(name.to_owned()))?;
         end(store, &files, name)?;
         drop(lock);

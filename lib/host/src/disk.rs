@@ -23,8 +23,13 @@ pub fn place(path: &Path) -> Place {
     // Only making something proves it: for root every mode says yes, and some file systems take nothing.
     let probe = directory.join(format!(".sandbox-agent-{}", std::process::id()));
     let writable = std::fs::create_dir(&probe).and_then(|()| std::fs::remove_dir(&probe)).is_ok();
-    let free = statvfs(&directory).ok().map(|disk| disk.blocks_available() * disk.fragment_size());
+    let free = free(&directory);
     Place { directory, writable, free }
+}
+
+/// What is free for us where this file or directory is, in bytes.
+pub fn free(path: &Path) -> Option<u64> {
+    statvfs(path).ok().map(|disk| disk.blocks_available() * disk.fragment_size())
 }
 
 /// Asks the kernel to begin with writing a part of a file, so that there is less to wait for at its end.

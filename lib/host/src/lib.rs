@@ -10,7 +10,7 @@
 //! | `http` | an agent that serves: its event stream as lines, our calls |
 //! | `signals`, `detach`, `tty` | our own signals, our own binary in the background, the person at the terminal |
 //! | `env`, `paths`, `find`, `clock`, `private`, `secret` | the environment, directories, programs, time, file modes, randomness |
-//! | `secrets`, `ask`, `disk` | files that hold credentials; what a small program says; room on a disk |
+//! | `secrets`, `ask`, `feed`, `disk` | files that hold credentials; what a small program says; one that reads from us; room on a disk |
 
 pub mod ask;
 pub mod bell;
@@ -21,6 +21,7 @@ pub mod detach;
 pub mod disk;
 pub mod env;
 mod error;
+pub mod feed;
 pub mod find;
 pub mod guard;
 pub mod http;

@@ -61,7 +61,7 @@ pub struct Resolution {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DesktopProcess {
-    /// What it is for: `server`, `window-manager`, `app`.
+    /// What it is for: `server`, `window-manager`, `recorder`, `app`.
     pub role: String,
     /// Its id.
     pub process_id: String,
@@ -255,4 +255,73 @@ pub struct ViewRecord {
     pub pid: Option<u32>,
     /// Whether viewers may only look.
     pub read_only: bool,
+}
+
+/// A recording of a desktop's screen, as `desktop record` prints it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct RecordingRecord {
+    /// Its id, as in `rec_…`; never used again.
+    pub recording_id: String,
+    /// The desktop that is or was recorded.
+    pub desktop: String,
+    /// What became of it.
+    pub status: RecordingStatus,
+    /// The film: MP4, H.264. It plays while it grows, and when its recorder was killed.
+    pub path: String,
+    /// Of the file.
+    pub bytes: u64,
+    /// Of the screen, in pixels.
+    pub width: u16,
+    /// Of the screen, in pixels.
+    pub height: u16,
+    /// At most so many pictures a second.
+    pub fps: u32,
+    /// How many pictures the film has; no more are made than the screen changes, but one a second.
+    pub frames: u64,
+    /// How long it plays, in milliseconds.
+    pub duration_ms: u64,
+    /// When it began, RFC 3339.
+    pub started: String,
+    /// When it ended, RFC 3339.
+    pub ended: Option<String>,
+    /// Why it failed.
+    pub error: Option<String>,
+    /// Its recorder's id for `proc`.
+    pub process_id: String,
+}
+
+/// What became of a recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "snake_case")]
+pub enum RecordingStatus {
+    /// It goes on.
+    Recording,
+    /// It was ended, and the film is whole.
+    Completed,
+    /// It ended otherwise; what was recorded until then is kept.
+    Failed,
+}
+
+/// What `desktop record delete` prints.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct RecordingDeletedRecord {
+    /// The recording that is gone.
+    pub recording_id: String,
+    /// What its file had.
+    pub bytes: u64,
+}
+
+/// What `desktop record download` prints.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct RecordingCopiedRecord {
+    /// The recording.
+    pub recording_id: String,
+    /// Where its copy is.
+    pub path: String,
+    /// Of the copy.
+    pub bytes: u64,
 }

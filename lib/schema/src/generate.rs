@@ -98,6 +98,9 @@ fn document() -> Value {
     add("clipboard", generator.subschema_for::<desktop::ClipboardRecord>().to_value());
     add("clipboard_held", generator.subschema_for::<desktop::ClipboardHeldRecord>().to_value());
     add("desktop_waited", generator.subschema_for::<desktop::DesktopWaitedRecord>().to_value());
+    add("recording", generator.subschema_for::<desktop::RecordingRecord>().to_value());
+    add("recording_copied", generator.subschema_for::<desktop::RecordingCopiedRecord>().to_value());
+    add("recording_deleted", generator.subschema_for::<desktop::RecordingDeletedRecord>().to_value());
     add("launched", generator.subschema_for::<desktop::LaunchedRecord>().to_value());
     add("desktop_view", generator.subschema_for::<desktop::ViewRecord>().to_value());
     let mut definitions = generator.take_definitions(true);

@@ -88,6 +88,8 @@ enum Command {
     Record(RecordArgs),
     /// Start a program on it; `stop` ends it, and `proc` knows it
     Launch(LaunchArgs),
+    /// Open a file or an address with the program that is meant for it
+    Open(OpenArgs),
     /// It in a browser on this machine, live: to look at and to use
     View(view::ViewArgs),
     /// A script of actions over one connection, one JSON object a line; one result a line
@@ -111,6 +113,9 @@ struct StartArgs {
     /// Let programs draw with OpenGL, in software: 57 MB more
     #[arg(long)]
     gl: bool,
+    /// Where it runs with another screen, end that first, with everything on it
+    #[arg(long)]
+    replace: bool,
 }
 
 #[derive(Debug, Args, Deserialize)]
@@ -568,6 +573,16 @@ struct LaunchArgs {
     args: Vec<String>,
 }
 
+#[derive(Debug, Args, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OpenArgs {
+    /// Wait for a window; exit 124 when none comes in time, 1 when nothing can open it
+    #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = "5s")]
+    wait: Option<String>,
+    /// The file, or an address such as https://…
+    target: String,
+}
+
 #[derive(Debug, Args)]
 #[command(before_help = DO_EXAMPLES)]
 struct DoArgs {
@@ -603,6 +618,7 @@ enum Action {
     ClipboardSet(ClipboardSetArgs),
     Wait(WaitArgs),
     Launch(LaunchArgs),
+    Open(OpenArgs),
     Display {},
     Pause { ms: u64 },
 }
@@ -677,6 +693,7 @@ pub(crate) fn main(context: &Context, args: DesktopArgs) -> Result<Exit, Failure
         Command::Key(args) => Action::Key(args),
         Command::Type(args) => Action::Type(args),
         Command::Launch(args) => Action::Launch(args),
+        Command::Open(args) => Action::Open(args),
     };
     let desktop = connect(store, name)?;
     print(&act(&desktop, store, action)?)
@@ -715,6 +732,7 @@ fn start(
         dpi: dpi.ok_or_else(|| Failure::usage(format!("failed to use --dpi {}", args.dpi)).hint("from 1 to 2400"))?,
         display: args.display_num,
         gl: args.gl,
+        replace: args.replace,
         env: variables(false, Vec::new(), &[], &[])?.0,
     };
     // Made here, so that what is wrong with it is said here.
@@ -765,6 +783,7 @@ fn act(desktop: &Desktop, store: &Path, action: Action) -> Result<Value, Failure
         Action::ClipboardSet(args) => return set_clipboard(desktop, store, &args),
         Action::Wait(args) => return wait(desktop, &args),
         Action::Launch(args) => return launch(desktop, store, args),
+        Action::Open(args) => return open(desktop, store, &args),
         Action::Display {} => Ok(json!(desktop.record())),
         Action::Pause { ms } => {
             std::thread::sleep(Duration::from_millis(ms.min(60_000)));
@@ -844,6 +863,19 @@ fn launch(desktop: &Desktop, store: &Path, args: LaunchArgs) -> Result<Value, Fa
         title: args.title,
     };
     json(desktop::launch(desktop, store, &launch)).map_err(failure)
+}
+
+fn open(desktop: &Desktop, store: &Path, args: &OpenArgs) -> Result<Value, Failure> {
+    let cwd = std::env::current_dir()
+        .map_err(|error| Failure::usage(format!("failed to enter the current directory: {error}")))?;
+    let launch = desktop::Launch {
+        command: Vec::new(),
+        env: variables(false, Vec::new(), &[], &[])?.0,
+        cwd,
+        wait: args.wait.as_deref().map(time).transpose()?,
+        title: None,
+    };
+    json(desktop::open(desktop, store, &args.target, launch)).map_err(failure)
 }
 
 fn stdin() -> Result<String, Failure> {
@@ -985,19 +1017,28 @@ fn script(store: &Path, name: &str, args: &DoArgs) -> Result<Exit, Failure> {
     Ok(Exit::Code(exit))
 }
 
+/// What installs a program.
+fn needed(programs: &[String]) -> String {
+    let package = match programs {
+        [only] if only == "xdg-open" => " (it is in xdg-utils)",
+        _ => "",
+    };
+    format!("sandbox-agent install desktop --yes; `--print-only` says what that does{package}")
+}
+
 /// What an error means to whoever asked.
 pub(crate) fn failure(error: Error) -> Failure {
     let message = format!("failed to {}", chain(&error));
     match error {
-        Error::Missing(_) => Failure::new(ErrorCode::NotInstalled, message)
-            .hint("sandbox-agent install desktop --yes; `--print-only` says what that does"),
+        Error::Missing(programs) => Failure::new(ErrorCode::NotInstalled, message).hint(needed(&programs)),
         Error::NotRunning(name) => Failure::new(ErrorCode::NotFound, message)
             .hint(format!("start it: sandbox-agent desktop start --name {name}")),
         Error::Ended { name, .. } => Failure::new(ErrorCode::NotFound, message)
             .hint(format!("start it again: sandbox-agent desktop start --name {name}")),
         Error::Busy(_) => Failure::new(ErrorCode::Busy, message).hint("try again"),
-        Error::Other { name, .. } => Failure::new(ErrorCode::Busy, message)
-            .hint(format!("stop it first, `sandbox-agent desktop stop --name {name}`, or choose another --name")),
+        Error::Other { name, .. } => Failure::new(ErrorCode::Busy, message).hint(format!(
+            "--replace ends it first, as `sandbox-agent desktop stop --name {name}` does; or choose another --name"
+        )),
         Error::OtherView { name, .. } => Failure::new(ErrorCode::Busy, message)
             .hint(format!("stop it first: sandbox-agent desktop view stop --name {name}")),
         Error::PortTaken(_) => Failure::new(ErrorCode::Busy, message).hint("leave --port out, and a free one is taken"),
@@ -1013,6 +1054,7 @@ pub(crate) fn failure(error: Error) -> Failure {
             Failure::new(ErrorCode::NotFound, message).hint("`sandbox-agent desktop windows` lists them")
         }
         Error::NoText => Failure::new(ErrorCode::Other, message),
+        Error::NoTarget(_) => Failure::new(ErrorCode::NotFound, message),
         Error::Recording { name, .. } => Failure::new(ErrorCode::Busy, message)
             .hint(format!("stop it first: sandbox-agent desktop record stop --name {name}")),
         Error::StillRecording(_) => Failure::new(ErrorCode::Busy, message).hint("stop it first"),
@@ -1029,6 +1071,7 @@ pub(crate) fn failure(error: Error) -> Failure {
         | Error::Broken(_)
         | Error::NoRoom { .. }
         | Error::NoFilm(_)
+        | Error::NotOpened { .. }
         | Error::File { .. } => Failure::new(ErrorCode::Other, message),
         Error::Engine(error) => error.into(),
         Error::Host(error) => error.into(),

@@ -17,7 +17,7 @@ const EXAMPLES: &str = "\
 Examples:
   sandbox-agent install desktop --print-only            the command, and nothing is done
   sandbox-agent install desktop --yes
-  RUN sandbox-agent install desktop --yes --no-fonts    in a Dockerfile";
+  RUN sandbox-agent install desktop --yes --minimal     in a Dockerfile";
 
 /// What is installed.
 #[derive(Debug, Args)]
@@ -29,7 +29,7 @@ pub(crate) struct InstallArgs {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// What `desktop` needs: an X server, a window manager, a font
+    /// What `desktop` needs or can use: an X server, a window manager, a font, ffmpeg, xdg-utils, D-Bus
     Desktop(DesktopArgs),
 }
 
@@ -45,6 +45,9 @@ struct DesktopArgs {
     /// The package manager [default: this system's]
     #[arg(long, value_name = "MANAGER", value_parser = ["apt", "dnf", "apk"])]
     package_manager: Option<String>,
+    /// Only the X server, the window manager, a font: without ffmpeg (`desktop record`), xdg-utils (`desktop open`), D-Bus
+    #[arg(long)]
+    minimal: bool,
     /// Without fonts
     #[arg(long)]
     no_fonts: bool,
@@ -58,7 +61,7 @@ pub(crate) fn main(args: &InstallArgs) -> Result<Exit, Failure> {
         Failure::new(ErrorCode::NotInstalled, "failed to find a package manager: there is no apt, dnf or apk")
             .hint("install Xvfb and openbox with this system's own; `--package-manager` shows what others are told")
     })?;
-    let packages = Packages::needed(manager, !args.no_fonts);
+    let packages = Packages::of(manager, args.minimal, !args.no_fonts);
     let command = packages.command(!host::raw::is_root());
     let mut text = format!("Desktop package manager: {}\nDesktop packages:\n", manager.as_str());
     for name in &packages.names {
@@ -95,7 +98,10 @@ pub(crate) fn main(args: &InstallArgs) -> Result<Exit, Failure> {
         return Err(Failure::new(ErrorCode::Other, "failed to install: the command above failed")
             .hint("what it said is above; as root, or with sudo, run it by hand"));
     }
-    let missing = desktop::missing();
+    let mut missing = desktop::missing();
+    if !args.minimal {
+        missing.extend(desktop::missing_besides());
+    }
     if !missing.is_empty() {
         let missing = missing.join(", ");
         return Err(Failure::new(ErrorCode::NotInstalled, format!("failed to find {missing} after the installation")));

@@ -446,6 +446,7 @@ fn start(context: &Context, args: StartArgs) -> Result<Exit, Failure> {
         restart_limit: args.restart_limit,
         max_log: args.max_log,
         grace_ms: u64::try_from(duration("--grace", &args.grace, TIMES)?.as_millis()).unwrap_or(u64::MAX),
+        with: None,
     };
     // Made here, so that what is wrong with it is said here.
     context.store()?.close()?;

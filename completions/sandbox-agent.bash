@@ -115,6 +115,9 @@ _sandbox__agent() {
             sandbox__agent__subcmd__desktop,mouse)
                 cmd="sandbox__agent__subcmd__desktop__subcmd__mouse"
                 ;;
+            sandbox__agent__subcmd__desktop,open)
+                cmd="sandbox__agent__subcmd__desktop__subcmd__open"
+                ;;
             sandbox__agent__subcmd__desktop,record)
                 cmd="sandbox__agent__subcmd__desktop__subcmd__record"
                 ;;
@@ -811,7 +814,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop)
-            opts="-o -v -h --name --store --output --json --verbose --help start stop status display screenshot mouse key type windows clipboard wait record launch view do"
+            opts="-o -v -h --name --store --output --json --verbose --help start stop status display screenshot mouse key type windows clipboard wait record launch open view do"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1370,6 +1373,40 @@ _sandbox__agent() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        sandbox__subcmd__agent__subcmd__desktop__subcmd__open)
+            opts="-o -v -h --wait --name --store --output --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --wait)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__record)
             opts="-o -v -h --name --store --output --json --verbose --help start stop list show download delete"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
@@ -1647,7 +1684,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__start)
-            opts="-o -v -h --width --height --dpi --display-num --gl --name --store --output --json --verbose --help"
+            opts="-o -v -h --width --height --dpi --display-num --gl --replace --name --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3247,7 +3284,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__install__subcmd__desktop)
-            opts="-y -o -v -h --yes --print-only --package-manager --no-fonts --store --output --json --verbose --help"
+            opts="-y -o -v -h --yes --print-only --package-manager --minimal --no-fonts --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -1,8 +1,10 @@
 //! A virtual desktop: started and killed, looked at, pointed and typed on; what happened is read back from real programs.
 
 mod clipboard;
+mod defects;
 mod input;
 mod lifecycle;
+mod open;
 mod readme;
 mod record;
 mod screen;

@@ -22,9 +22,9 @@ fn is_alive(desk: &Desk, pid: &Value) -> bool {
     desk.env.alive().iter().any(|one| i64::from(one.pid) == pid.as_i64().unwrap())
 }
 
-/// D3. It stays after the command has ended, until another program copies.
+/// It stays after the command has ended, until another program copies.
 #[test]
-fn what_is_copied_can_be_pasted_and_the_other_way_round() {
+fn d03_what_is_copied_can_be_pasted_and_the_other_way_round() {
     let desk = Desk::start();
     assert_eq!(desk.ok(&["clipboard", "get"])["text"], "", "nobody has copied anything");
     let text = "héllo ✓ 中文\nsecond line\n";

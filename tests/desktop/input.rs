@@ -6,7 +6,7 @@ use super::Desk;
 const CATCH: &str = "stty raw -echo; touch ready; exec cat > typed";
 
 #[test]
-fn any_text_arrives_as_it_is() {
+fn d11_any_text_arrives_as_it_is() {
     let desk = Desk::start();
     desk.xterm(&[], CATCH);
     let ascii: String = (' '..='~').collect();
@@ -68,9 +68,9 @@ fn two_who_type_at_once_do_not_mix_their_texts() {
     desk.stop();
 }
 
-/// D8. A key that nobody knows is an error.
+/// A key that nobody knows is an error.
 #[test]
-fn keys_and_chords_are_pressed() {
+fn d08_keys_and_chords_are_pressed() {
     let desk = Desk::start();
     desk.xterm(&[], CATCH);
     let expected = b"\r\x0c\x1b[A\x1b[15~\x01Q?\xc3\xa9\t\x1b\x7f\x1b[3~+aaa\x1bOP";
@@ -112,7 +112,7 @@ fn wait_for_reports(desk: &Desk, count: usize) -> Vec<(u32, u32, u32, char)> {
     })
 }
 
-/// D4, D5, D10. The pointer does what it is told, where it is told.
+/// The pointer does what it is told, where it is told.
 #[test]
 fn the_pointer_hits_what_it_points_at() {
     let desk = Desk::start();

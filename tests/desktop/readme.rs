@@ -17,7 +17,7 @@ fn the_lines_in_the_readme_work() {
     let words = ["-e", "-o", "pipefail", "-c", script.as_str()];
     let output = env.program(Path::new("/bin/bash")).args(&words).run().expect(0);
     let text = output.text();
-    assert!(text.contains("xvfb openbox fonts-dejavu-core\n"), "{text}");
+    assert!(text.contains("xvfb openbox ffmpeg xdg-utils dbus-daemon fonts-dejavu-core\n"), "{text}");
     assert!(text.contains("{\"characters\":14}"), "{text}");
     assert!(text.lines().last().unwrap().contains("\"state\":\"inactive\""), "{text}");
     let picture = std::fs::read(env.work().join("shot.png")).unwrap();

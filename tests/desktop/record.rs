@@ -114,9 +114,9 @@ fn a_film_shows_what_was_on_the_screen() {
     desk.stop();
 }
 
-/// D13. Killed, it has failed, and what there is of it plays.
+/// Killed, it has failed, and what there is of it plays.
 #[test]
-fn who_kills_a_recorder_keeps_the_film() {
+fn d13_who_kills_a_recorder_keeps_the_film() {
     let desk = Desk::start();
     for victim in ["ffmpeg", "recorder", "keeper", "Xvfb"] {
         let recording = desk.ok(&["record", "start", "--fps", "10"]);
@@ -179,9 +179,9 @@ fn nothing_moves_nothing_costs() {
     desk.stop();
 }
 
-/// D14, D12. Ids are never used again, and everything is kept whatever ends.
+/// Ids are never used again, and everything is kept whatever ends.
 #[test]
-fn recordings_are_kept_until_they_are_deleted() {
+fn d14_recordings_are_kept_until_they_are_deleted() {
     let mut desk = Desk::start();
     for fps in ["0", "61", "-1", "x"] {
         desk.run(&["record", "start", &format!("--fps={fps}")]).expect(2);

@@ -181,9 +181,9 @@ fn a_part_is_that_part_and_cut_at_the_edge() {
     desk.stop();
 }
 
-/// D6. The real cursor, where it is, also in a part and at the edge.
+/// The real cursor, where it is, also in a part and at the edge.
 #[test]
-fn the_cursor_is_where_it_points() {
+fn d06_the_cursor_is_where_it_points() {
     let desk = Desk::start();
     coloured(&desk, "#204060");
     settled(&desk, [0x20, 0x40, 0x60]);

@@ -21,9 +21,9 @@ fn place(window: &Value) -> [i64; 4] {
     ["x", "y", "width", "height"].map(|field| window[field].as_i64().unwrap())
 }
 
-/// D4. Where a window is, is where it is; the point of `move` is its frame's.
+/// Where a window is, is where it is; the point of `move` is its frame's.
 #[test]
-fn windows_are_told_and_changed() {
+fn d04_windows_are_told_and_changed() {
     let desk = Desk::start();
     assert!(desk.run(&["windows"]).expect(0).lines().is_empty());
     desk.run(&["windows", "focused"]).expect(3);
@@ -81,9 +81,9 @@ fn a_window_is_waited_for() {
     desk.stop();
 }
 
-/// D19, D17. The window may be that of a child; a program that is not there is an error.
+/// The window may be that of a child; a program that is not there is an error.
 #[test]
-fn programs_are_launched() {
+fn d19_programs_are_launched() {
     let desk = Desk::start();
     let missing = desk.run(&["launch", "no-such-program"]).expect(127).object();
     assert!(missing["message"].as_str().unwrap().contains("no-such-program"), "{missing}");

@@ -109,9 +109,12 @@ impl Desktop {
 /// The server's socket: the abstract one, which needs no directory, or the file.
 pub(crate) fn socket(display: u32) -> std::io::Result<UnixStream> {
     let path = format!("/tmp/.X11-unix/X{display}");
-    SocketAddr::from_abstract_name(&path)
-        .and_then(|address| UnixStream::connect_addr(&address))
-        .or_else(|_| UnixStream::connect(&path))
+    abstract_socket(&path).or_else(|_| UnixStream::connect(&path))
+}
+
+/// A socket that has a name and no file.
+pub(crate) fn abstract_socket(name: &str) -> std::io::Result<UnixStream> {
+    SocketAddr::from_abstract_name(name).and_then(|address| UnixStream::connect_addr(&address))
 }
 
 fn has_bgrx(screen: &Screen) -> bool {

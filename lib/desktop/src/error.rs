@@ -90,6 +90,17 @@ pub enum Error {
     /// Something did not happen in time.
     #[error("see {0} in time")]
     Timeout(String),
+    /// There is nothing to open.
+    #[error("open `{}`: there is no such file", .0.escape_debug())]
+    NoTarget(String),
+    /// No program opens it.
+    #[error("open `{target}`: {why}")]
+    NotOpened {
+        /// The file or address.
+        target: String,
+        /// The last that was said.
+        why: String,
+    },
     /// One recording at a time.
     #[error("record desktop `{name}`: {recording} records it already")]
     Recording {

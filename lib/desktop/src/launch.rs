@@ -4,13 +4,14 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use engine::process;
+use engine::process::{self, Kept};
+use host::find;
 use schema::desktop::{LaunchedRecord, WindowRecord};
 use schema::process::RestartPolicy;
 use store::Process;
 
 use crate::connect::Desktop;
-use crate::stack::{State, kept};
+use crate::stack::{State, kept, last_words};
 use crate::{Error, Filter};
 
 /// What to start on a desktop. No `Debug`: the environment may hold secrets.
@@ -35,6 +36,7 @@ pub fn launch(desktop: &Desktop, store: &Path, launch: &Launch) -> Result<Launch
     let before: Vec<String> = desktop.windows(&Filter::default())?.into_iter().map(|window| window.id).collect();
     let cwd = launch.cwd.to_string_lossy().into_owned();
     let kept = kept(&desktop.state.name, "app", launch.command.clone(), cwd, RestartPolicy::No);
+    let kept = Kept { with: Some(desktop.state.server_uid()), ..kept };
     let process = process::start(store, &kept, &environment(&launch.env, &desktop.state))?;
     let window = match launch.wait {
         Some(patience) => Some(window(desktop, &process, launch, &before, Instant::now() + patience)?),
@@ -43,12 +45,70 @@ pub fn launch(desktop: &Desktop, store: &Path, launch: &Launch) -> Result<Launch
     Ok(LaunchedRecord { process_id: process.process_id, pid: process.state.pid, window })
 }
 
+/// What opens a file or an address with the program that is meant for it.
+pub(crate) const OPENER: &str = "xdg-open";
+
+/// Opens a file or an address with the program that is meant for it; `launch` has no command. Where it waits, any new
+/// window counts: the program may run already.
+///
+/// # Errors
+/// [`Error::NoTarget`] where there is no such file; [`Error::Missing`]; [`Error::NotOpened`] and [`Error::Timeout`] where it
+/// waits.
+pub fn open(desktop: &Desktop, store: &Path, target: &str, launch: Launch) -> Result<LaunchedRecord, Error> {
+    let target = checked(target, &launch.cwd)?;
+    if find::program(Path::new(OPENER), &[]).is_err() {
+        return Err(Error::Missing(vec![OPENER.to_owned()]));
+    }
+    let before: Vec<String> = desktop.windows(&Filter::default())?.into_iter().map(|window| window.id).collect();
+    let filter = Filter { title: launch.title.clone(), ..Filter::default() };
+    let wait = launch.wait;
+    let begun = Launch { command: vec![OPENER.to_owned(), target.clone()], wait: None, ..launch };
+    let mut opened = self::launch(desktop, store, &begun)?;
+    let Some(deadline) = wait.map(|patience| Instant::now() + patience) else { return Ok(opened) };
+    while opened.window.is_none() {
+        let next = deadline.min(Instant::now() + LOOK);
+        opened.window = desktop.wait_for_window(&filter, next, &|window| !before.contains(&window.id))?;
+        let process = process::find(store, &opened.process_id)?;
+        if process.state.status == "exited" && process.state.exit_code != Some(0) {
+            return Err(Error::NotOpened { target, why: last_words(store, &process.process_id) });
+        }
+        if opened.window.is_none() && Instant::now() >= deadline {
+            let what = format!("a window for `{target}` (process {}, which goes on)", process.process_id);
+            return Err(Error::Timeout(what));
+        }
+    }
+    Ok(opened)
+}
+
+/// Between two looks whether it could be opened.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// A file as an absolute path, an address as it is.
+fn checked(target: &str, cwd: &Path) -> Result<String, Error> {
+    let scheme = target.split_once(':').map(|(scheme, _)| scheme).filter(|scheme| {
+        let is_fit = |char: char| char.is_ascii_alphanumeric() || "+-.".contains(char);
+        scheme.starts_with(|char: char| char.is_ascii_alphabetic()) && scheme.chars().all(is_fit)
+    });
+    let path = cwd.join(target);
+    match scheme {
+        _ if !target.is_empty() && path.exists() => Ok(path.to_string_lossy().into_owned()),
+        Some("file") | None => Err(Error::NoTarget(target.to_owned())),
+        Some(_) => Ok(target.to_owned()),
+    }
+}
+
 /// The environment of a program on a desktop.
 pub(crate) fn environment(env: &[(OsString, OsString)], state: &State) -> Vec<(OsString, OsString)> {
-    let own = [("DISPLAY", format!(":{}", state.display)), ("XAUTHORITY", state.xauthority.clone())];
-    // A program that finds Wayland would open its window there.
-    let others = env.iter().filter(|(name, _)| name != "WAYLAND_DISPLAY" && own.iter().all(|(own, _)| name != own));
-    others.cloned().chain(own.iter().map(|(name, value)| ((*name).into(), value.into()))).collect()
+    let own = [
+        ("DISPLAY", Some(format!(":{}", state.display))),
+        ("XAUTHORITY", Some(state.xauthority.clone())),
+        ("DBUS_SESSION_BUS_ADDRESS", state.bus_address()),
+        // A program that finds Wayland would open its window there.
+        ("WAYLAND_DISPLAY", None),
+    ];
+    let others = env.iter().filter(|(name, _)| own.iter().all(|(own, _)| name != own));
+    let own = own.iter().filter_map(|(name, value)| Some(((*name).into(), value.as_ref()?.into())));
+    others.cloned().chain(own).collect()
 }
 
 /// Waits for a new window of the process or of what it has started; one that tells no process counts too.

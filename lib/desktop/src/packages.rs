@@ -49,14 +49,17 @@ impl Manager {
 }
 
 impl Packages {
-    /// What a desktop needs; without fonts where there are some.
-    pub fn needed(manager: Manager, fonts: bool) -> Packages {
-        let (programs, font) = match manager {
-            Manager::Apt => (["xvfb", "openbox"], "fonts-dejavu-core"),
-            Manager::Dnf => (["xorg-x11-server-Xvfb", "openbox"], "dejavu-sans-fonts"),
-            Manager::Apk => (["xvfb", "openbox"], "font-dejavu"),
+    /// What all commands can use, or only what a desktop needs; without fonts where there are some.
+    pub fn of(manager: Manager, minimal: bool, fonts: bool) -> Packages {
+        let (needed, more, font) = match manager {
+            Manager::Apt => (["xvfb", "openbox"], ["ffmpeg", "xdg-utils", "dbus-daemon"], "fonts-dejavu-core"),
+            Manager::Dnf => {
+                (["xorg-x11-server-Xvfb", "openbox"], ["ffmpeg-free", "xdg-utils", "dbus-daemon"], "dejavu-sans-fonts")
+            }
+            Manager::Apk => (["xvfb", "openbox"], ["ffmpeg", "xdg-utils", "dbus"], "font-dejavu"),
         };
-        Packages { manager, names: programs.into_iter().chain(fonts.then_some(font)).collect() }
+        let more = more.into_iter().filter(|_| !minimal);
+        Packages { manager, names: needed.into_iter().chain(more).chain(fonts.then_some(font)).collect() }
     }
 
     /// For a shell. Nothing else is upgraded, and nothing that is only recommended comes with it.
@@ -79,10 +82,11 @@ mod tests {
 
     #[test]
     fn each_manager_has_its_own_names() {
-        let command = |manager, fonts| Packages::needed(manager, fonts).command(true);
-        assert_eq!(command(Manager::Apk, false), "sudo apk add --no-cache xvfb openbox");
-        assert!(command(Manager::Dnf, true).ends_with(" xorg-x11-server-Xvfb openbox dejavu-sans-fonts"));
-        let apt = Packages::needed(Manager::Apt, true).command(false);
+        let command = |manager, minimal, fonts| Packages::of(manager, minimal, fonts).command(true);
+        assert_eq!(command(Manager::Apk, true, false), "sudo apk add --no-cache xvfb openbox");
+        assert_eq!(command(Manager::Apk, false, false), "sudo apk add --no-cache xvfb openbox ffmpeg xdg-utils dbus");
+        assert!(command(Manager::Dnf, true, true).ends_with(" xorg-x11-server-Xvfb openbox dejavu-sans-fonts"));
+        let apt = Packages::of(Manager::Apt, true, true).command(false);
         assert!(apt.starts_with("apt-get update && env ") && apt.ends_with(" xvfb openbox fonts-dejavu-core"), "{apt}");
     }
 }

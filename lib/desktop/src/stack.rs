@@ -19,12 +19,15 @@ use store::Process;
 use x11rb::connection::Connection;
 use x11rb::protocol::xproto::EventMask;
 
-use crate::connect::{Desktop, socket};
+use crate::connect::{Desktop, abstract_socket, socket};
 use crate::packages::{Manager, Packages};
 use crate::{Error, launch, record};
 
 /// The programs that make a desktop.
 const PROGRAMS: [&str; 2] = ["Xvfb", "openbox"];
+
+/// What carries the messages of programs to one another; not all want it.
+const BUS: &str = "dbus-daemon";
 
 /// The first display that is tried.
 const FIRST_DISPLAY: u32 = 99;
@@ -62,6 +65,8 @@ pub struct Start {
     pub display: Option<u32>,
     /// Whether programs may draw with OpenGL; costs 57 MB.
     pub gl: bool,
+    /// Whether one that runs with another screen is ended first.
+    pub replace: bool,
     /// The environment of its programs.
     pub env: Vec<(OsString, OsString)>,
 }
@@ -81,6 +86,9 @@ pub(crate) struct State {
     started: i64,
     pub(crate) server: Part,
     manager: Part,
+    /// Where there is a D-Bus daemon.
+    #[serde(default)]
+    bus: Option<Part>,
 }
 
 /// A managed process of it.
@@ -112,6 +120,16 @@ impl Part {
 }
 
 impl State {
+    /// By which what runs on it knows that it is over.
+    pub(crate) fn server_uid(&self) -> String {
+        self.server.uid.clone()
+    }
+
+    /// Where programs find the session bus; it stays the same when that is started again.
+    pub(crate) fn bus_address(&self) -> Option<String> {
+        self.bus.as_ref().map(|_| format!("unix:abstract={}", bus_name(&self.server.uid)))
+    }
+
     pub(crate) fn cookie(&self) -> Vec<u8> {
         let digits = self.cookie.as_bytes().chunks(2);
         digits
@@ -123,7 +141,16 @@ impl State {
 
 /// The programs that are needed and not installed.
 pub fn missing() -> Vec<String> {
-    PROGRAMS.into_iter().filter(|name| find::program(Path::new(name), &[]).is_err()).map(str::to_owned).collect()
+    absent(&PROGRAMS)
+}
+
+/// The programs that some commands use, and that are not installed.
+pub fn missing_besides() -> Vec<String> {
+    absent(&[BUS, record::FFMPEG, launch::OPENER])
+}
+
+fn absent(names: &[&str]) -> Vec<String> {
+    names.iter().filter(|name| find::program(Path::new(name), &[]).is_err()).map(|name| (*name).to_owned()).collect()
 }
 
 /// Starts a desktop, and returns once a window could be opened on it. One that runs with the same screen is only told of.
@@ -142,11 +169,14 @@ pub fn start(store: &Path, start: &Start) -> Result<DesktopRecord, Error> {
         && state.server.is_kept(store)?
     {
         let Resolution { width, height, dpi } = state.resolution();
-        if (width, height, dpi) != (start.width, start.height, start.dpi) {
+        if (width, height, dpi) == (start.width, start.height, start.dpi) {
+            return status(store, &start.name);
+        }
+        if !start.replace {
             let running = format!("{width}x{height} pixels and {dpi} dpi");
             return Err(Error::Other { name: start.name.clone(), running });
         }
-        return status(store, &start.name);
+        end_recording(store, &start.name);
     }
     // What one that ended by itself left, or a start that was killed.
     end(store, &files, &start.name)?;
@@ -162,6 +192,7 @@ pub fn start(store: &Path, start: &Start) -> Result<DesktopRecord, Error> {
         started: clock::now_ms(),
         server: Part::default(),
         manager: Part::default(),
+        bus: None,
     };
     write(&files.xauthority, &xauthority(&state.cookie()))?;
     let begun = begin(store, start, &mut state);
@@ -186,13 +217,17 @@ pub fn stop(store: &Path, name: &str) -> Result<DesktopRecord, Error> {
     let files = Files::of(store, name);
     // A start that was killed has left no state.
     if Places::beside(store).directory().is_dir() {
-        // It should end well before the screen goes; how it went its row says.
-        let _ = record::stop(store, name);
+        end_recording(store, name);
         let lock = Lock::take_within(&files.lock, PATIENCE)?.ok_or_else(|| Error::Busy(name.to_owned()))?;
         end(store, &files, name)?;
         drop(lock);
     }
     status(store, name)
+}
+
+/// It should end well before the screen goes; how that went its row says.
+fn end_recording(store: &Path, name: &str) {
+    let _ = record::stop(store, name);
 }
 
 /// What a desktop is doing.
@@ -202,7 +237,7 @@ pub fn stop(store: &Path, name: &str) -> Result<DesktopRecord, Error> {
 pub fn status(store: &Path, name: &str) -> Result<DesktopRecord, Error> {
     let missing = missing();
     let install_command = match (missing.is_empty(), Manager::here()) {
-        (false, Some(manager)) => Some(Packages::needed(manager, true).command(!host::raw::is_root())),
+        (false, Some(manager)) => Some(Packages::of(manager, true, true).command(!host::raw::is_root())),
         (false, None) | (true, _) => None,
     };
     let mut record = DesktopRecord {
@@ -226,7 +261,10 @@ pub fn status(store: &Path, name: &str) -> Result<DesktopRecord, Error> {
         let told = process::record(store, &process)?;
         let role = told.labels.get(ROLE);
         let running = told.status == ProcessStatus::Running;
-        let is_part = [&state.server, &state.manager].iter().any(|part| part.process_id == told.process_id);
+        let is_part = [&state.server, &state.manager]
+            .into_iter()
+            .chain(&state.bus)
+            .any(|part| part.process_id == told.process_id);
         if let Some(role) = role.filter(|_| is_of(&told, name) && (is_part || running)) {
             record.processes.push(DesktopProcess {
                 role: role.clone(),
@@ -292,6 +330,7 @@ pub(crate) fn kept(name: &str, role: &str, command: Vec<String>, cwd: String, re
         restart_limit: RESTARTS,
         max_log: 16 << 20,
         grace_ms: u64::try_from(GRACE.as_millis()).expect("two seconds fit"),
+        with: None,
     }
 }
 
@@ -319,8 +358,9 @@ fn begin(store: &Path, start: &Start, state: &mut State) -> Result<(), Error> {
             found.ok_or(Error::DisplayTaken(FIRST_DISPLAY))?
         }
     };
-    let begun = manager(store, start, state, &desktop);
+    let begun = manager(store, start, state, &desktop).and_then(|()| bus(store, start, state));
     if begun.is_err() {
+        // What was started besides ends with it.
         forget(store, &server)?;
     }
     begun
@@ -376,7 +416,7 @@ fn manager(store: &Path, start: &Start, state: &mut State, desktop: &Desktop) ->
     desktop.watch(desktop.root, EventMask::PROPERTY_CHANGE)?;
     desktop.connection.flush()?;
     let command = ["openbox", "--sm-disable"].map(str::to_owned).into();
-    let kept = kept(&start.name, "window-manager", command, "/".to_owned(), RestartPolicy::Always);
+    let kept = part(&start.name, "window-manager", command, &state.server);
     let process = process::start(store, &kept, &launch::environment(&start.env, state))?;
     state.manager = Part::of(&process);
     let deadline = Instant::now() + PATIENCE;
@@ -390,6 +430,39 @@ fn manager(store: &Path, start: &Start, state: &mut State, desktop: &Desktop) ->
         desktop.event(Instant::now() + Duration::from_millis(50))?;
     }
     Ok(())
+}
+
+/// Starts a session bus of the desktop's own where there is a daemon for it, and waits until it lets programs in.
+fn bus(store: &Path, start: &Start, state: &mut State) -> Result<(), Error> {
+    if find::program(Path::new(BUS), &[]).is_err() {
+        return Ok(());
+    }
+    let name = bus_name(&state.server.uid);
+    let address = format!("--address=unix:abstract={name}");
+    let command = [BUS, "--session", "--nofork", "--nopidfile", &address].map(str::to_owned).to_vec();
+    let kept = part(&start.name, "bus", command, &state.server);
+    let process = process::start(store, &kept, &launch::environment(&start.env, state))?;
+    state.bus = Some(Part::of(&process));
+    let deadline = Instant::now() + PATIENCE;
+    while abstract_socket(&name).is_err() {
+        if has_failed(store, &process)? || Instant::now() > deadline {
+            let why = last_words(store, &process.process_id);
+            forget(store, &process)?;
+            return Err(Error::NotStarted { program: BUS, why });
+        }
+        std::thread::sleep(LOOK);
+    }
+    Ok(())
+}
+
+/// Whoever may connect, only this user and root are let in.
+fn bus_name(server: &str) -> String {
+    format!("sandbox-agent-bus-{server}")
+}
+
+/// What is started again, and ends with the server.
+fn part(name: &str, role: &str, command: Vec<String>, server: &Part) -> Kept {
+    Kept { with: Some(server.uid.clone()), ..kept(name, role, command, "/".to_owned(), RestartPolicy::Always) }
 }
 
 /// Whether a program has ended before it was ready.

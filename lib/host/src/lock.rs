@@ -92,6 +92,27 @@ pub fn free_within(path: &Path, patience: Duration) -> Result<bool, Error> {
     Ok(free.is_some())
 }
 
+/// Waits until nobody holds the lock; a missing file is free. Blocks the thread, maybe for ever, and costs nothing meanwhile.
+///
+/// # Errors
+/// [`Error::File`].
+pub fn wait_until_free(path: &Path) -> Result<(), Error> {
+    // Read-only, and a lock that others may hold too: nobody is disturbed.
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(failed("open", path, source)),
+    };
+    let lock = libc::flock { l_type: libc::F_RDLCK as libc::c_short, ..whole_file() };
+    loop {
+        match fcntl(&file, FcntlArg::F_OFD_SETLKW(&lock)) {
+            Ok(_) => return Ok(()),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(failed("wait for the lock", path, errno.into())),
+        }
+    }
+}
+
 fn within<T>(patience: Duration, attempt: impl Fn() -> Result<Option<T>, Error>) -> Result<Option<T>, Error> {
     let deadline = Instant::now() + patience;
     let mut pause = Duration::from_millis(1);

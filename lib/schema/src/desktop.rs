@@ -61,7 +61,7 @@ pub struct Resolution {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DesktopProcess {
-    /// What it is for: `server`, `window-manager`, `recorder`, `app`.
+    /// What it is for: `server`, `window-manager`, `bus`, `recorder`, `app`.
     pub role: String,
     /// Its id.
     pub process_id: String,

@@ -112,6 +112,8 @@ struct Keeper {
     watchers: Vec<mpsc::Sender<Shown>>,
     prepared: Option<Prepared>,
     quick_runs: u32,
+    /// Told when the process has gone that this one is to end with.
+    leader: Option<oneshot::Receiver<()>>,
     /// The log has this run's end, the row not yet.
     end_stored: bool,
 }
@@ -236,6 +238,7 @@ impl Keeper {
             watchers: Vec::new(),
             prepared: None,
             quick_runs: 0,
+            leader: None,
             end_stored: false,
         })
     }
@@ -297,6 +300,7 @@ impl Keeper {
         let (ask, mut asked) = mpsc::channel(16);
         let listener = self.listener.take().expect("a keeper has one course");
         let accepting = tokio::spawn(accept(listener, ask));
+        self.follow_leader()?;
         let mut raw = Some(raw);
         let result = loop {
             let begun = Instant::now();
@@ -329,6 +333,21 @@ impl Keeper {
         tokio::task::yield_now().await;
         tokio::time::sleep(Duration::from_millis(20)).await;
         result
+    }
+
+    /// Watches the process that this one is to end with.
+    fn follow_leader(&mut self) -> Result<(), Error> {
+        let Some(leader) = self.kept.with.as_ref().map(|uid| self.places.lock(uid)) else { return Ok(()) };
+        let (tell, told) = oneshot::channel();
+        self.leader = Some(told);
+        let wait = move || match host::lock::wait_until_free(&leader) {
+            // Nobody listens any more where this one has ended first.
+            Ok(()) => drop(tell.send(())),
+            // Without being told it goes on; whoever ends the other ends it too.
+            Err(error) => log::warn!("failed to {}", crate::session::chain(&error)),
+        };
+        let thread = std::thread::Builder::new().stack_size(64 << 10).spawn(wait);
+        thread.map(drop).map_err(|source| Error::File { doing: "watch", path: self.store.clone(), source })
     }
 
     /// One run of the program, from its start to its end.
@@ -419,6 +438,10 @@ impl Keeper {
                     }
                     Caught::HangUp | Caught::Suspend => {}
                 },
+                () = leader_ends(&mut self.leader) => {
+                    wish = Wish::Stop;
+                    kill_at = kill_at.or(Some(self.ask_to_end(&raw, None)));
+                }
                 () = at(kill_at), if kill_at.is_some() => {
                     kill_at = None;
                     killed = true;
@@ -539,6 +562,7 @@ impl Keeper {
         loop {
             tokio::select! {
                 () = sleep_until(until) => return Ok(Wish::None),
+                () = leader_ends(&mut self.leader) => return self.stay_ended(),
                 caught = signals.next() => match caught {
                     Caught::Terminate | Caught::Interrupt => return self.stay_ended(),
                     Caught::HangUp | Caught::Suspend => {}
@@ -665,6 +689,21 @@ fn word(by: LimitsBy) -> &'static str {
 async fn at(when: Option<Instant>) {
     match when {
         Some(when) => sleep_until(when).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Whether it has a leader or not; told once.
+async fn leader_ends(leader: &mut Option<oneshot::Receiver<()>>) {
+    match leader {
+        Some(told) => {
+            // Who could not watch it tells nothing.
+            let told = told.await;
+            *leader = None;
+            if told.is_err() {
+                std::future::pending().await
+            }
+        }
         None => std::future::pending().await,
     }
 }

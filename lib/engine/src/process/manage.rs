@@ -53,6 +53,9 @@ pub struct Kept {
     pub max_log: u64,
     /// How long it may take to end after SIGTERM.
     pub grace_ms: u64,
+    /// The uid of another kept process: when that is over for good, this one is ended too.
+    #[serde(default)]
+    pub with: Option<String>,
 }
 
 impl Kept {

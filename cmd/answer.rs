@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use clap::Args;
 use engine::Failure;
 use engine::follow::{Filter, Reader};
-use engine::post::Post;
-use schema::control::{Answer, Choice, Control};
+use engine::verbs::{self, Answered};
+use schema::control::{Answer, Choice};
 use schema::outcome::ErrorCode;
-use store::{RequestState, Session, Store};
+use store::{Session, Store};
 
 use crate::context::{Context, no_session};
 use crate::exit::Exit;
@@ -68,25 +68,16 @@ pub(crate) fn main(context: &Context, args: AnswerArgs) -> Result<Exit, Failure>
         None => only_one(&session)?,
     };
     let answer = answer(args, request_id.clone())?;
+    let (sequence, exit) = match verbs::answer(&path, session.clone(), answer)? {
+        Answered::Now(sequence) => (sequence, 0),
+        Answered::Before(sequence) => (Some(sequence), 3),
+    };
     let store = context.store_to_read()?.ok_or_else(|| no_session(&session.session_id))?;
-    let pending: Vec<String> = serde_json::from_str(&session.pending).unwrap_or_default();
-    if !pending.contains(&request_id) {
-        return late(&store, &session, &request_id);
+    show(&store, &session, sequence)?;
+    if exit != 0 {
+        crate::out::complain(&format!("error: request `{request_id}` was resolved before; this is how"));
     }
-    let mut post = Post::new(&path, session.clone(), &Control::Answer(answer))?;
-    match post.settle(None)? {
-        Some((RequestState::Done, reply)) => {
-            show(&store, &session, reply.sequence)?;
-            Ok(Exit::Code(0))
-        }
-        Some((_, reply)) => match reply.error {
-            Some(error) if error.code != ErrorCode::NotFound && error.code != ErrorCode::NotDelivered => {
-                Err(Failure::new(error.code, error.message))
-            }
-            Some(_) | None => late(&store, &session, &request_id),
-        },
-        None => late(&store, &session, &request_id),
-    }
+    Ok(Exit::Code(exit))
 }
 
 fn answer(args: AnswerArgs, request_id: String) -> Result<Answer, Failure> {
@@ -121,7 +112,7 @@ fn answer(args: AnswerArgs, request_id: String) -> Result<Answer, Failure> {
 
 /// The request that is open, where there is one and no other.
 fn only_one(session: &Session) -> Result<String, Failure> {
-    let mut pending: Vec<String> = serde_json::from_str(&session.pending).unwrap_or_default();
+    let mut pending = verbs::pending(session);
     match pending.len() {
         1 => Ok(pending.remove(0)),
         0 => Err(Failure::new(
@@ -135,19 +126,6 @@ fn only_one(session: &Session) -> Result<String, Failure> {
         ))
         .hint("name one of them")),
     }
-}
-
-/// The request is not open: what became of it is printed, where it ever was.
-fn late(store: &Store, session: &Session, request_id: &str) -> Result<Exit, Failure> {
-    let session = store.session(&session.session_id)?.ok_or_else(|| no_session(&session.session_id))?;
-    let Some(sequence) = engine::follow::resolution(store, &session, request_id)? else {
-        let message = format!("failed to find request `{request_id}` in session `{}`", session.session_id);
-        return Err(Failure::new(ErrorCode::NotFound, message)
-            .hint(format!("`sandbox-agent sessions show {}` names what is open", session.session_id)));
-    };
-    show(store, &session, Some(sequence))?;
-    crate::out::complain(&format!("error: request `{request_id}` was resolved before; this is how"));
-    Ok(Exit::Code(3))
 }
 
 /// Prints one event.

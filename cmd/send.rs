@@ -3,12 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use engine::Failure;
-use engine::post::Post;
-use schema::control::{Ask, Control};
-use schema::ids;
+use engine::{Failure, verbs};
+use schema::control::Ask;
 use schema::record::SentRecord;
-use store::RequestState;
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -57,16 +54,9 @@ pub(crate) fn main(context: &Context, args: SendArgs) -> Result<Exit, Failure> {
     let session = context.session_exact(&args.session)?;
     let here = std::env::current_dir().unwrap_or_default();
     let attach = args.attach.iter().map(|path| names::utf8(&here.join(path))).collect::<Result<_, _>>()?;
-    let prompt_id = args.id.unwrap_or_else(ids::prompt);
-    let ask = Ask { text, attach, user: args.user, id: Some(prompt_id.clone()), steer: args.steer };
-    let mut post = Post::new(&context.store_path()?, session.clone(), &Control::Prompt(ask))?;
-    post.see_to(&host::env::all())?;
-    // What is refused at once, as a steering that the agent cannot do, is told here and now.
-    if let Some((RequestState::Refused, reply)) = post.settled()?
-        && let Some(error) = reply.error
-    {
-        return Err(Failure::new(error.code, error.message));
-    }
-    out::print_record(&SentRecord { session_id: session.session_id, prompt_id });
+    let ask = Ask { text, attach, user: args.user, id: args.id, steer: args.steer };
+    let session_id = session.session_id.clone();
+    let sent = verbs::send(&context.store_path()?, session, ask, &host::env::all())?;
+    out::print_record(&SentRecord { session_id, prompt_id: sent.prompt_id });
     Ok(Exit::Code(0))
 }

@@ -8,7 +8,8 @@ use clap::{Args, Subcommand};
 use engine::Failure;
 use engine::follow::{Chunk, Filter, Reader, status_of};
 use engine::owner::Owned;
-use schema::event::{Body, EndReason, SessionEnded, TerminatedBy, Usage};
+use engine::verbs::{self, record};
+use schema::event::{Body, Usage};
 use schema::outcome::{ErrorCode, Outcome};
 use schema::record::{
     DeletedRecord, Epoch, ExportHead, ExportKind, SearchHit, SessionRecord, SessionStatus, UsageRecord,
@@ -198,33 +199,6 @@ fn print(context: &Context, session: &Session) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A session as it is told: what it says of itself, and whether somebody really runs it.
-pub(crate) fn record(store: &Store, session: &Session) -> Result<SessionRecord, Failure> {
-    let word = |text: &str| serde_json::Value::from(text);
-    Ok(SessionRecord {
-        session_id: session.session_id.clone(),
-        title: session.title.clone(),
-        agent: session.agent.clone(),
-        cwd: session.cwd.clone(),
-        status: status_of(store, session)?,
-        outcome: session.outcome.as_deref().and_then(|outcome| serde_json::from_value(word(outcome)).ok()),
-        exit_code: session.exit_code,
-        last_sequence: session.last_sequence,
-        pending: serde_json::from_str(&session.pending).unwrap_or_default(),
-        native_session_id: session.native_session_id.clone(),
-        model: session.model.clone(),
-        mode: session.mode.clone(),
-        permission_mode: session.permission_mode.clone(),
-        created: Timestamp(session.created).to_string(),
-        updated: Timestamp(session.updated).to_string(),
-        turns: session.turns,
-        usage: session.usage.as_deref().and_then(|usage| serde_json::from_str(usage).ok()),
-        cost_usd: session.cost_usd,
-        labels: serde_json::from_str(&session.labels).unwrap_or_default(),
-        parent_session: session.parent_session.clone(),
-    })
-}
-
 fn list(context: &Context, args: &ListArgs) -> Result<Exit, Failure> {
     let Some(store) = context.store_to_read()? else { return Ok(Exit::Code(0)) };
     let cwd = match &args.cwd {
@@ -297,45 +271,18 @@ fn existing_store(context: &Context, name: &str) -> Result<Store, Failure> {
     context.store()
 }
 
-fn take(context: &Context, name: &str) -> Result<Owned, Failure> {
+fn end(context: &Context, name: &str) -> Result<Exit, Failure> {
     let store = existing_store(context, name)?;
     let session = names::find_exact(&store, name)?;
-    Ok(Owned::take_briefly(store, &session)?)
-}
-
-fn end(context: &Context, name: &str) -> Result<Exit, Failure> {
-    let mut owned = take(context, name)?;
-    if owned.session().status == "ended" {
-        let id = owned.session().session_id.clone();
-        owned.leave()?;
-        return Err(engine::Error::Ended(id).into());
-    }
-    owned.record(&Body::SessionEnded(SessionEnded {
-        reason: EndReason::Terminated,
-        terminated_by: TerminatedBy::User,
-        message: None,
-    }))?;
-    let id = owned.session().session_id.clone();
-    owned.leave()?;
-    show(context, &id)
+    verbs::end(store, &session)?;
+    show(context, &session.session_id)
 }
 
 fn delete(context: &Context, names: &[String], force: bool) -> Result<Exit, Failure> {
     for name in names {
-        if force {
-            let session = names::find_exact(&existing_store(context, name)?, name)?;
-            engine::owner::end_owner(&context.store_path()?, &session)?;
-        }
-        let owned = take(context, name).map_err(|failure| {
-            if failure.code == ErrorCode::Busy { failure.hint("`delete --force` cancels it first") } else { failure }
-        })?;
-        let record = DeletedRecord {
-            session_id: owned.session().session_id.clone(),
-            deleted: true,
-            events: owned.session().last_sequence,
-        };
-        owned.delete()?;
-        out::print_record(&record);
+        let store = existing_store(context, name)?;
+        let session = names::find_exact(&store, name)?;
+        out::print_record(&verbs::delete(store, &session, force)?);
     }
     context.store()?.give_back()?;
     Ok(Exit::Code(0))

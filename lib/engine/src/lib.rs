@@ -23,6 +23,7 @@ pub mod queued;
 mod restore;
 pub mod session;
 pub mod turn;
+pub mod verbs;
 
 pub use error::Error;
 pub use failure::Failure;

@@ -291,9 +291,10 @@ impl Journal {
     /// Writes what the session is into its row, without an event.
     pub(crate) fn write_columns(&mut self) -> Result<(), Error> {
         let columns = Columns::of(&self.state);
-        let cache = columns.cache(&self.state, None);
+        let cache = columns.cache(&self.state, self.settings.as_deref());
         let batch = Batch { events: &[], cache: Some(cache), native: None, now: clock::now_ms(), settled: &[] };
         self.store.append(self.session.no, &batch, Sync::Full)?;
+        self.settings = None;
         self.ring();
         Ok(())
     }

@@ -45,6 +45,58 @@ pub fn start(store: &Path, session: &Session, env: &[(OsString, OsString)], trus
     }
 }
 
+/// A session to be made. What is left out is what `run` would choose.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct New {
+    /// Its name.
+    pub session_id: Option<String>,
+    /// Which agent, and which version of it.
+    pub agent: Option<String>,
+    /// The model, in the agent's words.
+    pub model: Option<String>,
+    /// The mode, in the agent's words.
+    pub mode: Option<String>,
+    /// The effort, in the agent's words.
+    pub effort: Option<String>,
+    /// How permissions are decided.
+    pub permission_mode: Option<String>,
+    /// Rules that allow, as `--allow` takes them.
+    pub allow: Vec<String>,
+    /// Rules that deny.
+    pub deny: Vec<String>,
+    /// Where it works.
+    pub cwd: Option<String>,
+    /// What its user attaches to it, as K=V.
+    pub labels: Vec<String>,
+    /// Store the agent's payloads.
+    pub raw: bool,
+}
+
+/// Makes a session without a prompt, by the same checks as `run --detach`, and gives its name. Nobody owns it afterwards.
+///
+/// # Errors
+/// What `run` says.
+pub fn create(store: &Path, new: &New, env: &[(OsString, OsString)]) -> Result<String, Failure> {
+    let mut args: Vec<OsString> =
+        [ROLE, "run", "--detach", "--from-inbox", "--new", "--store"].map(OsString::from).into();
+    args.push(store.into());
+    let one = [
+        ("session", &new.session_id),
+        ("agent", &new.agent),
+        ("model", &new.model),
+        ("mode", &new.mode),
+        ("effort", &new.effort),
+        ("permission-mode", &new.permission_mode),
+        ("cwd", &new.cwd),
+    ];
+    let several = [("allow", &new.allow), ("deny", &new.deny), ("label", &new.labels)];
+    let one = one.iter().filter_map(|(flag, value)| Some((*flag, value.as_ref()?)));
+    let several = several.iter().flat_map(|(flag, values)| values.iter().map(|value| (*flag, value)));
+    args.extend(one.chain(several).map(|(flag, value)| format!("--{flag}={value}").into()));
+    args.extend(new.raw.then(|| "--raw".into()));
+    spawn(&args, env, None)
+}
+
 /// Starts ourselves in the background with these arguments, the first of them [`ROLE`], and gives the session's name once
 /// it is held and the prompt recorded.
 ///

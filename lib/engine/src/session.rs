@@ -379,9 +379,12 @@ impl Conductor<'_> {
         }
         self.look()?;
         if self.queue.is_empty() && self.run.stay != Stay::Input {
-            // What waited was taken back.
+            // The session was only to be made, or what waited was taken back.
+            self.keep_settings();
+            self.journal.write_columns()?;
+            self.journal.close(false)?;
             self.recorded();
-            return self.flush(None);
+            return Ok(());
         }
         loop {
             self.live(lock, &mut signals, &mut sources).await?;
@@ -509,13 +512,18 @@ impl Conductor<'_> {
             self.course.denied_ok();
         }
         self.record(None);
+        self.keep_settings();
+        self.next_prompt();
+    }
+
+    /// What the next owner is to start with.
+    fn keep_settings(&mut self) {
         self.kept.model.clone_from(&self.job.model);
         self.kept.mode.clone_from(&self.job.mode);
         self.kept.effort.clone_from(&self.job.effort);
         self.kept.flags.clone_from(&self.run.flags);
         self.kept.equipment.clone_from(&self.run.equipment);
         self.journal.set_settings(self.kept.write());
-        self.next_prompt();
     }
 
     /// Gives the agent the next prompt that waits, if there is one: its item and its turn are recorded, the order follows.

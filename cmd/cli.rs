@@ -13,6 +13,8 @@ use host::detach::Ready;
 use crate::context::Context;
 use crate::exit::{Exit, TABLE};
 use crate::out::{self, Output};
+#[cfg(feature = "server")]
+use crate::server;
 use crate::{
     agents, answer, cancel, completions, credentials, desktop, doctor, events, fs, install, install_agent, logger, man,
     proc, run, schema_command, send, sessions, stream, wait,
@@ -86,6 +88,9 @@ enum Command {
     Install(install::InstallArgs),
     /// List, show, choose, verify and uninstall agents
     Agents(agents::AgentsArgs),
+    /// The same sessions over HTTP
+    #[cfg(feature = "server")]
+    Server(server::ServerArgs),
     /// What is here, and what is wrong with it
     Doctor(doctor::DoctorArgs),
     /// Print the JSON Schema of events and records
@@ -123,6 +128,8 @@ pub(crate) fn dispatch(args: Vec<OsString>, ready: Option<Ready>) -> Exit {
         Command::Install(args) => install::main(&args),
         Command::InstallAgent(args) => install_agent::main(&context, &args),
         Command::Agents(args) => agents::main(&context, args),
+        #[cfg(feature = "server")]
+        Command::Server(args) => server::main(&context, args),
         Command::Doctor(args) => doctor::main(&context, &args),
         Command::Schema => schema_command::main(),
         Command::Completions(args) => completions::main(&args),

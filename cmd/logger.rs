@@ -9,7 +9,7 @@ struct Stderr;
 impl Log for Stderr {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         // Other crates' talk is not about us.
-        ["engine", "host", "store", "agents", "install", "files", "sandbox_agent"]
+        ["engine", "host", "store", "agents", "install", "files", "server", "sandbox_agent"]
             .iter()
             .any(|ours| metadata.target().starts_with(ours))
     }

@@ -27,6 +27,8 @@ mod redact;
 mod run;
 mod schema_command;
 mod send;
+#[cfg(feature = "server")]
+mod server;
 mod sessions;
 mod settings;
 mod stream;

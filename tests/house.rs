@@ -62,8 +62,13 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
         &["base64", "flate2", "rustls", "serde", "serde_json", "sha2", "tar", "thiserror", "ureq"],
     ),
     (
+        "server",
+        &["engine", "host", "schema", "store"],
+        &["hyper", "hyper-util", "log", "serde", "serde_json", "thiserror", "tokio"],
+    ),
+    (
         "sandbox-agent",
-        &["acp", "agents", "desktop", "engine", "files", "host", "install", "schema", "store"],
+        &["acp", "agents", "desktop", "engine", "files", "host", "install", "schema", "server", "store"],
         &["base64", "clap", "clap_complete", "clap_mangen", "log", "serde", "serde_json", "toml"],
     ),
 ];

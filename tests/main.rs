@@ -34,3 +34,4 @@ mod readers;
 mod readme;
 mod real;
 mod requests;
+mod server;

@@ -49,6 +49,16 @@ fn start(args: &[OsString], env: &[(OsString, OsString)], streams: Streams) -> i
     }
 }
 
+/// Becomes our own binary once more, the same process with these arguments and one more variable: what stood on the command
+/// line is seen by nobody any more. Returns only when that failed.
+pub fn again(args: &[OsString], name: Name, value: &str) -> io::Error {
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => return error,
+    };
+    Start::new(program.as_os_str()).command().arg0("sandbox-agent").args(args).env(name.as_str(), value).exec()
+}
+
 /// From here on our stderr is this file, opened to append.
 ///
 /// # Errors

@@ -40,6 +40,8 @@ names! {
     FsRoot = "SANDBOX_AGENT_FS_ROOT",
     /// The session that we run in; given to agents, and so to everything below them.
     Session = "SANDBOX_AGENT_SESSION",
+    /// What clients of a server must know. It is for the server alone: nobody whom we start is given it.
+    Token = "SANDBOX_AGENT_TOKEN",
     /// A fixed time for tests, in milliseconds since 1970.
     TestClock = "SANDBOX_AGENT_TEST_CLOCK",
     /// A step at which a test wants us killed, `STEP:N`.
@@ -88,5 +90,6 @@ pub fn named(name: &str) -> Option<OsString> {
 
 /// All of it, but for what only our own processes tell one another.
 pub fn all() -> Vec<(OsString, OsString)> {
-    std::env::vars_os().filter(|(name, _)| name != Name::Ready.as_str()).collect()
+    let ours = [Name::Ready, Name::Token];
+    std::env::vars_os().filter(|(name, _)| ours.iter().all(|own| name != own.as_str())).collect()
 }

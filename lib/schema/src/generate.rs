@@ -68,6 +68,7 @@ fn document() -> Value {
     add("credential_check", generator.subschema_for::<record::CredentialCheck>().to_value());
     add("doctor", generator.subschema_for::<record::DoctorRecord>().to_value());
     add("launch", generator.subschema_for::<record::LaunchRecord>().to_value());
+    add("server", generator.subschema_for::<record::ServerRecord>().to_value());
     add("process", generator.subschema_for::<process::ProcessRecord>().to_value());
     add("log_line", generator.subschema_for::<process::LogLine>().to_value());
     add("run_result", generator.subschema_for::<process::RunResult>().to_value());

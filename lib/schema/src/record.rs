@@ -109,6 +109,25 @@ pub struct ExportHead {
     pub settings: Value,
 }
 
+/// What `server` prints once it listens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ServerRecord {
+    /// Where, over TCP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// Its socket in the file system.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unix: Option<String>,
+    /// What clients must send as `Authorization: Bearer TOKEN`; said only where it was made up, and only here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// Its process.
+    pub pid: u32,
+    /// Of this program.
+    pub version: String,
+}
+
 /// The word that marks an export's first line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]

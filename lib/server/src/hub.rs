@@ -1,0 +1,167 @@
+//! One watch over the store's bells for the whole server: it wakes whoever follows a session, and reads run on a few threads.
+
+use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use engine::{Failure, Places};
+use host::bell::Watch;
+use schema::outcome::ErrorCode;
+use store::{Access, Session, Store};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::spawn_blocking;
+
+/// How many pages are read at once.
+const READERS: usize = 4;
+/// How many verbs may wait for their owners at once.
+const WORKERS: usize = 48;
+/// Threads for both.
+pub(crate) const THREADS: usize = READERS + WORKERS + 4;
+/// Watches are silent on some file systems: every sleep ends with a look.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// What a session was when it was looked at last; nothing once it is deleted.
+pub(crate) type News = Option<Arc<Session>>;
+
+/// The store as a server sees it.
+pub(crate) struct Hub {
+    path: PathBuf,
+    idle: Mutex<Vec<Store>>,
+    readers: Semaphore,
+    workers: Semaphore,
+    followed: Mutex<HashMap<i64, watch::Sender<News>>>,
+    /// Sessions whose missing end is being written.
+    mending: Mutex<HashSet<i64>>,
+}
+
+impl Hub {
+    pub(crate) fn new(path: PathBuf) -> Hub {
+        Hub {
+            path,
+            idle: Mutex::default(),
+            readers: Semaphore::new(READERS),
+            workers: Semaphore::new(WORKERS),
+            followed: Mutex::default(),
+            mending: Mutex::default(),
+        }
+    }
+
+    /// Reads in the store: short, on one of a few threads.
+    pub(crate) async fn read<T: Send + 'static>(
+        self: &Arc<Hub>,
+        read: impl FnOnce(&Store) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let hub = Arc::clone(self);
+        let _turn = self.readers.acquire().await.expect("it is never closed");
+        blocking(move || {
+            let kept = held(&hub.idle).pop();
+            let store = match kept {
+                Some(store) => store,
+                None => Store::open(&hub.path, Access::Read)?,
+            };
+            let result = read(&store);
+            // One that failed may be of a file that is no more.
+            if result.is_ok() {
+                held(&hub.idle).push(store);
+            }
+            result
+        })
+        .await
+    }
+
+    /// Does what may have to wait for an owner.
+    pub(crate) async fn work<T: Send + 'static>(
+        self: &Arc<Hub>,
+        work: impl FnOnce(&PathBuf) -> Result<T, Failure> + Send + 'static,
+    ) -> Result<T, Failure> {
+        let hub = Arc::clone(self);
+        let _turn = self.workers.acquire().await.expect("it is never closed");
+        blocking(move || work(&hub.path)).await
+    }
+
+    /// News of a session from now on: what is committed after this wakes the receiver.
+    pub(crate) fn follow(&self, session: &Session) -> watch::Receiver<News> {
+        let mut followed = held(&self.followed);
+        followed.entry(session.no).or_insert_with(|| watch::Sender::new(Some(Arc::new(session.clone())))).subscribe()
+    }
+
+    /// Listens to the bell of all sessions, for ever.
+    pub(crate) async fn listen(self: Arc<Hub>) {
+        let mut bell = Watch::new(&[Places::beside(&self.path).all_bell()]);
+        let mut tended = Instant::now();
+        loop {
+            // What rings while we look is heard by the next turn.
+            let _ = tokio::time::timeout(LOOK, bell.rung()).await;
+            // An owner that died rings no bell.
+            let tend = tended.elapsed() >= LOOK;
+            if tend {
+                tended = Instant::now();
+            }
+            let hub = Arc::clone(&self);
+            let followed: Vec<i64> = {
+                let mut followed = held(&self.followed);
+                followed.retain(|_, sender| sender.receiver_count() > 0);
+                followed.keys().copied().collect()
+            };
+            if followed.is_empty() {
+                continue;
+            }
+            let looked = self.read(move |store| hub.look(store, &followed, tend)).await;
+            if let Err(failure) = looked {
+                log::warn!("{}", failure.message);
+                tokio::time::sleep(LOOK).await;
+            }
+        }
+    }
+
+    fn look(self: &Arc<Hub>, store: &Store, followed: &[i64], tend: bool) -> Result<(), Failure> {
+        for no in followed {
+            let now = store.session_by_no(*no)?;
+            if tend && let Some(session) = &now {
+                self.mend(store, session)?;
+            }
+            if let Some(sender) = held(&self.followed).get(no) {
+                sender.send_if_modified(|news| {
+                    let is_news = news.as_deref() != now.as_ref();
+                    if is_news {
+                        *news = now.map(Arc::new);
+                    }
+                    is_news
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the end that a dead owner could not write; that may take a while.
+    fn mend(self: &Arc<Hub>, store: &Store, session: &Session) -> Result<(), Failure> {
+        use schema::record::SessionStatus::{Asking, Ended, Idle, Lost, Running, Starting};
+        let needed = match engine::follow::status_of(store, session)? {
+            Lost => true,
+            Idle => session.owner.is_some() && !engine::owner::is_owned(&self.path, session)?,
+            Starting | Running | Asking | Ended => false,
+        };
+        if needed && held(&self.mending).insert(session.no) {
+            let (hub, session) = (Arc::clone(self), session.clone());
+            spawn_blocking(move || {
+                let no = session.no;
+                if let Err(error) = engine::owner::mend(&hub.path, session) {
+                    log::warn!("failed to {error}");
+                }
+                held(&hub.mending).remove(&no);
+            });
+        }
+        Ok(())
+    }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Result<T, Failure> {
+    let failed = |error: tokio::task::JoinError| Failure::new(ErrorCode::Other, format!("failed to finish: {error}"));
+    spawn_blocking(work).await.map_err(failed)?
+}
+
+/// What the lock guards; whoever panicked with it has left it whole.
+fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,38 @@
+//! The second door: the verbs of a session over HTTP. No agent lives here: to run, detached owners are started; to stream, the store is followed.
+
+mod body;
+mod error;
+mod events;
+mod gate;
+mod hub;
+mod listen;
+mod problem;
+mod requests;
+mod routes;
+mod sessions;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+pub use error::Error;
+pub use gate::Cors;
+pub use listen::{Access, Address, Listening, serve};
+
+/// What a server is to do.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The store.
+    pub store: PathBuf,
+    /// Where it listens.
+    pub address: Address,
+    /// What a client must know; `None`: whoever reaches it may.
+    pub token: Option<String>,
+    /// Which pages of other origins may read its answers.
+    pub cors: Cors,
+    /// Names by which clients may call it, beside those of this machine.
+    pub hosts: Vec<String>,
+    /// The environment of the owners that it starts.
+    pub env: Vec<(OsString, OsString)>,
+    /// Of this program.
+    pub version: &'static str,
+}

@@ -1,0 +1,287 @@
+//! Listening: a socket, connections within bounds, a log line a request, and an end that cuts nobody off in the middle.
+
+use std::convert::Infallible;
+use std::ffi::OsString;
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use host::signals::{Caught, Signals};
+use hyper::body::Incoming;
+use hyper::header::HeaderValue;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::{Semaphore, watch};
+
+use crate::Config;
+use crate::body::Body;
+use crate::error::Error;
+use crate::gate::Gate;
+use crate::hub::{Hub, THREADS};
+use crate::routes;
+
+/// Where to listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// A name or address, and a port; 0 is any that is free.
+    Tcp(String, u16),
+    /// A socket in the file system, for this user only.
+    Unix(PathBuf),
+}
+
+/// A server that listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listening {
+    /// Where, as a URL; none on a Unix socket.
+    pub url: Option<String>,
+}
+
+/// A request that was answered: when its answer began, a flow not yet at its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access {
+    /// Its number since the start; the answer has it as `x-request-id`.
+    pub id: u64,
+    /// GET, POST and so on.
+    pub method: String,
+    /// What was asked for, without the query.
+    pub path: String,
+    /// The status of the answer.
+    pub status: u16,
+    /// How long the answer took.
+    pub took: Duration,
+}
+
+/// Connections at once; the next wait before the door.
+const CONNECTIONS: usize = 900;
+/// How long a request's head may take, and a connection rest between two.
+const HEAD: Duration = Duration::from_secs(30);
+/// What of one connection is in memory both ways, beside a body that is read whole.
+const BUFFER: usize = 64 << 10;
+/// How long answers may take to their end when the server ends.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// What every request may ask for.
+pub(crate) struct Server {
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) gate: Gate,
+    pub(crate) env: Vec<(OsString, OsString)>,
+    pub(crate) version: &'static str,
+    stop: watch::Sender<bool>,
+    requests: AtomicU64,
+    log: Box<dyn Fn(&Access) + Send + Sync>,
+}
+
+impl Server {
+    /// Resolves when the server ends.
+    pub(crate) fn stopping(&self) -> impl Future<Output = ()> + use<> {
+        let mut stop = self.stop.subscribe();
+        async move {
+            // It lives as long as the server.
+            let _ = stop.wait_for(|stop| *stop).await;
+        }
+    }
+}
+
+/// Serves until a signal ends it, and says which. `ready` is called once it listens, `log` for each answer.
+///
+/// # Errors
+/// What keeps it from listening.
+pub fn serve(
+    config: Config,
+    ready: impl FnOnce(&Listening),
+    log: Box<dyn Fn(&Access) + Send + Sync>,
+) -> Result<Caught, Error> {
+    if config.cors.credentials && config.cors.origins.iter().any(|origin| origin == "*") {
+        return Err(Error::AnyOrigin);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(THREADS)
+        .build()
+        .map_err(Error::Runtime)?;
+    let result = runtime.block_on(run(config, ready, log));
+    // What still waits for an owner is in the store, and is not ours.
+    runtime.shutdown_background();
+    result
+}
+
+async fn run(
+    config: Config,
+    ready: impl FnOnce(&Listening),
+    log: Box<dyn Fn(&Access) + Send + Sync>,
+) -> Result<Caught, Error> {
+    let mut signals = Signals::new()?;
+    // The store is there before the first request, and so is its bell.
+    drop(store::Store::open(&config.store, store::Access::Write).map_err(engine::Error::from)?);
+    engine::Places::beside(&config.store).make()?;
+    let (listener, listening) = Listener::bind(&config).await?;
+    let server = Arc::new(Server {
+        hub: Arc::new(Hub::new(config.store)),
+        gate: Gate {
+            token: config.token,
+            cors: config.cors,
+            // Who knows the token is nobody's victim; and no browser is led to a Unix socket.
+            hosts: listener.is_local_tcp().then_some(config.hosts),
+        },
+        env: config.env,
+        version: config.version,
+        stop: watch::Sender::new(false),
+        requests: AtomicU64::new(0),
+        log,
+    });
+    tokio::spawn(Arc::clone(&server.hub).listen());
+    ready(&listening);
+    let open = Arc::new(Semaphore::new(CONNECTIONS));
+    let caught = loop {
+        let next = async {
+            let permit = Arc::clone(&open).acquire_owned().await.expect("it is never closed");
+            (listener.accept().await, permit)
+        };
+        let (accepted, permit) = tokio::select! {
+            caught = signals.next() => match caught {
+                Caught::Suspend => {
+                    host::signals::stop_self();
+                    continue;
+                }
+                Caught::Interrupt | Caught::Terminate | Caught::HangUp => break caught,
+            },
+            next = next => next,
+        };
+        match accepted {
+            Ok(stream) => {
+                let server = Arc::clone(&server);
+                tokio::spawn(async move {
+                    connection(server, stream).await;
+                    drop(permit);
+                });
+            }
+            Err(error) => {
+                // Out of descriptors, most likely: those that end give theirs back.
+                log::warn!("failed to accept a connection: {error}");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    };
+    drop(listener);
+    server.stop.send_replace(true);
+    let all = u32::try_from(CONNECTIONS).expect("a small number");
+    let _ = tokio::time::timeout(GRACE, open.acquire_many(all)).await;
+    Ok(caught)
+}
+
+async fn connection(server: Arc<Server>, stream: Box<dyn Stream>) {
+    let stopping = pin!(server.stopping());
+    let service = service_fn(|request| {
+        let server = Arc::clone(&server);
+        async move { Ok::<_, Infallible>(respond(&server, request).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD)
+        .max_buf_size(BUFFER)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = pin!(connection);
+    // A client that breaks off, or is too slow, is told nothing more.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = stopping => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}
+
+async fn respond(server: &Arc<Server>, request: Request<Incoming>) -> Response<Body> {
+    let begun = Instant::now();
+    let id = server.requests.fetch_add(1, Ordering::Relaxed) + 1;
+    let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
+    let mut response = routes::answer(server, request).await;
+    response.headers_mut().insert("x-request-id", HeaderValue::from(id));
+    (server.log)(&Access { id, method, path, status: response.status().as_u16(), took: begun.elapsed() });
+    response
+}
+
+/// A connection of either kind.
+trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+
+enum Listener {
+    Tcp(TcpListener, SocketAddr),
+    Unix(UnixListener, PathBuf),
+}
+
+impl Listener {
+    async fn bind(config: &Config) -> Result<(Listener, Listening), Error> {
+        match &config.address {
+            Address::Tcp(name, port) => {
+                let address = format!("{name} port {port}");
+                let failed = |source| Error::Listen { address: address.clone(), source };
+                let found: Vec<SocketAddr> =
+                    tokio::net::lookup_host((name.as_str(), *port)).await.map_err(failed)?.collect();
+                if config.token.is_none() && !found.iter().all(|address| address.ip().is_loopback()) {
+                    return Err(Error::Exposed { address });
+                }
+                let listener = TcpListener::bind(found.as_slice()).await.map_err(failed)?;
+                let local = listener.local_addr().map_err(failed)?;
+                Ok((Listener::Tcp(listener, local), Listening { url: Some(format!("http://{local}")) }))
+            }
+            Address::Unix(path) => {
+                make_room(path)?;
+                // Nobody else may connect between its making and the next line.
+                host::private::private_umask();
+                let listener = host::socket::listen(path)?;
+                let failed = |source| Error::Listen { address: path.display().to_string(), source };
+                std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
+                Ok((Listener::Unix(listener, path.clone()), Listening { url: None }))
+            }
+        }
+    }
+
+    /// Whether pages in a browser of this machine could reach it.
+    fn is_local_tcp(&self) -> bool {
+        match self {
+            Listener::Tcp(_, address) => address.ip().is_loopback(),
+            Listener::Unix(..) => false,
+        }
+    }
+
+    async fn accept(&self) -> io::Result<Box<dyn Stream>> {
+        match self {
+            Listener::Tcp(listener, _) => {
+                let (stream, _) = listener.accept().await?;
+                // Events are small and are to arrive at once.
+                let _ = stream.set_nodelay(true);
+                Ok(Box::new(stream))
+            }
+            Listener::Unix(listener, _) => Ok(Box::new(listener.accept().await?.0)),
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Listener::Unix(_, path) = self {
+            // Gone already is as good.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// A socket that a dead server left is removed; anything else stays.
+fn make_room(path: &Path) -> Result<(), Error> {
+    let taken = |why| Err(Error::Taken { path: path.to_owned(), why });
+    match std::fs::symlink_metadata(path) {
+        Err(_) => Ok(()),
+        Ok(found) if !found.file_type().is_socket() => taken("there is something else"),
+        Ok(_) if host::socket::connect(path).is_ok() => taken("another server listens there"),
+        Ok(_) => Ok(()),
+    }
+}

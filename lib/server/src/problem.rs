@@ -1,0 +1,129 @@
+//! The one format of an error: `application/problem+json`, made of a failure of any room or of what HTTP itself finds wrong.
+
+use engine::Failure;
+use hyper::Response;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use schema::outcome::ErrorCode;
+use serde_json::{Map, Value, json};
+
+use crate::body::Body;
+
+/// Why a request was not carried out.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Problem {
+    kind: Kind,
+    detail: String,
+    more: Map<String, Value>,
+}
+
+macro_rules! kinds {
+    ($($name:ident = $word:literal, $status:literal, $title:literal;)*) => {
+        /// What is wrong: the last word of the problem's `type`, its status and its title.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(crate) enum Kind { $($name,)* }
+
+        impl Kind {
+            fn parts(self) -> (&'static str, u16, &'static str) {
+                match self { $(Kind::$name => ($word, $status, $title),)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    InvalidRequest = "invalid_request", 400, "Invalid request";
+    TokenInvalid = "token_invalid", 401, "Token missing or wrong";
+    PermissionDenied = "permission_denied", 403, "Not allowed";
+    NotFound = "not_found", 404, "Not found";
+    SessionNotFound = "session_not_found", 404, "Session not found";
+    AgentNotInstalled = "agent_not_installed", 404, "Agent not installed";
+    MethodNotAllowed = "method_not_allowed", 405, "Method not allowed";
+    Slow = "timeout", 408, "Request too slow";
+    SessionAlreadyExists = "session_already_exists", 409, "Session already exists";
+    Conflict = "conflict", 409, "Conflict";
+    TooLarge = "too_large", 413, "Body too large";
+    UnsupportedMediaType = "unsupported_media_type", 415, "Unsupported media type";
+    Internal = "internal", 500, "Internal error";
+    Store = "store", 500, "The store failed";
+    Unavailable = "unavailable", 503, "Unavailable";
+    Timeout = "timeout", 504, "Timeout";
+    DiskFull = "disk_full", 507, "No room on the disk";
+}
+
+impl Problem {
+    pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Problem {
+        Problem { kind, detail: detail.into(), more: Map::new() }
+    }
+
+    pub(crate) fn invalid(detail: impl Into<String>) -> Problem {
+        Problem::new(Kind::InvalidRequest, detail)
+    }
+
+    pub(crate) fn with(mut self, key: &str, value: Value) -> Problem {
+        self.more.insert(key.to_owned(), value);
+        self
+    }
+
+    /// A missing thing is a session in these routes, unless something else is said.
+    pub(crate) fn of_session(self) -> Problem {
+        if self.kind == Kind::NotFound { Problem { kind: Kind::SessionNotFound, ..self } } else { self }
+    }
+
+    pub(crate) fn response(self) -> Response<Body> {
+        let (word, status, title) = self.kind.parts();
+        let mut document = json!({
+            "type": format!("urn:sandbox-agent:error:{word}"),
+            "title": title,
+            "status": status,
+            "detail": self.detail,
+        });
+        for (key, value) in self.more {
+            document[key] = value;
+        }
+        let mut response = Response::new(Body::from(document.to_string()));
+        *response.status_mut() = hyper::StatusCode::from_u16(status).expect("the table has real ones");
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Problem {
+        use ErrorCode::{
+            AbortedByAgent, Auth, BadInput, BadRequest, Busy, ContextFull, Crash, DiskFull, MaxCost, MaxTokens,
+            MaxTurns, ModelNotFound, Network, NoAnswer, NotDelivered, NotFound, NotInstalled, OffsetBeyondEnd, Other,
+            Overloaded, Protocol, Quota, RateLimit, ReadOnly, Refusal, Server, SessionEnded, Store, Timeout, Usage,
+        };
+        let kind = match failure.code {
+            Usage | BadInput | BadRequest | ModelNotFound | OffsetBeyondEnd => Kind::InvalidRequest,
+            NotFound => Kind::NotFound,
+            NotInstalled => Kind::AgentNotInstalled,
+            SessionEnded | Busy | NotDelivered => Kind::Conflict,
+            Timeout => Kind::Timeout,
+            DiskFull => Kind::DiskFull,
+            Store | ReadOnly => Kind::Store,
+            RateLimit | Quota | Overloaded | Server | Network => Kind::Unavailable,
+            Auth | MaxTokens | MaxTurns | MaxCost | ContextFull | Refusal | Protocol | Crash | NoAnswer
+            | AbortedByAgent | Other => Kind::Internal,
+        };
+        let mut problem = Problem::new(kind, failure.message)
+            .with("code", failure.code.as_str().into())
+            .with("exitCode", failure.exit_code.into());
+        if let Some(hint) = failure.hint {
+            problem = problem.with("hint", hint.into());
+        }
+        problem
+    }
+}
+
+impl From<engine::Error> for Problem {
+    fn from(error: engine::Error) -> Problem {
+        Failure::from(error).into()
+    }
+}
+
+impl From<store::Error> for Problem {
+    fn from(error: store::Error) -> Problem {
+        Failure::from(error).into()
+    }
+}

@@ -1,0 +1,7 @@
+//! `server`: the same sessions over HTTP, driven over real sockets.
+
+mod client;
+mod doors;
+mod errors;
+mod flows;
+mod gate;

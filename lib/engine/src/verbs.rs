@@ -178,9 +178,9 @@ pub fn delete(store: Store, session: &Session, force: bool) -> Result<DeletedRec
     if force {
         end_owner(store.path(), session)?;
     }
-    let owned = Owned::take_briefly(store, session).map_err(|error| match error {
-        error @ Error::Busy { .. } => Failure::from(error).hint("`delete --force` cancels it first"),
-        error => error.into(),
+    let owned = Owned::take_briefly(store, session).map_err(|error| {
+        let failure = Failure::from(error);
+        if failure.code == ErrorCode::Busy { failure.hint("`delete --force` cancels it first") } else { failure }
     })?;
     let session = owned.session();
     let record = DeletedRecord { session_id: session.session_id.clone(), deleted: true, events: session.last_sequence };

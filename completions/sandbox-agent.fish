@@ -49,6 +49,7 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "desktop
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "install-agent" -d 'Install agents: fetched, checked by hash, without Node'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "install" -d 'Install what the program itself needs of the system'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "agents" -d 'List, show, choose, verify and uninstall agents'
+complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "server" -d 'The same sessions over HTTP'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "doctor" -d 'What is here, and what is wrong with it'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "schema" -d 'Print the JSON Schema of events and records'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
@@ -1298,6 +1299,28 @@ acp\t'The session as notifications of the Agent Client Protocol'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and __fish_seen_subcommand_from verify" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and __fish_seen_subcommand_from verify" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s H -l host -d 'Where to listen; others than this machine only with a token that you name' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s p -l port -d 'The port; 0 takes one that is free and says which' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -l unix -d 'Listen on a socket in the file system instead, which only this user may use' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s t -l token -d 'The token that clients must send; better in a file or in the environment [env: SANDBOX_AGENT_TOKEN]' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -l token-file -d 'Read the token from the first line of a file' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -l allow-host -d 'Another name by which clients call this server, as behind a proxy; repeatable' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s O -l cors-allow-origin -d 'Let pages of this origin use it, as in http://localhost:3000, or * for all; repeatable' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s M -l cors-allow-method -d 'The methods that such pages may use; repeatable [default: what they ask for]' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s A -l cors-allow-header -d 'The headers that such pages may send; repeatable [default: what they ask for]' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s n -l no-token -d 'Whoever is on this machine may use it'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s C -l cors-allow-credentials -d 'Let such pages send credentials'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s q -l quiet -d 'Log no requests'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -l no-telemetry -d 'There is no telemetry; for scripts that turn it off'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand doctor" -s a -l agent -d 'This agent must be usable; repeatable' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand doctor" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand doctor" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use agents::agent::Agent;
-use agents::recipe::{self, Install, Recipe};
+use agents::recipe::{self, Install};
 use agents::registry;
 use clap::{Args, Subcommand};
 use engine::Failure;
@@ -180,53 +180,7 @@ fn matrix() -> String {
 }
 
 fn record(places: &Places, install: &'static Install, version: Option<&str>) -> Result<AgentRecord, Failure> {
-    let all = places.installed(install.name);
-    let chosen = places.choose(install.name, version);
-    if version.is_some() && chosen.is_none() {
-        return Err(missing(install, version));
-    }
-    let (found, program) = match (&chosen, install.recipe) {
-        (_, Recipe::BuiltIn) => (AgentFound::BuiltIn, None),
-        (Some(installed), _) => (AgentFound::Installed, Some(installed.program())),
-        (None, _) => match host::find::program(install.program.as_ref(), &places.bins()) {
-            Ok(program) => (AgentFound::Path, Some(program)),
-            Err(_) => (AgentFound::Nowhere, None),
-        },
-    };
-    let agent = driver(install.name);
-    let card = agent.map(|agent| agent.card());
-    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
-    Ok(AgentRecord {
-        agent: install.name.to_owned(),
-        found,
-        version: match found {
-            AgentFound::BuiltIn => Some(install.tested.to_owned()),
-            AgentFound::Installed | AgentFound::Path | AgentFound::Nowhere => {
-                chosen.as_ref().map(|installed| installed.manifest.version.clone())
-            }
-        },
-        program: program.map(|program| program.display().to_string()),
-        source: chosen.as_ref().map(|installed| installed.manifest.source.clone()),
-        node: chosen.as_ref().and_then(|it| it.manifest.node.as_ref()).map(|node| node.display().to_string()),
-        installed: all.into_iter().map(|installed| installed.manifest.version).collect(),
-        tested: Some(install.tested.to_owned()).filter(|tested| !tested.is_empty()),
-        latest: None,
-        install: install.to_string(),
-        drivable: card.is_some(),
-        title: card.map_or(install.name, |card| card.title).to_owned(),
-        modes: card.map(|card| words(card.modes)).unwrap_or_default(),
-        efforts: card.map(|card| words(card.efforts)).unwrap_or_default(),
-        permission_modes: card
-            .map(|card| card.permission_modes.iter().map(|mode| mode.as_str().to_owned()).collect())
-            .unwrap_or_default(),
-        capabilities: card.map(|card| words(&card.can.names())).unwrap_or_default(),
-        features: card
-            .map(|card| card.features().into_iter().map(|(name, support)| (name.to_owned(), support)).collect())
-            .unwrap_or_default(),
-        verified: agent.is_some_and(|agent| agent.is_verified()),
-        offer: None,
-        offer_error: None,
-    })
+    install::record(places, install, version).ok_or_else(|| missing(install, version))
 }
 
 /// For how long an answer is good.
@@ -245,7 +199,7 @@ struct Kept {
 /// What an agent offers in this directory, by its own word, now or within the last hour; nothing where it is not here or
 /// has no way to say.
 fn offer(record: &AgentRecord, refresh: bool) -> Result<Option<OfferRecord>, Failure> {
-    let (Some(agent), Some(program)) = (driver(&record.agent), &record.program) else { return Ok(None) };
+    let (Some(agent), Some(program)) = (registry::driver(&record.agent), &record.program) else { return Ok(None) };
     let cache = host::paths::cache()?;
     let path = cache.join("offers").join(format!("{}.json", record.agent));
     let cwd = std::env::current_dir().unwrap_or_default().display().to_string();
@@ -276,11 +230,6 @@ fn offer(record: &AgentRecord, refresh: bool) -> Result<Option<OfferRecord>, Fai
         log::debug!("the offer is not kept: {}", engine::session::chain(&error));
     }
     Ok(Some(kept.said))
-}
-
-/// What drives an agent of this name; an ACP agent that we install goes by `acp:` before it.
-fn driver(name: &str) -> Option<&'static dyn Agent> {
-    registry::find(name).or_else(|| agents::acp::names().any(|known| known == name).then(|| agents::acp::find(name))?)
 }
 
 fn keep(path: &Path, text: &str) -> Result<(), host::Error> {

@@ -63,7 +63,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "server",
-        &["engine", "host", "schema", "store"],
+        &["agents", "engine", "host", "install", "schema", "store"],
         &["hyper", "hyper-util", "log", "serde", "serde_json", "thiserror", "tokio"],
     ),
     (

@@ -177,3 +177,22 @@ fn a_session_is_interrupted_closed_and_deleted() {
     server.create("s");
     server.send("DELETE", "/v1/sessions/s", &[], b"").nothing();
 }
+
+#[test]
+fn agents_are_told_as_the_command_line_tells_them() {
+    let env = TestEnv::new();
+    let server = Server::start(&env);
+    let listed = server.get("/v1/agents").json(200)["agents"].as_array().unwrap().clone();
+    let lines = env.run(&["agents", "list"]).expect(0).lines();
+    assert_eq!(listed.len(), lines.len());
+    for (told, line) in listed.iter().zip(&lines) {
+        assert_eq!((&told["id"], &told["version"]), (&line["agent"], &line["version"]));
+        assert_eq!(told["installed"].as_bool().unwrap(), line["found"] != "nowhere");
+    }
+    let mock = server.get("/v1/agents/mock").json(200);
+    assert!(
+        listed.contains(&mock) && mock["installed"] == true && mock["capabilities"]["permissions"] == true,
+        "{mock}"
+    );
+    server.get("/v1/agents/none").problem(404, "not_found");
+}

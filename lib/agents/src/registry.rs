@@ -25,3 +25,8 @@ pub fn find(name: &str) -> Option<&'static dyn Agent> {
 pub fn names() -> impl Iterator<Item = &'static str> {
     ALL.iter().map(|agent| agent.card().name)
 }
+
+/// What drives an agent of this name; an ACP agent that we install goes by `acp:` before it.
+pub fn driver(name: &str) -> Option<&'static dyn Agent> {
+    find(name).or_else(|| crate::acp::names().any(|known| known == name).then(|| crate::acp::find(name))?)
+}

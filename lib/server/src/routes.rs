@@ -10,11 +10,13 @@ use serde_json::json;
 use crate::body::{Body, Query, decode, json as answer_json};
 use crate::listen::Server;
 use crate::problem::{Kind, Problem};
-use crate::{events, requests, sessions};
+use crate::{agent, events, requests, sessions};
 
 /// Every route; `{}` is one name.
 const ROUTES: &[(&str, &str)] = &[
     ("GET", "v1/health"),
+    ("GET", "v1/agents"),
+    ("GET", "v1/agents/{}"),
     ("GET", "v1/sessions"),
     ("POST", "v1/sessions"),
     ("GET", "v1/sessions/{}"),
@@ -59,6 +61,8 @@ async fn pass(server: &Arc<Server>, request: Request<Incoming>) -> Result<Respon
         ("GET", ["v1", "health"]) => {
             Ok(answer_json(StatusCode::OK, &json!({ "status": "ok", "version": server.version })))
         }
+        ("GET", ["v1", "agents"]) => agent::list(server).await,
+        ("GET", ["v1", "agents", name]) => agent::show(server, name).await,
         ("GET", ["v1", "sessions"]) => sessions::list(server, &query).await,
         ("POST", ["v1", "sessions"]) => sessions::create(server, None, request).await,
         ("GET", ["v1", "sessions", name]) => sessions::show(server, name).await,

@@ -368,7 +368,7 @@ const SCENARIOS: &[(&str, [Cell; 6])] = &[
             In("too_many_requests"),
             In("too_many_requests"),
             In("too_many_requests"),
-            No(TRIES),
+            Of("a_service_that_recovers"),
             Of("too_many_requests"),
         ],
     ),
@@ -379,7 +379,7 @@ const SCENARIOS: &[(&str, [Cell; 6])] = &[
             In("a_broken_service"),
             In("a_broken_service"),
             In("a_broken_service"),
-            No(TRIES),
+            Of("a_service_that_recovers"),
             Of("a_broken_service"),
         ],
     ),
@@ -390,7 +390,7 @@ const SCENARIOS: &[(&str, [Cell; 6])] = &[
             Of("an_overloaded_service"),
             In("an_overloaded_service"),
             In("an_overloaded_service"),
-            No(TRIES),
+            Of("a_service_that_recovers"),
             Of("an_overloaded_service"),
         ],
     ),
@@ -412,7 +412,7 @@ const SCENARIOS: &[(&str, [Cell; 6])] = &[
             In("a_full_context"),
             In("a_full_context_is_compacted"),
             In("a_full_context"),
-            No("it is compacted, and the protocol is told nothing"),
+            Of("a_full_context_is_compacted"),
             Of("a_full_context"),
         ],
     ),
@@ -423,7 +423,7 @@ const SCENARIOS: &[(&str, [Cell; 6])] = &[
             In("an_answer_cut_by_its_limit"),
             In("an_answer_cut_by_its_limit_and_one_that_is_refused"),
             In("an_answer_cut_by_its_limit"),
-            No("a cut answer is a complete one over the protocol: acp/opencode-length-limit"),
+            Of("a_cut_answer_that_is_complete_over_the_protocol"),
             Of("an_answer_cut_by_its_limit"),
         ],
     ),
@@ -434,7 +434,7 @@ const SCENARIOS: &[(&str, [Cell; 6])] = &[
             Of("a_refusal"),
             In("an_answer_cut_by_its_limit_and_one_that_is_refused"),
             Of("a_refusal"),
-            No("a refused answer is a complete one over the protocol"),
+            Of("a_refusal"),
             Of("a_refusal"),
         ],
     ),
@@ -540,7 +540,6 @@ const DRIVEN: [(&str, &str); 6] = [
 ];
 
 const SHAPE: &str = "real::everywhere::the_same_prompt_and_tool_call_have_the_same_shape";
-const TRIES: &str = "it tries again for minutes and says nothing of it over the protocol";
 
 /// Where a scenario of an agent is shown.
 #[derive(Clone, Copy)]

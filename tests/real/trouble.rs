@@ -92,6 +92,20 @@ fn an_overloaded_service(start: Start) {
     refused(start, || refusal(529, "Overloaded"), 75, &["overloaded", "server"]);
 }
 
+through!(a_service_that_recovers: acp_opencode);
+fn a_service_that_recovers(start: Start) {
+    // It tries again for minutes, as long as it is told to wait, and says nothing of it over the protocol.
+    let trouble = [(429, "Rate limit reached"), (500, "It broke"), (529, "Overloaded")];
+    let script = |_| {
+        let refusals = trouble.map(|(status, message)| refusal(status, message).header("retry-after-ms", "10"));
+        refusals.into_iter().chain([Reply::new().text("At last.")]).collect()
+    };
+    let Some(place) = start(&script) else { return };
+    let events = place.run(&[], "Go", 0);
+    assert_eq!(end(&events)["final_text"], "At last.");
+    assert!(place.model.requests().len() >= 4, "{}", course(&events));
+}
+
 through!(a_stream_that_breaks_once: acp_opencode, acp_codex, acp_claude);
 fn a_stream_that_breaks_once(start: Start) {
     let Some(place) = start(&|_| vec![Reply::new().open_text("Half").cut(), Reply::new().text("Whole.")]) else {
@@ -109,6 +123,23 @@ fn a_full_context(start: Start) {
     fails(&place, &[], 7, &["context_full"]);
 }
 
+through!(a_full_context_is_compacted: acp_opencode);
+fn a_full_context_is_compacted(start: Start) {
+    let full = json!({"error": {"message": "This model's maximum context length is 10 tokens.", "type": "invalid_request_error",
+        "code": "context_length_exceeded"}});
+    let texts = |texts: &[&str]| texts.iter().map(|text| Reply::new().text(text)).collect::<Vec<_>>();
+    let script = |_| {
+        let mut script = texts(&["First answer.", "They talked.", "Second answer."]);
+        script.insert(1, Reply::status(400, full.clone()));
+        script
+    };
+    let Some(place) = start(&script) else { return };
+    let first = place.run(&[], "First question", 0);
+    assert_eq!(end(&first)["final_text"], "First answer.");
+    let second = place.run(&[], "Second question", 0);
+    assert!(end(&second)["final_text"].as_str().unwrap().ends_with("Second answer."), "{}", course(&second));
+}
+
 through!(an_answer_cut_by_its_limit: acp_codex);
 fn an_answer_cut_by_its_limit(start: Start) {
     let Some(place) = start(&|_| vec![Reply::new().text("Cut off").incomplete("max_output_tokens").repeated()]) else {
@@ -117,7 +148,7 @@ fn an_answer_cut_by_its_limit(start: Start) {
     fails(&place, &[], 7, &["max_tokens"]);
 }
 
-through!(a_refusal: codex, pi, acp_codex, acp_claude);
+through!(a_refusal: codex, pi, acp_opencode, acp_codex, acp_claude);
 fn a_refusal(start: Start) {
     let script = |tongue: Tongue| {
         let word = if tongue == Tongue::Claude { "refusal" } else { "content_filter" };
@@ -125,6 +156,13 @@ fn a_refusal(start: Start) {
     };
     let Some(place) = start(&script) else { return };
     fails(&place, &[], 7, &["refusal"]);
+}
+
+through!(a_cut_answer_that_is_complete_over_the_protocol: acp_opencode);
+fn a_cut_answer_that_is_complete_over_the_protocol(start: Start) {
+    let Some(place) = start(&|_| vec![Reply::new().text("Cut off").incomplete("length").repeated()]) else { return };
+    let events = place.run(&[], "Go", 0);
+    assert_eq!((course_of(&events).as_str(), &end(&events)["final_text"]), ("U T+ M T-(ok,0)", &"Cut off".into()));
 }
 
 through!(ctrl_c_within_a_text: codex, pi, acp_claude, acp_qwen);

@@ -1,5 +1,6 @@
 //! A virtual desktop: started and killed, looked at, pointed and typed on; what happened is read back from real programs.
 
+mod browser;
 mod clipboard;
 mod defects;
 mod input;

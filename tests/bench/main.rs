@@ -22,11 +22,13 @@ mod replay;
 mod start;
 mod table;
 mod upstream;
+mod view;
 
 /// What the tests have to drive the program with; a benchmark needs some of it, under the names that it goes by there.
 #[path = ".."]
 #[allow(dead_code, unused_imports, reason = "shared with the tests")]
 mod shared {
+    pub(crate) mod browser;
     pub(crate) mod checker;
     pub(crate) mod env;
     pub(crate) mod events;
@@ -35,11 +37,11 @@ mod shared {
 }
 
 use history::History;
-use shared::{checker, env, events, model, real};
+use shared::{browser, checker, env, events, model, real};
 use std::process::ExitCode;
 
 /// What can be measured by itself: its name, what it is, and how.
-static PARTS: [Part; 10] = [
+static PARTS: [Part; 11] = [
     ("start", "what one invocation costs", start::measure),
     ("burst", "a mock that is as fast as it can", burst::measure),
     ("replay", "a long session from the store, beside cat", replay::measure),
@@ -48,6 +50,7 @@ static PARTS: [Part; 10] = [
     ("fs", "the verbs of fs beside the usual tools", files::measure),
     ("proc", "managed processes beside bare tools", process::measure),
     ("desktop", "a desktop beside the tools of X", desktop::measure),
+    ("view", "the live view of a desktop, in a browser", view::measure),
     ("install", "install-agent beside npm; asks the registry", install::measure),
     ("agents", "the real agents with and without us", agents::measure),
 ];

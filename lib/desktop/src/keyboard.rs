@@ -1,6 +1,6 @@
 //! The keyboard: chords and text. Symbols that are on no key get one, and keep it while anybody may still read it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use x11rb::connection::Connection;
@@ -60,8 +60,8 @@ impl Desktop {
         };
         // A line's end of two characters is one key.
         let symbols = text.replace("\r\n", "\n").chars().map(symbol).collect::<Result<Vec<u32>, Error>>()?;
-        let keymap = self.keymap()?;
-        for (index, piece) in pieces(&symbols, &keymap).into_iter().enumerate() {
+        let native = self.native()?;
+        for (index, piece) in pieces(&symbols, &native).into_iter().enumerate() {
             if index > 0 {
                 std::thread::sleep(PAUSE);
             }
@@ -196,6 +196,16 @@ impl Desktop {
         Ok(Keymap { first, width: reply.keysyms_per_keycode.into(), symbols: reply.keysyms })
     }
 
+    /// The keymap without the keys of the ring: what is on them now may be on none a moment later.
+    fn native(&self) -> Result<Keymap, Error> {
+        let mut keymap = self.keymap()?;
+        for code in self.values(self.root, self.atom(RING)?)?.into_iter().skip(1) {
+            let begin = (code as usize - usize::from(keymap.first)) * keymap.width;
+            keymap.symbols[begin..begin + keymap.width].fill(0);
+        }
+        Ok(keymap)
+    }
+
     /// The keymap, in which each of these symbols has a key.
     ///
     /// Programs read the keymap again when they come to the news that it has changed, and then take keys that were typed
@@ -223,12 +233,23 @@ impl Desktop {
         let in_use = |code: u32| keymap.of(code).iter().take(2).any(|symbol| *symbol != 0 && wanted.contains(symbol));
         let mut turn = (0..ring.len()).map(|step| (next + step) % ring.len()).filter(|at| !in_use(ring[*at]));
         let mut last = next;
+        let mut bound = BTreeMap::new();
         for pair in foreign.chunks(2) {
             let at = turn.next().ok_or(Error::Unfit("it has no free keys for foreign symbols"))?;
             let code = u8::try_from(ring[at]).expect("it was a key's number");
             // A second symbol that is missing would be made up by the server.
-            self.connection.change_keyboard_mapping(1, code, 2, &[pair[0], *pair.last().expect("it has one")])?;
+            bound.insert(code, [pair[0], *pair.last().expect("it has one")]);
             last = at + 1;
+        }
+        // Every change is news for every program, after which it reads the keymap anew: as few as can be.
+        while let Some((first, symbols)) = bound.pop_first() {
+            let mut symbols = symbols.to_vec();
+            let mut count = 1;
+            while let Some(more) = first.checked_add(count).and_then(|code| bound.remove(&code)) {
+                symbols.extend(more);
+                count += 1;
+            }
+            self.connection.change_keyboard_mapping(count, first, 2, &symbols)?;
         }
         let words: Vec<u32> = std::iter::once((last % ring.len()) as u32).chain(ring.iter().copied()).collect();
         self.connection.change_property32(PropMode::REPLACE, self.root, property, AtomEnum::CARDINAL, &words)?;
@@ -267,10 +288,10 @@ fn foreign(symbols: &[u32], keymap: &Keymap) -> BTreeSet<u32> {
 }
 
 /// The text in pieces whose foreign symbols fit into the ring, keys of the pieces before included.
-fn pieces<'a>(symbols: &'a [u32], keymap: &Keymap) -> Vec<&'a [u32]> {
+fn pieces<'a>(symbols: &'a [u32], native: &Keymap) -> Vec<&'a [u32]> {
     let (mut pieces, mut begin, mut seen) = (Vec::new(), 0, BTreeSet::new());
     for (at, symbol) in symbols.iter().enumerate() {
-        if seen.contains(symbol) || keymap.find(*symbol).is_some() {
+        if seen.contains(symbol) || native.find(*symbol).is_some() {
             continue;
         }
         if seen.len() == MOST_FOREIGN {

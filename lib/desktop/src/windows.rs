@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use schema::desktop::{Rectangle, WindowRecord};
 use x11rb::connection::Connection;
+use x11rb::errors::ReplyError;
 use x11rb::protocol::Event;
 use x11rb::protocol::xproto::{
     AtomEnum, ChangeWindowAttributesAux, ClientMessageEvent, ConnectionExt, EventMask, GetPropertyReply,
@@ -178,7 +179,12 @@ impl Desktop {
             if clients.contains(&window) {
                 return Ok(Some(window));
             }
-            window = self.connection.query_pointer(window)?.reply()?.child;
+            window = match self.connection.query_pointer(window)?.reply() {
+                Ok(pointer) => pointer.child,
+                // It has just gone, as the picture that is dragged along does.
+                Err(ReplyError::X11Error(_)) => 0,
+                Err(error) => return Err(error.into()),
+            };
         }
         Ok(None)
     }

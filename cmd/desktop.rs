@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand, ValueEnum};
-use desktop::{Button, Desktop, Error, Filter, Format, Selection, Shot, Stroke};
+use desktop::{Button, Desktop, Error, Filter, Format, Scale, Selection, Shot, Stroke};
 use engine::Failure;
 use engine::session::chain;
 use host::detach::{self, Ready, Streams};
@@ -54,6 +54,9 @@ pub(crate) struct DesktopArgs {
     /// Which desktop; there may be several
     #[arg(long, global = true, value_name = "NAME", default_value = "default")]
     name: String,
+    /// A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in
+    #[arg(long, global = true, value_name = ":N", conflicts_with = "name")]
+    display: Option<String>,
     #[command(subcommand)]
     command: Command,
 }
@@ -132,6 +135,9 @@ struct ScreenshotArgs {
     #[arg(long, value_name = "FACTOR", default_value_t = 1.0)]
     #[serde(default = "one")]
     scale: f64,
+    /// Exactly this large; the record says the two factors, and `--from-scale` takes points of it
+    #[arg(long, value_name = "WIDTHxHEIGHT", conflicts_with = "scale")]
+    scale_to: Option<Size>,
     /// Only this part of the screen
     #[arg(long, value_name = "X,Y,WIDTH,HEIGHT", value_parser = rectangle, allow_hyphen_values = true)]
     region: Option<Rectangle>,
@@ -184,6 +190,9 @@ struct MoveArgs {
     /// From the top
     #[arg(allow_negative_numbers = true)]
     y: i32,
+    /// The points are those of a picture of the whole screen with this size, as `screenshot --scale-to` makes it
+    #[arg(long, value_name = "WIDTHxHEIGHT")]
+    from_scale: Option<Size>,
 }
 
 /// A point that may be left out.
@@ -212,6 +221,9 @@ struct ClickArgs {
     #[arg(long, value_name = "KEYS", default_value = "", hide_default_value = true)]
     #[serde(default)]
     hold: String,
+    /// The points are those of a picture of the whole screen with this size, as `screenshot --scale-to` makes it
+    #[arg(long, value_name = "WIDTHxHEIGHT")]
+    from_scale: Option<Size>,
 }
 
 fn once() -> u32 {
@@ -235,6 +247,9 @@ struct ButtonArgs {
     #[arg(long, value_enum, default_value = "left")]
     #[serde(default)]
     button: ButtonName,
+    /// The points are those of a picture of the whole screen with this size, as `screenshot --scale-to` makes it
+    #[arg(long, value_name = "WIDTHxHEIGHT")]
+    from_scale: Option<Size>,
 }
 
 #[derive(Debug, Args, Deserialize)]
@@ -264,6 +279,9 @@ struct DragArgs {
     #[arg(long, value_name = "MS", default_value_t = 2)]
     #[serde(default = "drag_gap")]
     step_ms: u32,
+    /// The points are those of a picture of the whole screen with this size, as `screenshot --scale-to` makes it
+    #[arg(long, value_name = "WIDTHxHEIGHT")]
+    from_scale: Option<Size>,
 }
 
 fn drag_steps() -> u32 {
@@ -295,6 +313,9 @@ struct ScrollArgs {
     #[arg(long, value_name = "MS", default_value_t = 6)]
     #[serde(default = "scroll_gap")]
     gap_ms: u32,
+    /// The points are those of a picture of the whole screen with this size, as `screenshot --scale-to` makes it
+    #[arg(long, value_name = "WIDTHxHEIGHT")]
+    from_scale: Option<Size>,
 }
 
 fn scroll_gap() -> u32 {
@@ -383,8 +404,8 @@ enum Windows {
 #[derive(Debug, Args, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FilterArgs {
-    /// Only those whose title has this
-    #[arg(long, value_name = "TEXT")]
+    /// Only those whose title has this, a regular expression
+    #[arg(long, value_name = "REGEX")]
     title: Option<String>,
     /// Only those of this class, as in XTerm
     #[arg(long, value_name = "CLASS")]
@@ -537,8 +558,8 @@ struct WaitArgs {
     /// Until nothing has been drawn for so long
     #[arg(long, value_name = "DURATION", group = "what")]
     stable: Option<String>,
-    /// Until there is a window whose title has this
-    #[arg(long, value_name = "TITLE", group = "what")]
+    /// Until there is a window whose title has this, a regular expression
+    #[arg(long, value_name = "REGEX", group = "what")]
     window: Option<String>,
     /// Until a point has a colour, as in 10,20=ff8000
     #[arg(long, value_name = "X,Y=RRGGBB", group = "what")]
@@ -558,9 +579,12 @@ struct LaunchArgs {
     /// Wait for a window of it; exit 124 when none comes in time, and the program goes on
     #[arg(long, value_name = "DURATION", num_args = 0..=1, require_equals = true, default_missing_value = "5s")]
     wait: Option<String>,
-    /// Only a window whose title has this counts
-    #[arg(long, value_name = "TEXT", requires = "wait")]
+    /// Only a window whose title has this counts, a regular expression
+    #[arg(long, value_name = "REGEX", requires = "wait")]
     title: Option<String>,
+    /// Only a window of this class counts, as in XTerm
+    #[arg(long, value_name = "CLASS", requires = "wait")]
+    class: Option<String>,
     /// A variable for it; without =VALUE copied from here
     #[arg(long, value_name = "NAME[=VALUE]")]
     #[serde(default)]
@@ -630,7 +654,19 @@ pub(crate) fn main(context: &Context, args: DesktopArgs) -> Result<Exit, Failure
             .hint("letters, digits, . _ -, at most 100"));
     }
     let store = context.store_path()?;
-    let (name, store) = (args.name.as_str(), store.as_path());
+    // No desktop of ours has such a name.
+    let (name, store) = (args.display.as_deref().unwrap_or(&args.name), store.as_path());
+    if let Some(display) = &args.display {
+        if !display.starts_with(':') {
+            return Err(
+                Failure::usage(format!("failed to use --display `{}`", display.escape_debug())).hint("as in :0")
+            );
+        }
+        if matches!(args.command, Command::Start(_) | Command::Stop | Command::Status | Command::View(_)) {
+            return Err(Failure::usage("failed to use --display: others have started it, others end it")
+                .hint("--name is for desktops that are started here"));
+        }
+    }
     let action = match args.command {
         Command::Start(args) => return print(&start(context, store, name, &args)?),
         Command::Stop => return print(&desktop::stop(store, name).map_err(failure)?),
@@ -649,7 +685,7 @@ pub(crate) fn main(context: &Context, args: DesktopArgs) -> Result<Exit, Failure
         }
         Command::Windows(WindowsArgs { command: None, filter })
         | Command::Windows(WindowsArgs { command: Some(Windows::List(filter)), .. }) => {
-            for window in connect(store, name)?.windows(&filter.into()).map_err(failure)? {
+            for window in connect(store, name)?.windows(&filter.read()?).map_err(failure)? {
                 if !out::print_record(&window) {
                     break;
                 }
@@ -744,17 +780,28 @@ fn start(
 fn act(desktop: &Desktop, store: &Path, action: Action) -> Result<Value, Failure> {
     let done = match action {
         Action::Position {} => json(desktop.position()),
-        Action::Move(args) => json(desktop.move_pointer((args.x, args.y))),
-        Action::Click(args) => {
-            json(desktop.click(point(args.x, args.y)?, args.button.into(), args.count, args.gap_ms, &args.hold))
+        Action::Move(args) => json(desktop.move_pointer(mapped(desktop, (args.x, args.y), args.from_scale)?)),
+        Action::Click(args) => json(desktop.click(
+            point(desktop, args.x, args.y, args.from_scale)?,
+            args.button.into(),
+            args.count,
+            args.gap_ms,
+            &args.hold,
+        )),
+        Action::Down(args) => {
+            json(desktop.button(point(desktop, args.x, args.y, args.from_scale)?, args.button.into(), true))
         }
-        Action::Down(args) => json(desktop.button(point(args.x, args.y)?, args.button.into(), true)),
-        Action::Up(args) => json(desktop.button(point(args.x, args.y)?, args.button.into(), false)),
+        Action::Up(args) => {
+            json(desktop.button(point(desktop, args.x, args.y, args.from_scale)?, args.button.into(), false))
+        }
         Action::Drag(args) => {
-            let (from, to) = ((args.from_x, args.from_y), (args.x, args.y));
+            let from = mapped(desktop, (args.from_x, args.from_y), args.from_scale)?;
+            let to = mapped(desktop, (args.x, args.y), args.from_scale)?;
             json(desktop.drag(from, to, args.button.into(), args.steps, args.step_ms))
         }
-        Action::Scroll(args) => json(desktop.scroll(point(args.x, args.y)?, args.dx, args.dy, args.gap_ms)),
+        Action::Scroll(args) => {
+            json(desktop.scroll(point(desktop, args.x, args.y, args.from_scale)?, args.dx, args.dy, args.gap_ms))
+        }
         Action::Key(args) => return key(desktop, args),
         Action::Type(args) => {
             if args.text.is_empty() {
@@ -764,7 +811,7 @@ fn act(desktop: &Desktop, store: &Path, action: Action) -> Result<Value, Failure
             json(desktop.type_text(&args.text, args.delay_ms).map(|()| TypedRecord { characters }))
         }
         Action::Screenshot(args) => return screenshot(desktop, &args),
-        Action::Windows(args) => json(desktop.windows(&args.into()).map(|windows| json!({ "windows": windows }))),
+        Action::Windows(args) => json(desktop.windows(&args.read()?).map(|windows| json!({ "windows": windows }))),
         Action::Focused {} => json(desktop.focused()),
         Action::Focus(args) => json(desktop.focus(window(&args.window)?)),
         Action::MoveWindow(args) => json(desktop.move_window(window(&args.window)?, args.x.into(), args.y.into())),
@@ -820,10 +867,15 @@ fn shot(args: &ScreenshotArgs) -> Result<Shot, Failure> {
         (FormatName::Png, None) => Format::Png,
         (FormatName::Webp, None) => Format::Webp,
         (FormatName::Png | FormatName::Webp, Some(_)) => {
-            return Err(Failure::usage("failed to use --quality: png and webp are exact").hint("--format jpeg has one"));
+            return Err(Failure::usage("failed to use --quality: png and webp are exact")
+                .hint("--format jpeg has one; WebP is written without loss only"));
         }
     };
-    Ok(Shot { region: args.region, scale: args.scale, cursor: args.cursor, format })
+    let scale = match args.scale_to {
+        Some(Size { width, height }) => Scale::To(width, height),
+        None => Scale::By(args.scale),
+    };
+    Ok(Shot { region: args.region, scale, cursor: args.cursor, format })
 }
 
 fn screenshot(desktop: &Desktop, args: &ScreenshotArgs) -> Result<Value, Failure> {
@@ -841,6 +893,8 @@ fn screenshot(desktop: &Desktop, args: &ScreenshotArgs) -> Result<Value, Failure
         },
         width: picture.width,
         height: picture.height,
+        scale_x: f64::from(picture.width) / f64::from(picture.region.width),
+        scale_y: f64::from(picture.height) / f64::from(picture.region.height),
         bytes: picture.bytes.len() as u64,
         region: picture.region,
     }))
@@ -848,7 +902,7 @@ fn screenshot(desktop: &Desktop, args: &ScreenshotArgs) -> Result<Value, Failure
 
 fn wait_window(desktop: &Desktop, args: WaitWindowArgs) -> Result<Result<WindowRecord, Error>, Failure> {
     let deadline = Instant::now() + time(&args.timeout)?;
-    let found = desktop.wait_for_window(&args.filter.into(), deadline, &|_| true);
+    let found = desktop.wait_for_window(&args.filter.read()?, deadline, &|_| true);
     Ok(found.and_then(|found| found.ok_or_else(|| Error::Timeout("such a window".to_owned()))))
 }
 
@@ -860,7 +914,7 @@ fn launch(desktop: &Desktop, store: &Path, args: LaunchArgs) -> Result<Value, Fa
         env: variables(false, Vec::new(), &[], &args.env)?.0,
         cwd,
         wait: args.wait.as_deref().map(time).transpose()?,
-        title: args.title,
+        filter: FilterArgs { title: args.title, class: args.class, pid: None }.read()?,
     };
     json(desktop::launch(desktop, store, &launch)).map_err(failure)
 }
@@ -873,7 +927,7 @@ fn open(desktop: &Desktop, store: &Path, args: &OpenArgs) -> Result<Value, Failu
         env: variables(false, Vec::new(), &[], &[])?.0,
         cwd,
         wait: args.wait.as_deref().map(time).transpose()?,
-        title: None,
+        filter: Filter::default(),
     };
     json(desktop::open(desktop, store, &args.target, launch)).map_err(failure)
 }
@@ -907,7 +961,8 @@ fn set_clipboard(desktop: &Desktop, store: &Path, args: &ClipboardSetArgs) -> Re
     written
         .and(removed)
         .map_err(|error| Failure::new(ErrorCode::Other, format!("failed to write {}: {error}", path.display())))?;
-    let words = ["__keep", "desktop", "--name", desktop.name(), "--store"].map(OsString::from);
+    let flag = if desktop.name().starts_with(':') { "--display" } else { "--name" };
+    let words = ["__keep", "desktop", flag, desktop.name(), "--store"].map(OsString::from);
     let more = ["clipboard", "set", "-", "--selection", args.selection.as_str()].map(OsString::from);
     let words: Vec<OsString> = words.into_iter().chain([store.as_os_str().to_owned()]).chain(more).collect();
     let streams = Streams { stdin: Some(file), ..Streams::default() };
@@ -1078,11 +1133,58 @@ pub(crate) fn failure(error: Error) -> Failure {
     }
 }
 
-fn point(x: Option<i32>, y: Option<i32>) -> Result<Option<(i32, i32)>, Failure> {
+fn point(
+    desktop: &Desktop,
+    x: Option<i32>,
+    y: Option<i32>,
+    from_scale: Option<Size>,
+) -> Result<Option<(i32, i32)>, Failure> {
     match (x, y) {
-        (Some(x), Some(y)) => Ok(Some((x, y))),
+        (Some(x), Some(y)) => mapped(desktop, (x, y), from_scale).map(Some),
         (None, None) => Ok(None),
         (_, _) => Err(Failure::usage("failed to point: x and y belong together")),
+    }
+}
+
+/// The point of the screen that a point of a smaller picture of it shows: the middle of what that pixel covers.
+fn mapped(desktop: &Desktop, (x, y): (i32, i32), from_scale: Option<Size>) -> Result<(i32, i32), Failure> {
+    let Some(Size { width, height }) = from_scale else { return Ok((x, y)) };
+    let screen = desktop.record().resolution;
+    let map = |at: i32, from: u32, to: u16| {
+        let at = u32::try_from(at).ok().filter(|at| *at < from)?;
+        let middle = (u64::from(at) * 2 + 1) * u64::from(to) / (u64::from(from) * 2);
+        i32::try_from(middle).ok()
+    };
+    map(x, width, screen.width).zip(map(y, height, screen.height)).ok_or_else(|| {
+        Failure::usage(format!("failed to point at {x},{y}: the picture is {width}x{height}"))
+            .hint("points are from 0,0 in the upper left corner on")
+    })
+}
+
+/// `WIDTHxHEIGHT`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+struct Size {
+    width: u32,
+    height: u32,
+}
+
+impl std::str::FromStr for Size {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Size, String> {
+        let size = |text: &str| text.parse().ok().filter(|size| (1..=32767).contains(size));
+        let parsed = text.split_once('x').and_then(|(width, height)| size(width).zip(size(height)));
+        let (width, height) = parsed.ok_or_else(|| "a size is WIDTHxHEIGHT, as in 1024x640".to_owned())?;
+        Ok(Size { width, height })
+    }
+}
+
+impl TryFrom<String> for Size {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Size, String> {
+        text.parse()
     }
 }
 
@@ -1113,9 +1215,9 @@ fn rectangle(text: &str) -> Result<Rectangle, String> {
     Ok(Rectangle { x: place(x)?, y: place(y)?, width: size(width)?, height: size(height)? })
 }
 
-impl From<FilterArgs> for Filter {
-    fn from(args: FilterArgs) -> Filter {
-        Filter { title: args.title, class: args.class, pid: args.pid }
+impl FilterArgs {
+    fn read(self) -> Result<Filter, Failure> {
+        Filter::new(self.title.as_deref(), self.class, self.pid).map_err(failure)
     }
 }
 

@@ -46,6 +46,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
             "flate2",
             "image-webp",
             "jpeg-encoder",
+            "regex-automata",
             "rustix",
             "serde",
             "serde_json",

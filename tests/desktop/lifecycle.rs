@@ -164,3 +164,32 @@ fn a_killed_start_leaves_nothing_that_stop_does_not_end() {
     let desk = Desk { env };
     desk.stop();
 }
+
+/// A display that we did not start is used as others use it: with what XAUTHORITY names.
+#[test]
+fn a_display_of_others_is_used() {
+    let desk = Desk::start();
+    let told = desk.ok(&["display"]);
+    let display = told["display"].as_str().unwrap();
+    let mut env = TestEnv::new();
+    env.run(&["desktop", "windows", "--display", display]).expect(1);
+    env.set("XAUTHORITY", told["xauthority"].as_str().unwrap());
+    let ok = |words: &[&str]| env.run(&[&["desktop", "--display", display], words].concat()).expect(0).object();
+    assert_eq!(ok(&["display"])["resolution"]["width"], 800);
+    assert_eq!(ok(&["mouse", "move", "31", "32"])["x"], 31);
+    assert_eq!(desk.ok(&["mouse", "position"])["y"], 32);
+    assert_eq!(
+        ok(&["launch", "--wait=60s", "xterm", "-T", "Guest", "-e", "sleep", "1000"])["window"]["title"],
+        "Guest"
+    );
+    ok(&["clipboard", "set", "from elsewhere"]);
+    assert_eq!(desk.ok(&["clipboard", "get"])["text"], "from elsewhere");
+    for words in [&["start"][..], &["stop"], &["status"], &["view", "status"]] {
+        env.run(&[&["desktop", "--display", display], words].concat()).expect(2);
+    }
+    for wrong in ["0", ":x", "elsewhere:0"] {
+        env.run(&["desktop", "--display", wrong, "display"]).expect(2);
+    }
+    desk.stop();
+    env.wait_until_none_is_alive();
+}

@@ -213,3 +213,56 @@ fn a_very_large_screen_is_no_trouble() {
     assert_eq!((small.width, small.height), (384, 216));
     desk.stop();
 }
+
+/// A program that looks at a small picture points at what it sees there.
+#[test]
+fn points_of_a_smaller_picture_are_those_of_the_screen() {
+    let desk = Desk::start();
+    let record = desk.ok(&["screenshot", "--scale-to", "400x200", "--out", "small.png"]);
+    assert_eq!((&record["width"], &record["height"]), (&400.into(), &200.into()), "{record}");
+    let factors = ["scale_x", "scale_y"].map(|field| record[field].as_f64().unwrap());
+    assert!((factors[0] - 0.5).abs() < 1e-9 && (factors[1] - 1.0 / 3.0).abs() < 1e-9, "{record}");
+    let small = png(&std::fs::read(desk.env.work().join("small.png")).unwrap());
+    assert_eq!((small.width, small.height), (400, 200));
+    let at = |pointer: serde_json::Value| [&pointer["x"], &pointer["y"]].map(|at| at.as_i64().unwrap());
+    let from = ["--from-scale", "400x200"];
+    let point = |words: &[&str]| at(desk.ok(&[&["mouse"], words, &from].concat()));
+    assert_eq!(point(&["move", "0", "0"]), [1, 1]);
+    assert_eq!(point(&["click", "399", "199"]), [799, 598]);
+    assert_eq!(point(&["scroll", "100", "100", "--dy", "1"]), [201, 301]);
+    assert_eq!(point(&["drag", "1", "1", "10", "20"]), [21, 61]);
+    let script = r#"{"action":"move","x":200,"y":100,"from_scale":"400x200"}"#;
+    let moved = desk.env.command(&["desktop", "do", "-"]).stdin(script).run().expect(0).object();
+    assert_eq!(at(moved), [401, 301]);
+    for words in [["400", "0"], ["0", "200"], ["-1", "0"]] {
+        desk.run(&[&["mouse", "move"], &words[..], &from].concat()).expect(2);
+    }
+    for size in ["0x5", "801x5", "5x601", "5", "x", "axb"] {
+        desk.run(&["screenshot", "--scale-to", size]).expect(2);
+    }
+    let large = ["--scale-to", "90x60", "--region", "0,0,100,50"];
+    desk.run(&[&["screenshot"], &large[..]].concat()).expect(2);
+    desk.stop();
+}
+
+/// As ffmpeg unpacks it, a JPEG is near to what there is: 35 dB is what nobody sees.
+#[test]
+fn a_jpeg_looks_like_what_it_shows() {
+    let desk = Desk::start();
+    desk.xterm(
+        &["-bg", "#204060", "-fg", "#e0e0c0"],
+        "ls -l / /usr; printf '\\033[?25l'; touch ready; exec sleep 1000",
+    );
+    desk.ok(&["wait", "--stable", "300ms"]);
+    desk.ok(&["screenshot", "--out", "exact.png"]);
+    desk.ok(&["screenshot", "--format", "jpeg", "--quality", "90", "--out", "shot.jpg"]);
+    let exact = png(&std::fs::read(desk.env.work().join("exact.png")).unwrap());
+    let words = ["-v", "error", "-i", "shot.jpg", "-f", "rawvideo", "-pix_fmt", "rgb24", "shot.rgb"];
+    let _ = desk.env.program(std::path::Path::new("/usr/bin/ffmpeg")).args(&words).run().expect(0);
+    let seen = std::fs::read(desk.env.work().join("shot.rgb")).unwrap();
+    assert_eq!(seen.len(), exact.rgb.len());
+    let squares: f64 = exact.rgb.iter().zip(&seen).map(|(one, other)| f64::from(one.abs_diff(*other)).powi(2)).sum();
+    let decibels = 10.0 * (255.0_f64.powi(2) * seen.len() as f64 / squares.max(1.0)).log10();
+    assert!(decibels > 35.0, "{decibels} dB");
+    desk.stop();
+}

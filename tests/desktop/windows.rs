@@ -42,6 +42,11 @@ fn d04_windows_are_told_and_changed() {
     assert_eq!(listed(&["--class", "XTerm"]).len(), 2);
     assert_eq!(listed(&["--pid", &one["pid"].to_string()]), [first.as_str()]);
     assert!(listed(&["--title", "Third"]).is_empty());
+    assert_eq!(listed(&["--title", "^The (Sec|Thi)"]), [second.as_str()], "a regular expression");
+    assert!(listed(&["--title", "^First"]).is_empty());
+    let wrong = desk.run(&["windows", "--title", "(The"]).expect(2).object();
+    assert!(wrong["message"].as_str().unwrap().contains("(The"), "{wrong}");
+    assert_eq!(desk.ok(&["wait", "--window", "Second.*$"])["window"]["id"], second.as_str());
     assert_eq!(place(&one), xwininfo(&desk, &first));
 
     let moved = desk.ok(&["windows", "move", &first, "100", "50"]);
@@ -91,6 +96,9 @@ fn d19_programs_are_launched() {
     let launched = desk.ok(&["launch", "--wait=60s", "sh", "-c", "sleep 0.3; xterm -T Child -e sleep 1000 & wait"]);
     assert_eq!(launched["window"]["title"], "Child", "{launched}");
     assert_ne!(launched["window"]["pid"], launched["pid"]);
+    let by_class =
+        ["launch", "--wait=60s", "--title", "^Th", "--class", "XTerm", "xterm", "-T", "Third", "-e", "sleep", "1000"];
+    assert_eq!(desk.ok(&by_class)["window"]["title"], "Third");
     let late = desk.run(&["launch", "--wait=200ms", "sleep", "1000"]).expect(124).object();
     assert!(late["message"].as_str().unwrap().contains("proc_"), "{late}");
     let told = desk.ok(&["launch", "--env", "COLOUR=blue", "sh", "-c", "echo $COLOUR $DISPLAY > told"]);

@@ -24,7 +24,7 @@ pub struct Capture<'a> {
     /// Where the server puts what was drawn, when it is asked.
     drawn: u32,
     memory: Option<Memory<'a>>,
-    shows_cursor: bool,
+    cursor_is: Pointed,
     /// All of the screen, rows from the top, a pixel being blue, green, red and a byte of nothing.
     pixels: Vec<u8>,
     /// The cursor as it is drawn there, and what it covers.
@@ -33,10 +33,23 @@ pub struct Capture<'a> {
     is_first: bool,
     is_drawn: bool,
     is_moved: bool,
+    /// The cursor has moved or changed, and nobody was told.
+    has_moved: bool,
     /// Between two pictures, at least.
     interval: Duration,
     next: Instant,
     changed: Vec<Rectangle>,
+}
+
+/// What becomes of the cursor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Pointed {
+    /// Nothing.
+    Ignored,
+    /// It is in the picture, and its motion is a change.
+    Drawn,
+    /// Its motion ends a wait: [`Capture::has_moved`] tells.
+    Told,
 }
 
 /// The pixels that the cursor covers.
@@ -55,12 +68,16 @@ impl<'a> Capture<'a> {
     /// # Errors
     /// When the server has gone, or lacks an extension.
     pub fn new(desktop: &'a Desktop, fps: u32, shows_cursor: bool) -> Result<Capture<'a>, Error> {
+        Capture::with(desktop, fps, if shows_cursor { Pointed::Drawn } else { Pointed::Ignored })
+    }
+
+    pub(crate) fn with(desktop: &'a Desktop, fps: u32, cursor_is: Pointed) -> Result<Capture<'a>, Error> {
         let connection = &desktop.connection;
         let damage = desktop.watch_drawing(ReportLevel::NON_EMPTY)?;
         connection.xfixes_query_version(5, 0)?.reply()?;
         let drawn = connection.generate_id()?;
         connection.xfixes_create_region(drawn, &[])?;
-        if shows_cursor {
+        if cursor_is != Pointed::Ignored {
             connection.xfixes_select_cursor_input(desktop.root, CursorNotifyMask::DISPLAY_CURSOR)?;
             watch_pointer(desktop)?;
         }
@@ -70,12 +87,13 @@ impl<'a> Capture<'a> {
             damage,
             drawn,
             memory,
-            shows_cursor,
+            cursor_is,
             pixels: vec![0; usize::from(desktop.width) * usize::from(desktop.height) * PIXEL],
             cursor: None,
             is_first: true,
             is_drawn: true,
-            is_moved: shows_cursor,
+            is_moved: cursor_is != Pointed::Ignored,
+            has_moved: false,
             interval: Duration::from_secs(1) / fps.max(1),
             next: Instant::now(),
             changed: Vec::new(),
@@ -91,7 +109,7 @@ impl<'a> Capture<'a> {
     /// When the server has gone.
     pub fn next(&mut self, deadline: Instant, others: &[BorrowedFd<'_>]) -> Result<&[Rectangle], Error> {
         self.changed.clear();
-        while self.changed.is_empty() {
+        while self.changed.is_empty() && !self.has_moved {
             self.hear()?;
             let has_news = self.is_drawn || self.is_moved;
             let now = Instant::now();
@@ -109,10 +127,26 @@ impl<'a> Capture<'a> {
         Ok(&self.changed)
     }
 
+    /// Whether the cursor has moved, or become another, since this was asked last; only of one that is told of.
+    pub(crate) fn has_moved(&mut self) -> bool {
+        std::mem::take(&mut self.has_moved)
+    }
+
+    /// When [`Capture::next`] has something to fetch that it has heard of already.
+    pub(crate) fn due(&self) -> Option<Instant> {
+        (self.is_drawn || self.is_moved).then_some(self.next)
+    }
+
     /// The screen as [`Capture::next`] left it: rows from the top without gaps, a pixel being four bytes, blue, green, red
     /// and one of nothing.
     pub fn pixels(&self) -> &[u8] {
         &self.pixels
+    }
+
+    /// Of these pixels those of a part of the screen.
+    pub(crate) fn part(&self, place: Rectangle) -> Vec<u8> {
+        let whole = Rectangle { x: 0, y: 0, width: self.desktop.width.into(), height: self.desktop.height.into() };
+        take(&self.pixels, whole, place)
     }
 
     /// Of the screen, in pixels.
@@ -150,8 +184,9 @@ impl<'a> Capture<'a> {
                 self.changed.extend(all.filter_map(|one| self.desktop.cut(Some(one)).ok()));
             }
         }
+        self.has_moved |= self.is_moved && self.cursor_is == Pointed::Told;
         (self.is_drawn, self.is_moved) = (false, false);
-        let cursor = if self.shows_cursor { Some(Cursor::now(self.desktop)?) } else { None };
+        let cursor = if self.cursor_is == Pointed::Drawn { Some(Cursor::now(self.desktop)?) } else { None };
         let before = self.cursor.take();
         if let Some((_, under)) = &before {
             put(&mut self.pixels, whole, under.place, &under.bytes);

@@ -35,6 +35,19 @@ impl Desktop {
         let connection =
             RustConnection::connect_to_stream_with_auth_info(stream, 0, crate::stack::COOKIE_KIND.to_vec(), cookie)
                 .map_err(failed)?;
+        Desktop::on(connection, state)
+    }
+
+    /// A display that others have started, such as `:0`; what lets us in is found as other programs find it.
+    pub(crate) fn foreign(name: &str) -> Result<Desktop, Error> {
+        let number = name.trim_start_matches(':').split('.').next().and_then(|number| number.parse().ok());
+        let display = number.ok_or_else(|| Error::Invalid(format!("use the display `{}`", name.escape_debug())))?;
+        let (connection, _) = RustConnection::connect(Some(name))
+            .map_err(|source| Error::Connect { display, source: Box::new(source) })?;
+        Desktop::on(connection, State::foreign(name, display))
+    }
+
+    fn on(connection: RustConnection, state: State) -> Result<Desktop, Error> {
         let setup = connection.setup();
         let screen = &setup.roots[0];
         if setup.image_byte_order != ImageOrder::LSB_FIRST || !has_bgrx(screen) {

@@ -24,8 +24,8 @@ pub struct Launch {
     pub cwd: PathBuf,
     /// How long to wait for a window of it.
     pub wait: Option<Duration>,
-    /// Only a window whose title has this counts.
-    pub title: Option<String>,
+    /// Only such a window counts.
+    pub filter: Filter,
 }
 
 /// Starts a program, and waits for its window where that is wanted.
@@ -33,10 +33,12 @@ pub struct Launch {
 /// # Errors
 /// [`host::Error::NotFound`] where there is no such program; [`Error::Timeout`] when no window came, and then it goes on.
 pub fn launch(desktop: &Desktop, store: &Path, launch: &Launch) -> Result<LaunchedRecord, Error> {
-    let before: Vec<String> = desktop.windows(&Filter::default())?.into_iter().map(|window| window.id).collect();
+    let before = desktop.windows(&Filter::default())?;
+    // The server gives the ids of a program that has ended to the next one.
+    let before: Vec<_> = before.into_iter().map(|window| (window.id, window.pid)).collect();
     let cwd = launch.cwd.to_string_lossy().into_owned();
     let kept = kept(&desktop.state.name, "app", launch.command.clone(), cwd, RestartPolicy::No);
-    let kept = Kept { with: Some(desktop.state.server_uid()), ..kept };
+    let kept = Kept { with: (!desktop.state.is_foreign()).then(|| desktop.state.server_uid()), ..kept };
     let process = process::start(store, &kept, &environment(&launch.env, &desktop.state))?;
     let window = match launch.wait {
         Some(patience) => Some(window(desktop, &process, launch, &before, Instant::now() + patience)?),
@@ -60,7 +62,7 @@ pub fn open(desktop: &Desktop, store: &Path, target: &str, launch: Launch) -> Re
         return Err(Error::Missing(vec![OPENER.to_owned()]));
     }
     let before: Vec<String> = desktop.windows(&Filter::default())?.into_iter().map(|window| window.id).collect();
-    let filter = Filter { title: launch.title.clone(), ..Filter::default() };
+    let filter = launch.filter.clone();
     let wait = launch.wait;
     let begun = Launch { command: vec![OPENER.to_owned(), target.clone()], wait: None, ..launch };
     let mut opened = self::launch(desktop, store, &begun)?;
@@ -99,13 +101,17 @@ fn checked(target: &str, cwd: &Path) -> Result<String, Error> {
 
 /// The environment of a program on a desktop.
 pub(crate) fn environment(env: &[(OsString, OsString)], state: &State) -> Vec<(OsString, OsString)> {
-    let own = [
+    let mut own = vec![
         ("DISPLAY", Some(format!(":{}", state.display))),
         ("XAUTHORITY", Some(state.xauthority.clone())),
         ("DBUS_SESSION_BUS_ADDRESS", state.bus_address()),
         // A program that finds Wayland would open its window there.
         ("WAYLAND_DISPLAY", None),
     ];
+    // What lets into a display of others, and their bus, is where we have it from.
+    if state.is_foreign() {
+        own.retain(|(name, _)| !["XAUTHORITY", "DBUS_SESSION_BUS_ADDRESS"].contains(name));
+    }
     let others = env.iter().filter(|(name, _)| own.iter().all(|(own, _)| name != own));
     let own = own.iter().filter_map(|(name, value)| Some(((*name).into(), value.as_ref()?.into())));
     others.cloned().chain(own).collect()
@@ -116,13 +122,12 @@ fn window(
     desktop: &Desktop,
     process: &Process,
     launch: &Launch,
-    before: &[String],
+    before: &[(String, Option<u32>)],
     deadline: Instant,
 ) -> Result<WindowRecord, Error> {
-    let filter = Filter { title: launch.title.clone(), ..Filter::default() };
-    let found = desktop.wait_for_window(&filter, deadline, &|window| {
+    let found = desktop.wait_for_window(&launch.filter, deadline, &|window| {
         let is_its = window.pid.is_none_or(|pid| process::is_below(process, pid));
-        is_its && !before.contains(&window.id)
+        is_its && !before.iter().any(|(id, pid)| *id == window.id && *pid == window.pid)
     })?;
     found.ok_or_else(|| {
         Error::Timeout(format!("a window of `{}` (process {}, which goes on)", launch.command[0], process.process_id))

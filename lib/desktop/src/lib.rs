@@ -41,7 +41,7 @@ pub use launch::{Launch, launch, open};
 pub use packages::{Manager, Packages};
 pub use picture::Format;
 pub use pointer::Button;
-pub use screen::{Picture, Shot};
+pub use screen::{Picture, Scale, Shot};
 pub use stack::{Start, connect, missing, missing_besides, start, status, stop};
 pub use view::viewer::{Say, Show, Viewer};
 pub use view::{View, serve_view, start_view, stop_view, view_status};

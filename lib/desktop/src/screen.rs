@@ -20,12 +20,21 @@ use crate::picture::{Format, Rows, Scaled};
 pub struct Shot {
     /// Which part of the screen; else all of it.
     pub region: Option<Rectangle>,
-    /// How large, as a part of 1.
-    pub scale: f64,
+    /// How large.
+    pub scale: Scale,
     /// Whether the cursor is in it.
     pub cursor: bool,
     /// How it is written.
     pub format: Format,
+}
+
+/// How large a picture is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Scale {
+    /// As a part of 1.
+    By(f64),
+    /// In pixels.
+    To(u32, u32),
 }
 
 /// A picture of the screen.
@@ -53,12 +62,24 @@ impl Desktop {
     /// # Errors
     /// [`Error::Invalid`] where the region is empty, or not on the screen.
     pub fn screenshot(&self, shot: &Shot) -> Result<Picture, Error> {
-        if !(0.01..=1.0).contains(&shot.scale) {
-            return Err(Error::Invalid("take a screenshot: the scale is from 0.01 to 1".to_owned()));
-        }
         let region = self.cut(shot.region)?;
-        let scaled = |size: u32| ((f64::from(size) * shot.scale).round() as u32).max(1);
-        let (width, height) = (scaled(region.width), scaled(region.height));
+        let (width, height) = match shot.scale {
+            Scale::By(scale) => {
+                if !(0.01..=1.0).contains(&scale) {
+                    return Err(Error::Invalid("take a screenshot: the scale is from 0.01 to 1".to_owned()));
+                }
+                let scaled = |size: u32| ((f64::from(size) * scale).round() as u32).max(1);
+                (scaled(region.width), scaled(region.height))
+            }
+            Scale::To(width, height) => {
+                let Rectangle { width: wide, height: high, .. } = region;
+                if !(1..=wide).contains(&width) || !(1..=high).contains(&height) {
+                    let why = format!("take a screenshot of {width}x{height} pixels: there are {wide}x{high}");
+                    return Err(Error::Invalid(why));
+                }
+                (width, height)
+            }
+        };
         let mut picture = shot.format.begin(width, height)?;
         if (width, height) == (region.width, region.height) {
             self.read(region, shot.cursor, picture.as_mut().as_rows())?;

@@ -130,6 +130,28 @@ impl State {
         self.bus.as_ref().map(|_| format!("unix:abstract={}", bus_name(&self.server.uid)))
     }
 
+    /// Of a display that others have started: what is asked for comes from the display itself.
+    pub(crate) fn foreign(name: &str, display: u32) -> State {
+        State {
+            name: name.to_owned(),
+            display,
+            xauthority: String::new(),
+            cookie: String::new(),
+            width: 0,
+            height: 0,
+            dpi: 96,
+            started: 0,
+            server: Part::default(),
+            manager: Part::default(),
+            bus: None,
+        }
+    }
+
+    /// Whether others have started it.
+    pub(crate) fn is_foreign(&self) -> bool {
+        self.name.starts_with(':')
+    }
+
     pub(crate) fn cookie(&self) -> Vec<u8> {
         let digits = self.cookie.as_bytes().chunks(2);
         digits
@@ -286,11 +308,15 @@ pub fn status(store: &Path, name: &str) -> Result<DesktopRecord, Error> {
     Ok(record)
 }
 
-/// Connects to a running desktop; waits for a server that is being started again.
+/// Connects to a running desktop; waits for a server that is being started again. A name such as `:0` is that of a display
+/// which others have started.
 ///
 /// # Errors
-/// [`Error::NotRunning`], [`Error::Ended`].
+/// [`Error::NotRunning`], [`Error::Ended`], [`Error::Connect`].
 pub fn connect(store: &Path, name: &str) -> Result<Desktop, Error> {
+    if name.starts_with(':') {
+        return Desktop::foreign(name);
+    }
     let Some(state) = Files::of(store, name).read()? else { return Err(Error::NotRunning(name.to_owned())) };
     let deadline = Instant::now() + PATIENCE;
     loop {

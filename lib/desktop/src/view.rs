@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::stack::{self, Files, Part, connect, kept};
-use viewer::{Show, Viewer};
+use viewer::Show;
 
 /// What the process does, as the first word after our own name.
 const ROLE: &str = "__view";
@@ -164,8 +164,8 @@ pub fn serve_view(store: &Path, name: &str) -> Result<(), Error> {
     };
     told(&AtomicUsize::new(0));
     let (store, name) = (store.to_owned(), name.to_owned());
-    let meet = move || Viewer::new(connect(&store, &name)?, show);
-    let served = serve::Served { token: state.token, meet: Box::new(meet), told: Box::new(told) };
+    let meet = move || connect(&store, &name);
+    let served = serve::Served { token: state.token, show, meet: Box::new(meet), told: Box::new(told) };
     serve::serve(&listener, served).map(drop).map_err(failed)
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use regex_automata::meta::Regex;
 use schema::desktop::{Rectangle, WindowRecord};
 use x11rb::connection::Connection;
 use x11rb::errors::ReplyError;
@@ -31,14 +32,11 @@ x11rb::atom_manager! {
 }
 
 /// Which windows are meant; all of it has to be true.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct Filter {
-    /// The title has this.
-    pub title: Option<String>,
-    /// The class is this.
-    pub class: Option<String>,
-    /// It belongs to this process.
-    pub pid: Option<u32>,
+    title: Option<Regex>,
+    class: Option<String>,
+    pid: Option<u32>,
 }
 
 /// Between two looks at what no event tells of, such as a title.
@@ -47,6 +45,9 @@ const LOOK: Duration = Duration::from_millis(100);
 /// How long a window manager may take to do what it is asked, on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// How long a window may take to take the focus that it was given.
+const FOCUS: Duration = Duration::from_secs(1);
+
 /// How long a window may take to change its place; it may also refuse, and then nothing tells so.
 const MOMENT: Duration = Duration::from_millis(250);
 
@@ -54,8 +55,23 @@ const MOMENT: Duration = Duration::from_millis(250);
 const PERSON: u32 = 2;
 
 impl Filter {
+    /// The title has this, a regular expression; the class is this; it belongs to this process.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where the expression is none.
+    pub fn new(title: Option<&str>, class: Option<String>, pid: Option<u32>) -> Result<Filter, Error> {
+        let wrong = |title: &str, why: &dyn std::error::Error| {
+            // The parser draws a picture of what is wrong; its last line says it.
+            let why = why.source().map_or_else(|| why.to_string(), ToString::to_string);
+            let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned();
+            Error::Invalid(format!("read the pattern `{}`: {why}", title.escape_debug()))
+        };
+        let title = title.map(|title| Regex::new(title).map_err(|error| wrong(title, &error))).transpose()?;
+        Ok(Filter { title, class, pid })
+    }
+
     fn matches(&self, window: &WindowRecord) -> bool {
-        self.title.as_ref().is_none_or(|title| window.title.contains(title.as_str()))
+        self.title.as_ref().is_none_or(|title| title.is_match(&window.title))
             && self.class.as_ref().is_none_or(|class| *class == window.class)
             && self.pid.is_none_or(|pid| window.pid == Some(pid))
     }
@@ -102,7 +118,30 @@ impl Desktop {
             }
             self.event(Instant::now() + LOOK)?;
         }
+        // The property may be that of an older window with this id; and what is typed goes to the focus. Some windows never
+        // take it.
+        let deadline = Instant::now() + FOCUS;
+        while !self.has_focus(window)? && Instant::now() < deadline {
+            self.event(Instant::now() + FOCUS / 200)?;
+        }
         self.one(&atoms, window)
+    }
+
+    /// Whether keys go to a window, or to a part of it.
+    fn has_focus(&self, window: u32) -> Result<bool, Error> {
+        let mut at = self.connection.get_input_focus()?.reply()?.focus;
+        // Below these two are none, and the pointer's root.
+        while at > 1 && at != self.root {
+            if at == window {
+                return Ok(true);
+            }
+            at = match self.connection.query_tree(at)?.reply() {
+                Ok(tree) => tree.parent,
+                Err(ReplyError::X11Error(_)) => 0,
+                Err(error) => return Err(error.into()),
+            };
+        }
+        Ok(false)
     }
 
     /// Moves a window so that its frame begins there.

@@ -114,7 +114,7 @@ pub struct Rectangle {
 }
 
 /// A picture that was written into a file.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ScreenshotRecord {
     /// The file.
@@ -125,6 +125,10 @@ pub struct ScreenshotRecord {
     pub width: u32,
     /// Of the picture, in pixels.
     pub height: u32,
+    /// Of the picture's width to that of what it shows.
+    pub scale_x: f64,
+    /// Of the picture's height to that of what it shows.
+    pub scale_y: f64,
     /// Of the file.
     pub bytes: u64,
     /// What of the screen it shows.

@@ -15,8 +15,8 @@ use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use tungstenite::{Message, WebSocket};
 
-use super::viewer::{Say, Viewer};
-use crate::Error;
+use super::viewer::{Say, Show, Viewer};
+use crate::{Desktop, Error};
 
 const PAGE: &str = include_str!("page.html");
 
@@ -47,8 +47,9 @@ const WEB_SOCKET: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// What is served.
 pub(crate) struct Served {
     pub(crate) token: String,
-    /// Makes a viewer.
-    pub(crate) meet: Box<dyn Fn() -> Result<Viewer, Error> + Send + Sync>,
+    pub(crate) show: Show,
+    /// Connects a viewer.
+    pub(crate) meet: Box<dyn Fn() -> Result<Desktop, Error> + Send + Sync>,
     /// Is told how many look, whenever that changes.
     pub(crate) told: Box<dyn Fn(&AtomicUsize) + Send + Sync>,
 }
@@ -119,7 +120,8 @@ fn answer(mut stream: TcpStream, served: &Served, viewers: &Arc<AtomicUsize>) ->
     let Some(looking) = Counted::one(viewers, MOST_VIEWERS) else {
         return refuse(&mut stream, "503 Too Many Viewers");
     };
-    let Ok(viewer) = (served.meet)() else { return refuse(&mut stream, "503 No Desktop") };
+    let Ok(desktop) = (served.meet)() else { return refuse(&mut stream, "503 No Desktop") };
+    let Ok(viewer) = Viewer::new(&desktop, served.show) else { return refuse(&mut stream, "503 No Desktop") };
     let accept = STANDARD.encode(Sha1::new().chain_update(key).chain_update(WEB_SOCKET).finalize());
     write!(
         stream,
@@ -252,7 +254,7 @@ fn is_same(given: &str, token: &str) -> bool {
 }
 
 /// Speaks with a viewer until it goes, does not answer, or says what it may not.
-fn attend(stream: TcpStream, mut viewer: Viewer) -> io::Result<()> {
+fn attend(stream: TcpStream, mut viewer: Viewer<'_>) -> io::Result<()> {
     stream.set_nonblocking(true)?;
     let config = WebSocketConfig::default()
         .read_buffer_size(4 << 10)
@@ -280,12 +282,12 @@ fn attend(stream: TcpStream, mut viewer: Viewer) -> io::Result<()> {
             asked = now;
             unless_blocked(socket.write(Message::Ping(Vec::new().into())), &mut stuck).map_err(io::Error::other)?;
         }
-        let wake = if stuck.is_some() { now + ASK } else { viewer.wake(now).min(now + ASK) };
+        let wake = viewer.wake().filter(|_| stuck.is_none()).map_or(now + ASK, |wake| wake.min(now + ASK));
         let events = if stuck.is_some() { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
         let left = Timespec::try_from(wake.saturating_duration_since(Instant::now())).expect("it is short");
         let mut fds = [PollFd::new(socket.get_ref(), events), PollFd::new(&viewer, PollFlags::IN)];
         // What the server tells can wait while the viewer does not read.
-        let count = if stuck.is_some() { 1 } else { 2 };
+        let count = if stuck.is_some() || viewer.is_full() { 1 } else { 2 };
         match poll(&mut fds[..count], Some(&left)) {
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
             Err(error) => return Err(error.into()),
@@ -315,7 +317,7 @@ impl From<Error> for End {
 type Socket = WebSocket<TcpStream>;
 
 /// All that a viewer has said.
-fn hear(socket: &mut Socket, viewer: &mut Viewer, heard: &mut Instant) -> Result<(), End> {
+fn hear(socket: &mut Socket, viewer: &mut Viewer<'_>, heard: &mut Instant) -> Result<(), End> {
     loop {
         match socket.read() {
             Ok(message) => {
@@ -333,7 +335,7 @@ fn hear(socket: &mut Socket, viewer: &mut Viewer, heard: &mut Instant) -> Result
 }
 
 /// What a viewer is to be told, as far as it reads.
-fn say(socket: &mut Socket, viewer: &mut Viewer, stuck: &mut Option<Instant>) -> Result<(), End> {
+fn say(socket: &mut Socket, viewer: &mut Viewer<'_>, stuck: &mut Option<Instant>) -> Result<(), End> {
     while stuck.is_none() {
         let message = match viewer.next(Instant::now())? {
             Some(Say::Text(text)) => Message::Text(text.into()),

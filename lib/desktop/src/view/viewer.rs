@@ -1,6 +1,6 @@
 //! One viewer of a desktop: what it is shown next, and what it does with pointer and keyboard. How both get there is not known here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
@@ -8,15 +8,12 @@ use schema::desktop::Rectangle;
 use serde::Deserialize;
 use serde_json::json;
 use x11rb::connection::Connection;
-use x11rb::protocol::Event;
-use x11rb::protocol::damage::{self, ConnectionExt as _, ReportLevel};
-use x11rb::protocol::xfixes::{ConnectionExt as _, CursorNotifyMask};
-use x11rb::protocol::xproto::{
-    BUTTON_PRESS_EVENT, BUTTON_RELEASE_EVENT, ConnectionExt, KEY_PRESS_EVENT, KEY_RELEASE_EVENT,
-};
+use x11rb::protocol::xfixes::ConnectionExt as _;
+use x11rb::protocol::xproto::{BUTTON_PRESS_EVENT, BUTTON_RELEASE_EVENT, KEY_PRESS_EVENT, KEY_RELEASE_EVENT};
 
+use crate::capture::{Capture, Pointed};
 use crate::connect::Desktop;
-use crate::{Button, Error, Format, Shot};
+use crate::{Button, Error};
 
 /// How a desktop is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,12 +84,6 @@ const FINE: u8 = 95;
 /// When something has come to rest.
 const REST: Duration = Duration::from_millis(300);
 
-/// Between two looks at the pointer, of which no event tells, while nothing happens.
-const LOOK: Duration = Duration::from_millis(100);
-
-/// How long after something has happened more is expected.
-const BUSY: Duration = Duration::from_secs(1);
-
 /// How many parts of the screen are kept apart.
 const MOST_PARTS: usize = 16;
 
@@ -106,68 +97,51 @@ const LONGEST_TEXT: usize = 1000;
 /// How many keys may be down.
 const MOST_HELD: usize = 32;
 
-/// A viewer, with a connection of its own.
-pub struct Viewer {
-    desktop: Desktop,
+/// A viewer. The desktop's connection is his alone.
+pub struct Viewer<'a> {
+    desktop: &'a Desktop,
+    capture: Capture<'a>,
     show: Show,
-    damage: u32,
-    region: u32,
     is_greeted: bool,
-    /// Something was drawn that was not fetched.
-    is_drawn: bool,
     /// What was drawn and not sent.
     parts: Vec<Rectangle>,
     /// What was sent, and not as well as it could be.
     rough: Vec<Rectangle>,
     sent: u32,
     drawn: u32,
-    /// When the next frame may go.
-    next_frame: Instant,
-    /// When something was drawn or done.
+    /// When something was drawn.
     last: Instant,
     /// When a frame last went, or arrived.
     moved: Instant,
-    looked: Option<Instant>,
-    pointer: Option<(i16, i16)>,
-    is_cursor_new: bool,
+    cursor: Option<u32>,
     keys: BTreeMap<String, Vec<u8>>,
     buttons: Vec<u8>,
+    /// What is said before anything else.
+    said: VecDeque<Say>,
 }
 
-impl Viewer {
+impl<'a> Viewer<'a> {
     /// One who is shown this desktop from now on.
     ///
     /// # Errors
     /// When the server has gone.
-    pub fn new(desktop: Desktop, show: Show) -> Result<Viewer, Error> {
-        let connection = &desktop.connection;
-        connection.damage_query_version(1, 1)?.reply()?;
-        connection.xfixes_query_version(5, 0)?.reply()?;
-        let (damage, region) = (connection.generate_id()?, connection.generate_id()?);
-        connection.xfixes_create_region(region, &[])?;
-        damage::create(connection, damage, desktop.root, ReportLevel::NON_EMPTY)?;
-        connection.xfixes_select_cursor_input(desktop.root, CursorNotifyMask::DISPLAY_CURSOR)?;
-        let whole = desktop.cut(None)?;
+    pub fn new(desktop: &'a Desktop, show: Show) -> Result<Viewer<'a>, Error> {
         let now = Instant::now();
         Ok(Viewer {
             desktop,
+            capture: Capture::with(desktop, show.fps, Pointed::Told)?,
             show,
-            damage,
-            region,
             is_greeted: false,
-            is_drawn: false,
-            parts: vec![whole],
+            parts: Vec::new(),
             rough: Vec::new(),
             sent: 0,
             drawn: 0,
-            next_frame: now,
             last: now,
             moved: now,
-            looked: None,
-            pointer: None,
-            is_cursor_new: true,
+            cursor: None,
             keys: BTreeMap::new(),
             buttons: Vec::new(),
+            said: VecDeque::new(),
         })
     }
 
@@ -182,55 +156,43 @@ impl Viewer {
             let hello = json!({"type": "screen", "width": width, "height": height, "read_only": self.show.read_only});
             return Ok(Some(Say::Text(hello.to_string())));
         }
-        self.desktop.connection.flush()?;
-        while let Some(event) = self.desktop.connection.poll_for_event()? {
-            self.is_cursor_new |= matches!(event, Event::XfixesCursorNotify(_));
-            if matches!(event, Event::DamageNotify(_)) {
-                self.is_drawn = true;
-                self.last = now;
-            }
+        if let Some(said) = self.said.pop_front() {
+            return Ok(Some(said));
         }
-        if self.is_cursor_new {
-            self.is_cursor_new = false;
-            return self.cursor().map(Some);
-        }
-        if self.look_at(now) <= now {
-            self.looked = Some(now);
-            let pointer = self.desktop.connection.query_pointer(self.desktop.root)?.reply()?;
-            let at = (pointer.root_x, pointer.root_y);
-            if self.pointer != Some(at) {
-                self.pointer = Some(at);
-                self.last = now;
-                return Ok(Some(Say::Text(json!({"type": "pointer", "x": at.0, "y": at.1}).to_string())));
-            }
-        }
-        if self.is_full() || now < self.next_frame {
+        if self.is_full() {
             return Ok(None);
         }
-        if self.is_drawn {
-            self.fetch()?;
+        if self.parts.is_empty() {
+            for part in self.capture.next(now, &[])? {
+                add(&mut self.parts, *part);
+                self.last = now;
+            }
+            if self.capture.has_moved() {
+                self.point()?;
+            }
         }
         if !self.parts.is_empty() {
-            return self.frame(now, self.show.quality).map(Some);
+            return Ok(Some(self.frame(now, self.show.quality)));
+        }
+        if let Some(said) = self.said.pop_front() {
+            return Ok(Some(said));
         }
         if !self.rough.is_empty() && now >= self.last + REST {
             self.parts = std::mem::take(&mut self.rough);
-            return self.frame(now, FINE.max(self.show.quality)).map(Some);
+            return Ok(Some(self.frame(now, FINE.max(self.show.quality))));
         }
         Ok(None)
     }
 
-    /// When something may be to be said though the server tells nothing.
-    pub fn wake(&self, now: Instant) -> Instant {
-        let mut wake = self.look_at(now);
-        if !self.is_full() {
-            if self.is_drawn || !self.parts.is_empty() {
-                wake = wake.min(self.next_frame);
-            } else if !self.rough.is_empty() {
-                wake = wake.min(self.next_frame.max(self.last + REST));
-            }
-        }
-        wake
+    /// When something is to be said though the server tells nothing; `None`: never.
+    pub fn wake(&self) -> Option<Instant> {
+        let rest = (!self.rough.is_empty()).then_some(self.last + REST);
+        self.capture.due().into_iter().chain(rest).min().filter(|_| !self.is_full())
+    }
+
+    /// Whether nothing can be said before the viewer has spoken, whatever the server tells.
+    pub fn is_full(&self) -> bool {
+        self.sent - self.drawn >= MOST_ON_THE_WAY
     }
 
     /// For how long the viewer has owed an answer.
@@ -255,8 +217,6 @@ impl Viewer {
         if self.show.read_only {
             return Err(Error::Invalid("take input: this view is read-only".to_owned()));
         }
-        // What is done now will be seen soon.
-        (self.last, self.looked) = (now, None);
         match self.act(heard) {
             // A viewer knows other keys and characters, and may have a point that is off by one.
             Err(Error::UnknownKey { .. } | Error::Outside { .. } | Error::Invalid(_)) => Ok(()),
@@ -328,39 +288,8 @@ impl Viewer {
             .try_for_each(|button| self.desktop.fake(BUTTON_RELEASE_EVENT, button, 0))
     }
 
-    fn is_full(&self) -> bool {
-        self.sent - self.drawn >= MOST_ON_THE_WAY
-    }
-
-    /// When the pointer is looked at next.
-    fn look_at(&self, now: Instant) -> Instant {
-        let pause = if now < self.last + BUSY { self.pause() } else { LOOK };
-        self.looked.map_or(now, |looked| looked + pause)
-    }
-
-    fn pause(&self) -> Duration {
-        Duration::from_secs(1) / self.show.fps
-    }
-
-    /// What was drawn since the last time.
-    fn fetch(&mut self) -> Result<(), Error> {
-        self.is_drawn = false;
-        self.desktop.connection.damage_subtract(self.damage, x11rb::NONE, self.region)?;
-        let region = self.desktop.connection.xfixes_fetch_region(self.region)?.reply()?;
-        for part in region.rectangles {
-            let part =
-                Rectangle { x: part.x.into(), y: part.y.into(), width: part.width.into(), height: part.height.into() };
-            // What is drawn beside the screen does not matter.
-            if let Ok(part) = self.desktop.cut(Some(part)) {
-                add(&mut self.parts, part);
-            }
-        }
-        Ok(())
-    }
-
-    fn frame(&mut self, now: Instant, quality: u8) -> Result<Say, Error> {
+    fn frame(&mut self, now: Instant, quality: u8) -> Say {
         self.sent += 1;
-        self.next_frame = now + self.pause();
         self.moved = if self.sent == self.drawn + 1 { now } else { self.moved };
         let mut bytes = vec![1];
         bytes.extend(self.sent.to_le_bytes());
@@ -373,45 +302,58 @@ impl Viewer {
                 let below = part.y + rows.cast_signed();
                 self.parts.push(Rectangle { y: below, height: part.height - rows, ..part });
             }
-            let shot = Shot { region: Some(shown), scale: 1.0, cursor: false, format: Format::Jpeg(quality) };
-            let picture = self.desktop.screenshot(&shot)?.bytes;
-            for number in [shown.x.cast_unsigned(), shown.y.cast_unsigned(), shown.width, shown.height] {
-                bytes.extend(u16::try_from(number).expect("it is on the screen").to_le_bytes());
+            let number = |number: u32| u16::try_from(number).expect("it is on the screen");
+            let (width, height) = (number(shown.width), number(shown.height));
+            for number in [number(shown.x.cast_unsigned()), number(shown.y.cast_unsigned()), width, height] {
+                bytes.extend(number.to_le_bytes());
             }
-            bytes.extend(u32::try_from(picture.len()).expect("it has two million pixels").to_le_bytes());
-            bytes.extend(picture);
+            let length = bytes.len();
+            bytes.extend([0; 4]);
+            jpeg_encoder::Encoder::new(&mut bytes, quality)
+                .encode(&self.capture.part(shown), width, height, jpeg_encoder::ColorType::Bgra)
+                .expect("memory takes what is written, and the part has pixels");
+            let picture = u32::try_from(bytes.len() - length - 4).expect("it has two million pixels");
+            bytes[length..length + 4].copy_from_slice(&picture.to_le_bytes());
             pixels += shown.width * shown.height;
             if quality < FINE {
                 add(&mut self.rough, shown);
             }
         }
-        Ok(Say::Bytes(bytes))
+        Say::Bytes(bytes)
     }
 
-    fn cursor(&self) -> Result<Say, Error> {
+    /// Tells where the cursor is, and, where it is another, what it looks like.
+    fn point(&mut self) -> Result<(), Error> {
         let image = self.desktop.connection.xfixes_get_cursor_image()?.reply()?;
-        let mut bytes = vec![2];
-        for number in [image.width, image.height, image.xhot, image.yhot] {
-            bytes.extend(number.to_le_bytes());
+        if self.cursor != Some(image.cursor_serial) {
+            self.cursor = Some(image.cursor_serial);
+            let mut bytes = vec![2];
+            for number in [image.width, image.height, image.xhot, image.yhot] {
+                bytes.extend(number.to_le_bytes());
+            }
+            for pixel in image.cursor_image {
+                let [blue, green, red, alpha] = pixel.to_le_bytes();
+                // A web page wants colours that are not multiplied with alpha.
+                let plain =
+                    |colour: u8| (u16::from(colour) * 255).checked_div(alpha.into()).unwrap_or(0).min(255) as u8;
+                bytes.extend([plain(red), plain(green), plain(blue), alpha]);
+            }
+            self.said.push_back(Say::Bytes(bytes));
         }
-        for pixel in image.cursor_image {
-            let [blue, green, red, alpha] = pixel.to_le_bytes();
-            // A web page wants colours that are not multiplied with alpha.
-            let plain = |colour: u8| (u16::from(colour) * 255).checked_div(alpha.into()).unwrap_or(0).min(255) as u8;
-            bytes.extend([plain(red), plain(green), plain(blue), alpha]);
-        }
-        Ok(Say::Bytes(bytes))
+        let pointer = json!({"type": "pointer", "x": image.x, "y": image.y});
+        self.said.push_back(Say::Text(pointer.to_string()));
+        Ok(())
     }
 }
 
-impl AsFd for Viewer {
+impl AsFd for Viewer<'_> {
     /// What is readable when the server tells something; [`Viewer::next`] has to be asked first.
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.desktop.connection.stream().as_fd()
     }
 }
 
-impl Drop for Viewer {
+impl Drop for Viewer<'_> {
     fn drop(&mut self) {
         // Nobody is left to let go of them; without a server there is nothing to let go of.
         let _ = self.release().and_then(|()| self.desktop.sync());

@@ -662,7 +662,10 @@ pub(crate) fn main(context: &Context, args: DesktopArgs) -> Result<Exit, Failure
                 Failure::usage(format!("failed to use --display `{}`", display.escape_debug())).hint("as in :0")
             );
         }
-        if matches!(args.command, Command::Start(_) | Command::Stop | Command::Status | Command::View(_)) {
+        if matches!(
+            args.command,
+            Command::Start(_) | Command::Stop | Command::Status | Command::View(_) | Command::Record(_)
+        ) {
             return Err(Failure::usage("failed to use --display: others have started it, others end it")
                 .hint("--name is for desktops that are started here"));
         }

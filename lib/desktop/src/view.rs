@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use engine::process;
+use engine::process::{self, Kept};
 use host::Lock;
 use schema::desktop::ViewRecord;
 use schema::process::RestartPolicy;
@@ -61,7 +61,7 @@ pub fn start_view(store: &Path, name: &str, view: View, env: &[(OsString, OsStri
         return Err(Error::Invalid("show a desktop: fps are from 1 to 60, the quality from 1 to 100".to_owned()));
     }
     let files = Files::of(store, name);
-    connect(store, name)?;
+    let desktop = connect(store, name)?;
     let _lock = Lock::take_within(&files.lock, stack::PATIENCE)?.ok_or_else(|| Error::Busy(name.to_owned()))?;
     if let Some(state) = running(store, &files)? {
         let View { port, fps, quality, read_only } = state.view;
@@ -81,7 +81,9 @@ pub fn start_view(store: &Path, name: &str, view: View, env: &[(OsString, OsStri
     let command = ["/proc/self/exe", ROLE, name].map(str::to_owned).into_iter();
     let command = command.chain([store.to_string_lossy().into_owned()]).collect();
     save(&files.view, &state)?;
-    let process = process::start(store, &kept(name, "view", command, "/".to_owned(), RestartPolicy::Always), env)?;
+    let kept = kept(name, "view", command, "/".to_owned(), RestartPolicy::Always);
+    let kept = Kept { with: Some(desktop.state.server_uid()), ..kept };
+    let process = process::start(store, &kept, env)?;
     let deadline = Instant::now() + stack::PATIENCE;
     let served = loop {
         if let Some(served) = stack::read::<Served>(&files.viewers)? {

@@ -817,13 +817,17 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop)
-            opts="-o -v -h --name --store --output --json --verbose --help start stop status display screenshot mouse key type windows clipboard wait record launch open view do"
+            opts="-o -v -h --name --display --store --output --json --verbose --help start stop status display screenshot mouse key type windows clipboard wait record launch open view do"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -847,13 +851,17 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__clipboard)
-            opts="-o -v -h --name --store --output --json --verbose --help get set"
+            opts="-o -v -h --name --display --store --output --json --verbose --help get set"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -877,7 +885,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__clipboard__subcmd__get)
-            opts="-o -v -h --selection --timeout --raw --name --store --output --json --verbose --help"
+            opts="-o -v -h --selection --timeout --raw --name --display --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -892,6 +900,10 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -915,7 +927,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__clipboard__subcmd__set)
-            opts="-o -v -h --selection --name --store --output --json --verbose --help"
+            opts="-o -v -h --selection --name --display --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -926,6 +938,10 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -949,13 +965,17 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__display)
-            opts="-o -v -h --name --store --output --json --verbose --help"
+            opts="-o -v -h --name --display --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -979,13 +999,17 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__do)
-            opts="-o -v -h --keep-going --name --store --output --json --verbose --help"
+            opts="-o -v -h --keep-going --name --display --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1009,7 +1033,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__key)
-            opts="-o -v -h --down --up --all --hold-ms --repeat --name --store --output --json --verbose --help"
+            opts="-o -v -h --down --up --all --hold-ms --repeat --name --display --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1024,6 +1048,10 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1047,7 +1075,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__launch)
-            opts="-o -v -h --wait --title --env --name --store --output --json --verbose --help"
+            opts="-o -v -h --wait --title --class --env --name --display --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1061,11 +1089,19 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --class)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --env)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1089,13 +1125,17 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__mouse)
-            opts="-o -v -h --name --store --output --json --verbose --help position move click down up drag scroll"
+            opts="-o -v -h --name --display --store --output --json --verbose --help position move click down up drag scroll"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1119,7 +1159,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__mouse__subcmd__click)
-            opts="-o -v -h --button --count --gap-ms --hold --name --store --output --json --verbose --help"
+            opts="-o -v -h --button --count --gap-ms --hold --from-scale --name --display --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1141,7 +1181,15 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --from-scale)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1165,7 +1213,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__mouse__subcmd__down)
-            opts="-o -v -h --button --name --store --output --json --verbose --help"
+            opts="-o -v -h --button --from-scale --name --display --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1175,7 +1223,15 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -W "left middle right back forward" -- "${cur}"))
                     return 0
                     ;;
+                --from-scale)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1199,7 +1255,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__mouse__subcmd__drag)
-            opts="-o -v -h --button --steps --step-ms --name --store --output --json --verbose --help"
+            opts="-o -v -h --button --steps --step-ms --from-scale --name --display --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1217,7 +1273,15 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --from-scale)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1241,13 +1305,21 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__mouse__subcmd__move)
-            opts="-o -v -h --name --store --output --json --verbose --help"
+            opts="-o -v -h --from-scale --name --display --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --from-scale)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1271,13 +1343,17 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__mouse__subcmd__position)
-            opts="-o -v -h --name --store --output --json --verbose --help"
+            opts="-o -v -h --name --display --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1301,7 +1377,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__mouse__subcmd__scroll)
-            opts="-o -v -h --dy --dx --gap-ms --name --store --output --json --verbose --help"
+            opts="-o -v -h --dy --dx --gap-ms --from-scale --name --display --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1319,7 +1395,15 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --from-scale)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1343,7 +1427,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__mouse__subcmd__up)
-            opts="-o -v -h --button --name --store --output --json --verbose --help"
+            opts="-o -v -h --button --from-scale --name --display --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1353,7 +1437,15 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -W "left middle right back forward" -- "${cur}"))
                     return 0
                     ;;
+                --from-scale)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1377,7 +1469,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__open)
-            opts="-o -v -h --wait --name --store --output --json --verbose --help"
+            opts="-o -v -h --wait --name --display --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1388,6 +1480,10 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1411,13 +1507,17 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__record)
-            opts="-o -v -h --name --store --output --json --verbose --help start stop list show download delete"
+            opts="-o -v -h --name --display --store --output --json --verbose --help start stop list show download delete"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1441,13 +1541,17 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__record__subcmd__delete)
-            opts="-o -v -h --name --store --output --json --verbose --help"
+            opts="-o -v -h --name --display --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1471,7 +1575,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__record__subcmd__download)
-            opts="-o -v -h --out --name --store --output --json --verbose --help"
+            opts="-o -v -h --out --name --display --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1482,6 +1586,10 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1505,13 +1613,17 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__record__subcmd__list)
-            opts="-o -v -h --name --store --output --json --verbose --help"
+            opts="-o -v -h --name --display --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1535,13 +1647,17 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__record__subcmd__show)
-            opts="-o -v -h --name --store --output --json --verbose --help"
+            opts="-o -v -h --name --display --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1565,7 +1681,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__record__subcmd__start)
-            opts="-o -v -h --fps --max --no-cursor --name --store --output --json --verbose --help"
+            opts="-o -v -h --fps --max --no-cursor --name --display --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1580,6 +1696,10 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1603,7 +1723,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__record__subcmd__stop)
-            opts="-o -v -h --out --name --store --output --json --verbose --help"
+            opts="-o -v -h --out --name --display --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1614,6 +1734,10 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1637,7 +1761,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__screenshot)
-            opts="-o -v -h --format --quality --scale --region --cursor --out --name --store --output --json --verbose --help"
+            opts="-o -v -h --format --quality --scale --scale-to --region --cursor --out --name --display --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1655,6 +1779,10 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --scale-to)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --region)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1664,6 +1792,10 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1687,7 +1819,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__start)
-            opts="-o -v -h --width --height --dpi --display-num --gl --replace --name --store --output --json --verbose --help"
+            opts="-o -v -h --width --height --dpi --display-num --gl --replace --name --display --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1713,6 +1845,10 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1733,13 +1869,17 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__status)
-            opts="-o -v -h --name --store --output --json --verbose --help"
+            opts="-o -v -h --name --display --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1763,13 +1903,17 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__stop)
-            opts="-o -v -h --name --store --output --json --verbose --help"
+            opts="-o -v -h --name --display --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1793,7 +1937,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__type)
-            opts="-o -v -h --delay-ms --name --store --output --json --verbose --help"
+            opts="-o -v -h --delay-ms --name --display --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1804,6 +1948,10 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1827,13 +1975,17 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__view)
-            opts="-o -v -h --name --store --output --json --verbose --help start stop status"
+            opts="-o -v -h --name --display --store --output --json --verbose --help start stop status"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1857,7 +2009,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__view__subcmd__start)
-            opts="-o -v -h --port --fps --quality --read-only --name --store --output --json --verbose --help"
+            opts="-o -v -h --port --fps --quality --read-only --name --display --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1876,6 +2028,10 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1899,13 +2055,17 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__view__subcmd__status)
-            opts="-o -v -h --name --store --output --json --verbose --help"
+            opts="-o -v -h --name --display --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1929,13 +2089,17 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__view__subcmd__stop)
-            opts="-o -v -h --name --store --output --json --verbose --help"
+            opts="-o -v -h --name --display --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1959,7 +2123,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__wait)
-            opts="-o -v -h --change --stable --window --pixel --region --timeout --name --store --output --json --verbose --help"
+            opts="-o -v -h --change --stable --window --pixel --region --timeout --name --display --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1989,6 +2153,10 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2009,7 +2177,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__windows)
-            opts="-o -v -h --title --class --pid --name --store --output --json --verbose --help list focused focus move resize close wait"
+            opts="-o -v -h --title --class --pid --name --display --store --output --json --verbose --help list focused focus move resize close wait"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2028,6 +2196,10 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2051,7 +2223,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__windows__subcmd__close)
-            opts="-o -v -h --timeout --name --store --output --json --verbose --help"
+            opts="-o -v -h --timeout --name --display --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2062,6 +2234,10 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2085,13 +2261,17 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__windows__subcmd__focus)
-            opts="-o -v -h --name --store --output --json --verbose --help"
+            opts="-o -v -h --name --display --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2115,13 +2295,17 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__windows__subcmd__focused)
-            opts="-o -v -h --name --store --output --json --verbose --help"
+            opts="-o -v -h --name --display --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2145,7 +2329,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__windows__subcmd__list)
-            opts="-o -v -h --title --class --pid --name --store --output --json --verbose --help"
+            opts="-o -v -h --title --class --pid --name --display --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2164,6 +2348,10 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2187,13 +2375,17 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__windows__subcmd__move)
-            opts="-o -v -h --name --store --output --json --verbose --help"
+            opts="-o -v -h --name --display --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2217,13 +2409,17 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__windows__subcmd__resize)
-            opts="-o -v -h --name --store --output --json --verbose --help"
+            opts="-o -v -h --name --display --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2247,7 +2443,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__windows__subcmd__wait)
-            opts="-o -v -h --title --class --pid --timeout --name --store --output --json --verbose --help"
+            opts="-o -v -h --title --class --pid --timeout --name --display --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2270,6 +2466,10 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

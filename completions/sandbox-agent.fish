@@ -952,6 +952,7 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fi
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from hash" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from hash" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and not __fish_seen_subcommand_from start stop status display screenshot mouse key type windows clipboard wait record launch open view do" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and not __fish_seen_subcommand_from start stop status display screenshot mouse key type windows clipboard wait record launch open view do" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and not __fish_seen_subcommand_from start stop status display screenshot mouse key type windows clipboard wait record launch open view do" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and not __fish_seen_subcommand_from start stop status display screenshot mouse key type windows clipboard wait record launch open view do" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
@@ -982,6 +983,7 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from start" -l dpi -d 'Dots an inch' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from start" -l display-num -d 'The display\'s number [default: the first from 99 that is free]' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from start" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from start" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from start" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from start" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
@@ -994,6 +996,7 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from start" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from start" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from stop" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from stop" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from stop" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from stop" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
@@ -1004,6 +1007,7 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from stop" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from stop" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from status" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from status" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from status" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from status" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
@@ -1014,6 +1018,7 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from status" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from display" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from display" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from display" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from display" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
@@ -1028,9 +1033,11 @@ jpeg\t''
 webp\t''"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from screenshot" -l quality -d 'Of a jpeg, from 1 to 100 [default: 85]' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from screenshot" -l scale -d 'Smaller, from 0.01 to 1' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from screenshot" -l scale-to -d 'Exactly this large; the record says the two factors, and `--from-scale` takes points of it' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from screenshot" -l region -d 'Only this part of the screen' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from screenshot" -l out -d 'Into this file, and a record on stdout; else the picture itself is on stdout' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from screenshot" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from screenshot" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from screenshot" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from screenshot" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
@@ -1042,6 +1049,7 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from screenshot" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from screenshot" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from mouse" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from mouse" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from mouse" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from mouse" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
@@ -1061,6 +1069,7 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from key" -l hold-ms -d 'How many milliseconds each is held' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from key" -l repeat -d 'How often' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from key" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from key" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from key" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from key" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
@@ -1075,6 +1084,7 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from key" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from type" -l delay-ms -d 'Milliseconds between two characters' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from type" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from type" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from type" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from type" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
@@ -1084,10 +1094,11 @@ acp\t'The session as notifications of the Agent Client Protocol'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from type" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from type" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from type" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -l title -d 'Only those whose title has this' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -l title -d 'Only those whose title has this, a regular expression' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -l class -d 'Only those of this class, as in XTerm' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -l pid -d 'Only those of this process' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
@@ -1105,6 +1116,7 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -f -a "close" -d 'Ask a window to close, and wait until it has'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -f -a "wait" -d 'Wait for a window'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from clipboard" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from clipboard" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from clipboard" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from clipboard" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
@@ -1117,11 +1129,12 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from clipboard" -f -a "get" -d 'The text that it holds'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from clipboard" -f -a "set" -d 'Hold a text until another program copies something, or the desktop ends'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from wait" -l stable -d 'Until nothing has been drawn for so long' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from wait" -l window -d 'Until there is a window whose title has this' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from wait" -l window -d 'Until there is a window whose title has this, a regular expression' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from wait" -l pixel -d 'Until a point has a colour, as in 10,20=ff8000' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from wait" -l region -d 'With --change and --stable: only this part of the screen counts' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from wait" -l timeout -d 'No longer than this; exit 124' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from wait" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from wait" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from wait" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from wait" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
@@ -1133,6 +1146,7 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from wait" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from wait" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from record" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from record" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from record" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from record" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
@@ -1149,9 +1163,11 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from record" -f -a "download" -d 'Copy a film; of one that goes on what there is so far'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from record" -f -a "delete" -d 'Forget a recording, with its film'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from launch" -l wait -d 'Wait for a window of it; exit 124 when none comes in time, and the program goes on' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from launch" -l title -d 'Only a window whose title has this counts' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from launch" -l title -d 'Only a window whose title has this counts, a regular expression' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from launch" -l class -d 'Only a window of this class counts, as in XTerm' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from launch" -l env -d 'A variable for it; without =VALUE copied from here' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from launch" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from launch" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from launch" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from launch" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
@@ -1163,6 +1179,7 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from launch" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from open" -l wait -d 'Wait for a window; exit 124 when none comes in time, 1 when nothing can open it' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from open" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from open" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from open" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from open" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
@@ -1173,6 +1190,7 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from open" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from open" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from view" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from view" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from view" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from view" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
@@ -1186,6 +1204,7 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from view" -f -a "stop" -d 'Serve it no longer'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from view" -f -a "status" -d 'Where it is, and how many look'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from do" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from do" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from do" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from do" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'

@@ -72,6 +72,20 @@ pub fn is_marked(pid: u32, name: &str, value: &OsStr) -> bool {
     i32::try_from(pid).is_ok_and(|pid| environment(pid, &mark) == Environment::Marked)
 }
 
+/// Whether a process is `root`, or below it.
+pub fn descends(pid: u32, root: u32) -> bool {
+    let (Ok(mut pid), Ok(root)) = (i32::try_from(pid), i32::try_from(root)) else { return false };
+    let mut seen = HashSet::new();
+    while pid != root {
+        match stat(pid) {
+            // Read in pieces, the line may even be a circle.
+            Some(stat) if seen.insert(pid) => pid = stat.parent,
+            Some(_) | None => return false,
+        }
+    }
+    true
+}
+
 /// One process, told apart from a later one with the same number by its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Process {

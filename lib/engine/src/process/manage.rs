@@ -140,9 +140,11 @@ pub fn list(store: &Path) -> Result<Vec<Process>, Error> {
     all.into_iter().map(|process| mend(store, process)).collect()
 }
 
-/// Whether the process of this pid was started by it, directly or by what it has started.
+/// Whether the process of this pid is it, or was started by it, directly or by what it has started.
 pub fn is_below(process: &Process, pid: u32) -> bool {
-    host::tree::is_marked(pid, MARK, process.uid.as_ref())
+    // Some programs, as Chromium does, write over their environment; others leave the one who has started them.
+    let root = process.state.pid.and_then(|root| u32::try_from(root).ok());
+    root.is_some_and(|root| host::tree::descends(pid, root)) || host::tree::is_marked(pid, MARK, process.uid.as_ref())
 }
 
 /// Writes the end that a dead keeper could not write, and ends what is left of its process.

@@ -233,12 +233,14 @@ fn a_browser_is_pointed_at() {
     shown.desk.stop();
 }
 
-/// What is typed: plain, mixed, long. (More foreign symbols than there are keys go to an xterm, in `input`.)
-fn texts() -> [String; 3] {
+/// What is typed everywhere: plain, mixed, many foreign symbols at once, more than there are keys, long.
+fn texts() -> [String; 5] {
+    let han =
+        |from: u32, count: u32| -> String { (from..from + count).map(|at| char::from_u32(at).unwrap()).collect() };
     let ascii: String = ('!'..='~').chain("abc def".chars()).collect();
     let mixed = "naïve façade Ünïcödé €5 “quotes” 中文字 ひらがな Жук ёлка مرحبا 🎉✓ Ελλάδα ß";
     let long = "the quick brown fox jumps over THE LAZY DOG; 0123456789 ".repeat(36)[..2000].to_owned();
-    [ascii, mixed.to_owned(), long]
+    [ascii, mixed.to_owned(), han(0x4e00, 70), han(0x5000, 200), long]
 }
 
 /// How often each text: a part of the usual rounds, because all of it takes seconds.
@@ -275,6 +277,24 @@ fn a_browser_is_typed_into_and_pasted_into() {
     desk.ok(&["key", "ctrl+a", "ctrl+c"]);
     wait_until("the browser to copy", || (desk.ok(&["clipboard", "get"])["text"] == "copied ß").then_some(()));
     shown.desk.stop();
+}
+
+#[test]
+fn a_dialog_is_typed_into() {
+    let desk = Desk::start();
+    for _ in 0..repetitions() {
+        for text in texts() {
+            let script = "zenity --entry --title Question > answer; touch answered";
+            let launched = desk.ok(&["launch", "--wait=110s", "--title", "Question", "sh", "-c", script]);
+            let id = launched["window"]["id"].as_str().unwrap().to_owned();
+            desk.ok(&["windows", "focus", &id]);
+            desk.ok(&["type", &text]);
+            desk.ok(&["key", "Return"]);
+            wait_until("the answer", || std::fs::remove_file(desk.env.work().join("answered")).ok());
+            assert_eq!(desk.env.read("answer").trim_end_matches('\n'), text);
+        }
+    }
+    desk.stop();
 }
 
 #[test]

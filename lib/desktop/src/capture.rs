@@ -154,6 +154,11 @@ impl<'a> Capture<'a> {
         (self.desktop.width.into(), self.desktop.height.into())
     }
 
+    /// Events of the connection may have been taken by others.
+    pub(crate) fn look_again(&mut self) {
+        (self.is_drawn, self.is_moved) = (true, true);
+    }
+
     fn hear(&mut self) -> Result<(), Error> {
         self.desktop.connection.flush()?;
         while let Some(event) = self.desktop.connection.poll_for_event()? {

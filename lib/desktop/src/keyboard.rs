@@ -27,7 +27,7 @@ const RING: &str = "_SANDBOX_AGENT_KEYS";
 /// How many foreign symbols a piece of text has at most; two pieces have to fit into the ring.
 const MOST_FOREIGN: usize = 24;
 
-/// How long the programs have to read one piece of a text before keys of it may get other symbols.
+/// How long a program that does not tell has to read one piece of a text, before keys of it may get other symbols.
 const PAUSE: Duration = Duration::from_millis(150);
 
 /// Symbols of multimedia keys whose keys may be used for others: nothing acts on these by the number of the key.
@@ -63,7 +63,7 @@ impl Desktop {
         let native = self.native()?;
         for (index, piece) in pieces(&symbols, &native).into_iter().enumerate() {
             if index > 0 {
-                std::thread::sleep(PAUSE);
+                self.let_read(PAUSE)?;
             }
             // Nobody else types in between, and nobody reads keys before all of them have their symbols.
             self.connection.grab_server()?;

@@ -33,6 +33,7 @@ pub struct Launch {
 /// # Errors
 /// [`host::Error::NotFound`] where there is no such program; [`Error::Timeout`] when no window came, and then it goes on.
 pub fn launch(desktop: &Desktop, store: &Path, launch: &Launch) -> Result<LaunchedRecord, Error> {
+    desktop.settle()?;
     let before = desktop.windows(&Filter::default())?;
     // The server gives the ids of a program that has ended to the next one.
     let before: Vec<_> = before.into_iter().map(|window| (window.id, window.pid)).collect();

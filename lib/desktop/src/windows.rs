@@ -8,7 +8,8 @@ use x11rb::connection::Connection;
 use x11rb::errors::ReplyError;
 use x11rb::protocol::Event;
 use x11rb::protocol::xproto::{
-    AtomEnum, ChangeWindowAttributesAux, ClientMessageEvent, ConnectionExt, EventMask, GetPropertyReply,
+    AtomEnum, ChangeWindowAttributesAux, ClientMessageEvent, ConnectionExt, CreateWindowAux, EventMask,
+    GetPropertyReply, WindowClass,
 };
 
 use crate::Error;
@@ -28,6 +29,8 @@ x11rb::atom_manager! {
         _NET_WM_STATE_MAXIMIZED_HORZ,
         _NET_MOVERESIZE_WINDOW,
         _NET_CLOSE_WINDOW,
+        _NET_SUPPORTED,
+        _NET_REQUEST_FRAME_EXTENTS,
     }
 }
 
@@ -107,6 +110,7 @@ impl Desktop {
     /// # Errors
     /// [`Error::NoWindow`], [`Error::Timeout`].
     pub fn focus(&self, window: u32) -> Result<WindowRecord, Error> {
+        self.settle()?;
         let atoms = self.atoms()?;
         self.one(&atoms, window)?;
         self.watch(self.root, EventMask::PROPERTY_CHANGE)?;
@@ -226,6 +230,48 @@ impl Desktop {
             };
         }
         Ok(None)
+    }
+
+    /// Waits until the window manager has come to all that it was told until now: what it says of windows is then so. It may
+    /// be far behind, as when the keymap has changed a hundred times.
+    pub(crate) fn settle(&self) -> Result<(), Error> {
+        let atoms = self.atoms()?;
+        if !self.values(self.root, atoms._NET_SUPPORTED)?.contains(&atoms._NET_REQUEST_FRAME_EXTENTS) {
+            return Ok(());
+        }
+        // It answers to this about any window, in turn.
+        let window = self.connection.generate_id()?;
+        let interest = CreateWindowAux::new().event_mask(EventMask::PROPERTY_CHANGE);
+        self.connection.create_window(0, window, self.root, 0, 0, 1, 1, 0, WindowClass::INPUT_ONLY, 0, &interest)?;
+        self.ask(window, atoms._NET_REQUEST_FRAME_EXTENTS, [0; 5])?;
+        let deadline = Instant::now() + PATIENCE;
+        while self.values(window, atoms._NET_FRAME_EXTENTS)?.is_empty() && Instant::now() < deadline {
+            self.event(deadline.min(Instant::now() + LOOK))?;
+        }
+        self.connection.destroy_window(window)?;
+        Ok(())
+    }
+
+    /// Waits until the program that has the focus has come to what it was sent until now: one that answers pings is asked
+    /// (`_NET_WM_PING`: <https://specifications.freedesktop.org/wm-spec/latest/>), any other is given a time. Events of
+    /// this connection that come meanwhile are lost.
+    pub(crate) fn let_read(&self, time: Duration) -> Result<(), Error> {
+        let (protocols, ping) = (self.atom("WM_PROTOCOLS")?, self.atom("_NET_WM_PING")?);
+        let active = self.values(self.root, self.atom("_NET_ACTIVE_WINDOW")?)?.first().copied().unwrap_or_default();
+        // It may have gone just now.
+        if !self.values(active, protocols).is_ok_and(|understood| understood.contains(&ping)) {
+            std::thread::sleep(time);
+            return Ok(());
+        }
+        let mark = self.connection.generate_id()?;
+        self.watch(self.root, EventMask::SUBSTRUCTURE_NOTIFY)?;
+        let message = ClientMessageEvent::new(32, active, protocols, [ping, mark, active, 0, 0]);
+        self.connection.send_event(false, active, EventMask::NO_EVENT, message)?;
+        let is_answer = |event: &Event| matches!(event, Event::ClientMessage(message) if message.data.as_data32()[..2] == [ping, mark]);
+        // One that hangs reads nothing anyway.
+        let deadline = Instant::now() + PATIENCE;
+        while self.event(deadline)?.is_some_and(|event| !is_answer(&event)) {}
+        self.watch(self.root, EventMask::NO_EVENT)
     }
 
     fn atoms(&self) -> Result<Atoms, Error> {

@@ -264,7 +264,9 @@ impl<'a> Viewer<'a> {
                 if text.chars().count() > LONGEST_TEXT {
                     return Err(Error::Invalid("type: the text is too long".to_owned()));
                 }
-                self.desktop.type_text(&text, 0)
+                self.desktop.type_text(&text, 0)?;
+                self.capture.look_again();
+                Ok(())
             }
             Heard::Release {} => self.release(),
         }

@@ -141,12 +141,8 @@ pub(crate) fn fill(
     let env = porter.fetcher.settings().for_npm(package, ours);
     let captured = node.npm(&args, env, &inside, lock)?;
     if captured.code != Some(0) {
-        let end = captured.stderr.lines().filter(|line| line.starts_with("npm")).take(6).collect::<Vec<_>>().join("; ");
-        let why = match (captured.late, end.is_empty()) {
-            (true, _) => "it takes longer than 30 minutes".to_owned(),
-            (false, true) => captured.stderr.trim().to_owned(),
-            (false, false) => end,
-        };
+        let why =
+            if captured.late { "it takes longer than 30 minutes".to_owned() } else { said(&captured.stderr, &cache) };
         return Err(Error::Npm { package: format!("{package}@{version}"), why });
     }
     // It gives no warning when it takes an older version because Node is too old.
@@ -158,6 +154,22 @@ pub(crate) fn fill(
         return Err(Error::Npm { package: format!("{package}@{version}"), why });
     }
     crate::place::remove_all(&cache)
+}
+
+/// Why npm failed: what it says of it, else (as where the disk is full) the end of its log, which goes with the folder.
+fn said(stderr: &str, cache: &Path) -> String {
+    let join = |lines: Vec<&str>| lines.join("; ");
+    let is_reason = |line: &&str| line.starts_with("npm") && !line.contains("A complete log of this run");
+    let reason = join(stderr.lines().filter(is_reason).take(6).collect());
+    if !reason.is_empty() {
+        return reason;
+    }
+    let logs = fs::read_dir(cache.join("_logs")).into_iter().flatten().flatten().map(|entry| entry.path());
+    let log = logs.max().and_then(|newest| fs::read(newest).ok()).unwrap_or_default();
+    let log = String::from_utf8_lossy(&log);
+    let last: Vec<&str> = log.lines().rev().take(6).collect();
+    let all: Vec<&str> = last.into_iter().rev().chain(stderr.lines()).map(str::trim).collect();
+    join(all.into_iter().filter(|line| !line.is_empty()).collect())
 }
 
 /// npm's lock of an installed tree.
@@ -193,4 +205,25 @@ fn number(node: &Path, lock: &Lock) -> Option<(u32, u32)> {
     let captured = host::capture::capture(&spec, lock, Duration::from_secs(60)).ok()?;
     let mut parts = captured.stdout.trim().trim_start_matches('v').split('.').map(|part| part.parse().ok());
     Some((parts.next()??, parts.next()??))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn npm_says_why_or_its_log_does() {
+        let cache = tempfile::tempdir().unwrap();
+        let empty = "npm error A complete log of this run can be found in: x.log\n";
+        let said = |stderr| said(stderr, cache.path());
+        assert_eq!(
+            said("npm error code E404\nnpm error 404 Not Found\n"),
+            "npm error code E404; npm error 404 Not Found"
+        );
+        assert_eq!(said(empty), empty.trim());
+        fs::create_dir(cache.path().join("_logs")).unwrap();
+        fs::write(cache.path().join("_logs/1.log"), "1 old\n").unwrap();
+        fs::write(cache.path().join("_logs/2.log"), "1 http fetch\n2 error ECONNRESET\n").unwrap();
+        assert_eq!(said(empty), format!("1 http fetch; 2 error ECONNRESET; {}", empty.trim()));
+    }
 }

@@ -205,8 +205,13 @@ impl Desktop {
     ) -> Result<Option<WindowRecord>, Error> {
         self.watch(self.root, EventMask::PROPERTY_CHANGE)?;
         loop {
-            if let Some(found) = self.windows(filter)?.into_iter().rev().find(|window| wanted(window)) {
-                return Ok(Some(found));
+            let find = || Ok::<_, Error>(self.windows(filter)?.into_iter().rev().find(|window| wanted(window)));
+            if find()?.is_some() {
+                // Its number may be that of one that has gone, of which the manager does not know yet.
+                self.settle()?;
+                if let Some(found) = find()? {
+                    return Ok(Some(found));
+                }
             }
             if Instant::now() >= deadline {
                 return Ok(None);

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use x11rb::connection::Connection;
 use x11rb::protocol::Event;
+use x11rb::protocol::xfixes::{ConnectionExt as _, SelectionEventMask};
 use x11rb::protocol::xproto::{
     AtomEnum, ChangeWindowAttributesAux, ConnectionExt, CreateWindowAux, EventMask, PropMode, Property,
     SELECTION_NOTIFY_EVENT, SelectionNotifyEvent, SelectionRequestEvent, WindowClass,
@@ -66,11 +67,18 @@ impl Desktop {
     /// [`Error::Timeout`] when its holder does not answer; [`Error::NoText`] when it holds none.
     pub fn clipboard(&self, selection: Selection, patience: Duration) -> Result<String, Error> {
         let atoms = Atoms::new(&self.connection)?.reply()?;
+        let wanted = selection;
         let selection = atom(&atoms, selection);
+        let window = self.hidden_window(EventMask::PROPERTY_CHANGE)?;
+        // Who goes, or gives it away, while it is asked need not answer any more.
+        let changes = SelectionEventMask::SET_SELECTION_OWNER
+            | SelectionEventMask::SELECTION_WINDOW_DESTROY
+            | SelectionEventMask::SELECTION_CLIENT_CLOSE;
+        self.connection.xfixes_query_version(5, 0)?.reply()?;
+        self.connection.xfixes_select_selection_input(window, selection, changes)?;
         if self.connection.get_selection_owner(selection)?.reply()?.owner == 0 {
             return Ok(String::new());
         }
-        let window = self.hidden_window(EventMask::PROPERTY_CHANGE)?;
         let deadline = Instant::now() + patience;
         for kind in [atoms.UTF8_STRING, AtomEnum::STRING.into()] {
             let property = atoms._SANDBOX_AGENT_CLIPBOARD;
@@ -78,6 +86,9 @@ impl Desktop {
             let answer = loop {
                 match self.event(deadline)? {
                     Some(Event::SelectionNotify(answer)) if answer.target == kind => break answer,
+                    Some(Event::XfixesSelectionNotify(_)) => {
+                        return self.clipboard(wanted, deadline.saturating_duration_since(Instant::now()));
+                    }
                     Some(_) => {}
                     None => return Err(silent()),
                 }

@@ -33,18 +33,12 @@ pub struct Launch {
 /// # Errors
 /// [`host::Error::NotFound`] where there is no such program; [`Error::Timeout`] when no window came, and then it goes on.
 pub fn launch(desktop: &Desktop, store: &Path, launch: &Launch) -> Result<LaunchedRecord, Error> {
-    desktop.settle()?;
-    let before = desktop.windows(&Filter::default())?;
-    // The server gives the ids of a program that has ended to the next one.
-    let before: Vec<_> = before.into_iter().map(|window| (window.id, window.pid)).collect();
+    let awaited = Awaited::from_now(desktop, launch.wait)?;
     let cwd = launch.cwd.to_string_lossy().into_owned();
     let kept = kept(&desktop.state.name, "app", launch.command.clone(), cwd, RestartPolicy::No);
     let kept = Kept { with: (!desktop.state.is_foreign()).then(|| desktop.state.server_uid()), ..kept };
     let process = process::start(store, &kept, &environment(&launch.env, &desktop.state))?;
-    let window = match launch.wait {
-        Some(patience) => Some(window(desktop, &process, launch, &before, Instant::now() + patience)?),
-        None => None,
-    };
+    let window = awaited.map(|awaited| window(desktop, &process, launch, &awaited)).transpose()?;
     Ok(LaunchedRecord { process_id: process.process_id, pid: process.state.pid, window })
 }
 
@@ -62,15 +56,15 @@ pub fn open(desktop: &Desktop, store: &Path, target: &str, launch: Launch) -> Re
     if find::program(Path::new(OPENER), &[]).is_err() {
         return Err(Error::Missing(vec![OPENER.to_owned()]));
     }
-    let before: Vec<String> = desktop.windows(&Filter::default())?.into_iter().map(|window| window.id).collect();
+    let awaited = Awaited::from_now(desktop, launch.wait)?;
     let filter = launch.filter.clone();
-    let wait = launch.wait;
     let begun = Launch { command: vec![OPENER.to_owned(), target.clone()], wait: None, ..launch };
     let mut opened = self::launch(desktop, store, &begun)?;
-    let Some(deadline) = wait.map(|patience| Instant::now() + patience) else { return Ok(opened) };
+    let Some(awaited) = awaited else { return Ok(opened) };
+    let deadline = Instant::now() + awaited.patience;
     while opened.window.is_none() {
         let next = deadline.min(Instant::now() + LOOK);
-        opened.window = desktop.wait_for_window(&filter, next, &|window| !before.contains(&window.id))?;
+        opened.window = desktop.wait_for_window(&filter, next, &|window| awaited.is_new(window))?;
         let process = process::find(store, &opened.process_id)?;
         if process.state.status == "exited" && process.state.exit_code != Some(0) {
             return Err(Error::NotOpened { target, why: last_words(store, &process.process_id) });
@@ -118,17 +112,32 @@ pub(crate) fn environment(env: &[(OsString, OsString)], state: &State) -> Vec<(O
     others.cloned().chain(own).collect()
 }
 
+/// A window that is waited for: how long, and which ones were there before.
+struct Awaited {
+    patience: Duration,
+    before: Vec<(String, Option<u32>)>,
+}
+
+impl Awaited {
+    /// From now on; nothing where nobody waits.
+    fn from_now(desktop: &Desktop, wait: Option<Duration>) -> Result<Option<Self>, Error> {
+        let Some(patience) = wait else { return Ok(None) };
+        desktop.settle()?;
+        let before = desktop.windows(&Filter::default())?;
+        Ok(Some(Self { patience, before: before.into_iter().map(|window| (window.id, window.pid)).collect() }))
+    }
+
+    /// The server gives the ids of a program that has ended to the next one.
+    fn is_new(&self, window: &WindowRecord) -> bool {
+        !self.before.iter().any(|(id, pid)| *id == window.id && *pid == window.pid)
+    }
+}
+
 /// Waits for a new window of the process or of what it has started; one that tells no process counts too.
-fn window(
-    desktop: &Desktop,
-    process: &Process,
-    launch: &Launch,
-    before: &[(String, Option<u32>)],
-    deadline: Instant,
-) -> Result<WindowRecord, Error> {
+fn window(desktop: &Desktop, process: &Process, launch: &Launch, awaited: &Awaited) -> Result<WindowRecord, Error> {
+    let deadline = Instant::now() + awaited.patience;
     let found = desktop.wait_for_window(&launch.filter, deadline, &|window| {
-        let is_its = window.pid.is_none_or(|pid| process::is_below(process, pid));
-        is_its && !before.iter().any(|(id, pid)| *id == window.id && *pid == window.pid)
+        awaited.is_new(window) && window.pid.is_none_or(|pid| process::is_below(process, pid))
     })?;
     found.ok_or_else(|| {
         Error::Timeout(format!("a window of `{}` (process {}, which goes on)", launch.command[0], process.process_id))

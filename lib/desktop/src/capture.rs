@@ -72,9 +72,8 @@ impl<'a> Capture<'a> {
     }
 
     pub(crate) fn with(desktop: &'a Desktop, fps: u32, cursor_is: Pointed) -> Result<Capture<'a>, Error> {
-        let connection = &desktop.connection;
+        let connection = desktop.fixes()?;
         let damage = desktop.watch_drawing(ReportLevel::NON_EMPTY)?;
-        connection.xfixes_query_version(5, 0)?.reply()?;
         let drawn = connection.generate_id()?;
         connection.xfixes_create_region(drawn, &[])?;
         if cursor_is != Pointed::Ignored {

@@ -74,8 +74,7 @@ impl Desktop {
         let changes = SelectionEventMask::SET_SELECTION_OWNER
             | SelectionEventMask::SELECTION_WINDOW_DESTROY
             | SelectionEventMask::SELECTION_CLIENT_CLOSE;
-        self.connection.xfixes_query_version(5, 0)?.reply()?;
-        self.connection.xfixes_select_selection_input(window, selection, changes)?;
+        self.fixes()?.xfixes_select_selection_input(window, selection, changes)?;
         if self.connection.get_selection_owner(selection)?.reply()?.owner == 0 {
             return Ok(String::new());
         }

@@ -1,5 +1,6 @@
 //! The connection of one command to a running desktop.
 
+use std::cell::Cell;
 use std::os::fd::BorrowedFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
@@ -9,6 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use schema::desktop::{DisplayRecord, Resolution};
 use x11rb::connection::Connection;
 use x11rb::protocol::Event;
+use x11rb::protocol::xfixes::ConnectionExt as _;
 use x11rb::protocol::xproto::{ConnectionExt, ImageOrder, Screen};
 use x11rb::rust_connection::{DefaultStream, RustConnection};
 
@@ -24,6 +26,8 @@ pub struct Desktop {
     pub(crate) width: u16,
     /// Of the screen, in pixels.
     pub(crate) height: u16,
+    /// The server knows which version of XFIXES we speak.
+    speaks_fixes: Cell<bool>,
 }
 
 impl Desktop {
@@ -54,7 +58,7 @@ impl Desktop {
             return Err(Error::Unfit("its pixels are not blue, green, red and a byte between them"));
         }
         let (root, width, height) = (screen.root, screen.width_in_pixels, screen.height_in_pixels);
-        Ok(Desktop { connection, state, root, width, height })
+        Ok(Desktop { connection, state, root, width, height, speaks_fixes: Cell::new(false) })
     }
 
     /// Its name.
@@ -69,6 +73,15 @@ impl Desktop {
             xauthority: self.state.xauthority.clone(),
             resolution: Resolution { width: self.width, height: self.height, dpi: self.state.dpi },
         }
+    }
+
+    /// The connection, for what XFIXES adds: the server wants to be told once which version we speak.
+    pub(crate) fn fixes(&self) -> Result<&RustConnection, Error> {
+        if !self.speaks_fixes.get() {
+            self.connection.xfixes_query_version(5, 0)?.reply()?;
+            self.speaks_fixes.set(true);
+        }
+        Ok(&self.connection)
     }
 
     /// Waits until the server has done all that it was told.

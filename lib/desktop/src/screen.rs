@@ -268,8 +268,7 @@ pub(crate) struct Cursor {
 
 impl Cursor {
     pub(crate) fn now(desktop: &Desktop) -> Result<Cursor, Error> {
-        desktop.connection.xfixes_query_version(5, 0)?.reply()?;
-        let image = desktop.connection.xfixes_get_cursor_image()?.reply()?;
+        let image = desktop.fixes()?.xfixes_get_cursor_image()?.reply()?;
         Ok(Cursor {
             x: i32::from(image.x) - i32::from(image.xhot),
             y: i32::from(image.y) - i32::from(image.yhot),

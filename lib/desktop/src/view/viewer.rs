@@ -326,7 +326,7 @@ impl<'a> Viewer<'a> {
 
     /// Tells where the cursor is, and, where it is another, what it looks like.
     fn point(&mut self) -> Result<(), Error> {
-        let image = self.desktop.connection.xfixes_get_cursor_image()?.reply()?;
+        let image = self.desktop.fixes()?.xfixes_get_cursor_image()?.reply()?;
         if self.cursor != Some(image.cursor_serial) {
             self.cursor = Some(image.cursor_serial);
             let mut bytes = vec![2];

@@ -4,20 +4,13 @@ use std::fmt::Write;
 
 use schema::event::Body;
 use schema::item::{ContentPart, Item, ItemKind, Role};
+use schema::line::Line;
 use store::Session;
 
 /// Tells a session as Markdown: prompts, texts, calls and results, no deltas.
 pub(crate) struct Teller {
     title: String,
     agent: String,
-}
-
-#[derive(serde::Deserialize)]
-struct Event<'a> {
-    #[serde(rename = "type")]
-    kind: &'a str,
-    #[serde(borrow)]
-    data: &'a serde_json::value::RawValue,
 }
 
 impl Teller {
@@ -33,16 +26,15 @@ impl Teller {
 
     /// Appends what a line says.
     pub(crate) fn tell(&mut self, line: &[u8], out: &mut String) {
-        let Ok(event) = serde_json::from_slice::<Event<'_>>(line) else { return };
-        match Body::read(event.kind, event.data.get()) {
-            Ok(Body::ItemCompleted(completed)) => self.item(&completed.item, out),
-            Ok(Body::TurnEnded(turn)) => {
+        match Line::read(line).and_then(|line| line.body()) {
+            Some(Body::ItemCompleted(completed)) => self.item(&completed.item, out),
+            Some(Body::TurnEnded(turn)) => {
                 push(out, format_args!("*{}*\n\n", turn.outcome.as_str()));
             }
-            Ok(Body::Error(error)) => {
+            Some(Body::Error(error)) => {
                 push(out, format_args!("> **{}**: {}\n\n", error.code.as_str(), error.message));
             }
-            Ok(_) | Err(_) => {}
+            Some(_) | None => {}
         }
     }
 

@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use engine::follow::{Chunk, Filter, Reader, open_if_there};
 use engine::session::Screen;
 use engine::{Failure, Lines};
-use schema::event::Body;
+use schema::line::Line;
 use schema::record::{ErrorKind, ErrorLine};
 
 use crate::text::Teller;
@@ -266,21 +266,13 @@ impl Writer {
 
 /// Appends what a line says in the other tongue.
 pub(crate) fn tell_acp(tongues: &mut HashMap<String, acp::Teller>, line: &[u8], out: &mut Vec<u8>) {
-    #[derive(serde::Deserialize)]
-    struct Event<'a> {
-        session_id: &'a str,
-        #[serde(rename = "type")]
-        kind: &'a str,
-        #[serde(borrow)]
-        data: &'a serde_json::value::RawValue,
+    let Some(said) = Line::read(line) else { return };
+    let Some(body) = said.body() else { return };
+    if !tongues.contains_key(said.session_id) {
+        tongues.insert(said.session_id.to_owned(), acp::Teller::new());
     }
-    let Ok(event) = serde_json::from_slice::<Event<'_>>(line) else { return };
-    let Ok(body) = Body::read(event.kind, event.data.get()) else { return };
-    if !tongues.contains_key(event.session_id) {
-        tongues.insert(event.session_id.to_owned(), acp::Teller::new());
-    }
-    let teller = tongues.get_mut(event.session_id).expect("it was made above");
-    for update in teller.tell(event.session_id, &body) {
+    let teller = tongues.get_mut(said.session_id).expect("it was made above");
+    for update in teller.tell(said.session_id, &body) {
         serde_json::to_writer(&mut *out, &update).expect("writing into memory cannot fail");
         out.push(b'\n');
     }

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use schema::event::Body;
 use schema::item::{ContentPart, Delivery, Item, ItemKind, ItemStatus, Role};
+use schema::line::Line;
 use schema::request::QuestionStatus;
 
 /// Tells a session's events one after the other.
@@ -16,14 +17,6 @@ pub(crate) struct Teller {
     grown: Vec<String>,
     /// Reasoning is told apart by these.
     reasoning: Vec<String>,
-}
-
-#[derive(serde::Deserialize)]
-struct Event<'a> {
-    #[serde(rename = "type")]
-    kind: &'a str,
-    #[serde(borrow)]
-    data: &'a serde_json::value::RawValue,
 }
 
 const DIM: &str = "\x1b[2m";
@@ -40,8 +33,7 @@ impl Teller {
 
     /// Appends what a person should see of this line.
     pub(crate) fn tell(&mut self, line: &[u8], out: &mut String) {
-        let Ok(event) = serde_json::from_slice::<Event<'_>>(line) else { return };
-        let Ok(body) = Body::read(event.kind, event.data.get()) else { return };
+        let Some(body) = Line::read(line).and_then(|line| line.body()) else { return };
         match body {
             Body::ItemStarted(started) => self.started(&started.item, out),
             Body::ItemDelta(delta) => {

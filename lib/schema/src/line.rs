@@ -1,7 +1,11 @@
-//! The one place where an envelope is put round an event's `data`: columns become bytes, the same from every door.
+//! The one place where an envelope is put round an event's `data`, and taken off again: columns become bytes, the same from every door.
 
 use std::io::Write;
 
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::event::Body;
 use crate::time::Timestamp;
 
 /// The columns of a stored event.
@@ -27,6 +31,35 @@ pub struct Envelope<'a> {
     pub raw: Option<&'a str>,
     /// The place among the events of all sessions; only said by `--all`.
     pub cursor: Option<i64>,
+}
+
+/// A line as who tells it otherwise reads it: whose it is, and what it says.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub struct Line<'a> {
+    /// The session.
+    pub session_id: &'a str,
+    /// The event's type.
+    #[serde(rename = "type")]
+    pub kind: &'a str,
+    #[serde(borrow)]
+    data: &'a RawValue,
+}
+
+impl<'a> Line<'a> {
+    /// Reads a line; `None`: it is none of ours.
+    pub fn read(line: &'a [u8]) -> Option<Line<'a>> {
+        serde_json::from_slice(line).ok()
+    }
+
+    /// The event's data, JSON text.
+    pub fn data(&self) -> &'a str {
+        self.data.get()
+    }
+
+    /// What happened; `None`: it is of a kind that we do not know.
+    pub fn body(&self) -> Option<Body> {
+        Body::read(self.kind, self.data()).ok()
+    }
 }
 
 /// Writes lines, remembering the time up to the second.

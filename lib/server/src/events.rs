@@ -9,7 +9,7 @@ use hyper::body::Bytes;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Response, StatusCode};
 use schema::event::Body as Said;
-use schema::line::LineWriter;
+use schema::line::{Line, LineWriter};
 use schema::outcome::ErrorCode;
 use store::{Select, Session};
 use tokio::sync::mpsc::{self, Sender};
@@ -233,8 +233,8 @@ impl Follower {
             text.push_str(&format!("id: {sequence}\ndata: {line}\n"));
             (begin, self.after) = (end, sequence);
             if let Some(turn) = &mut self.turn
-                && let Ok(event) = serde_json::from_str::<Event<'_>>(line)
-                && turn.ends_with(event.kind, event.data.get())
+                && let Some(said) = Line::read(line.as_bytes())
+                && turn.ends_with(said.kind, said.data())
             {
                 is_end = true;
                 break;
@@ -266,15 +266,6 @@ impl Follower {
             Some(Done | Open) => false,
         })
     }
-}
-
-/// What decides whether a flow ends.
-#[derive(serde::Deserialize)]
-struct Event<'a> {
-    #[serde(rename = "type")]
-    kind: &'a str,
-    #[serde(borrow)]
-    data: &'a serde_json::value::RawValue,
 }
 
 /// Lines that were read at once.

@@ -1,6 +1,9 @@
 //! `server`: the same sessions over HTTP.
 
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::sync_channel;
 
 use clap::Args;
@@ -11,7 +14,7 @@ use host::env::{self, Name};
 use schema::outcome::ErrorCode;
 use schema::record::ServerRecord;
 use schema::time::Timestamp;
-use server::{Access, Address, Config, Cors, Error, serve};
+use server::{Access, Address, Config, Cors, Error, Token, serve};
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -41,7 +44,8 @@ pub(crate) struct ServerArgs {
     /// The token that clients must send; better in a file or in the environment [env: SANDBOX_AGENT_TOKEN]
     #[arg(short, long, value_name = "TOKEN", conflicts_with_all = ["token_file", "no_token"])]
     token: Option<String>,
-    /// Read the token from the first line of a file
+    /// Read tokens from a file that is for its owner only: a line each, `TOKEN` or `TOKEN SCOPE,SCOPE`; the scopes are
+    /// read, prompt, answer, fs, proc, desktop and admin, which is all of them
     #[arg(long, value_name = "FILE", conflicts_with = "no_token")]
     token_file: Option<PathBuf>,
     /// Whoever is on this machine may use it
@@ -76,7 +80,7 @@ pub(crate) fn main(context: &Context, args: ServerArgs) -> Result<Exit, Failure>
         return Err(without_token(token));
     }
     let store = context.store_path()?;
-    let (token, made) = token(&args)?;
+    let (tokens, made) = tokens(&args)?;
     let unix = args.unix.map(|path| std::path::absolute(&path).unwrap_or(path));
     let config = Config {
         store,
@@ -84,7 +88,7 @@ pub(crate) fn main(context: &Context, args: ServerArgs) -> Result<Exit, Failure>
             Some(path) => Address::Unix(path.clone()),
             None => Address::Tcp(args.host, args.port),
         },
-        token: token.clone(),
+        tokens,
         cors: Cors {
             origins: args.cors_allow_origin,
             methods: args.cors_allow_method,
@@ -101,7 +105,7 @@ pub(crate) fn main(context: &Context, args: ServerArgs) -> Result<Exit, Failure>
             out::print_record(&ServerRecord {
                 url: listening.url.clone(),
                 unix: unix.map(|path| path.display().to_string()),
-                token: token.filter(|_| made),
+                token: made,
                 pid: std::process::id(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
             });
@@ -114,35 +118,49 @@ pub(crate) fn main(context: &Context, args: ServerArgs) -> Result<Exit, Failure>
     }
 }
 
-/// The token, and whether we made it up.
-fn token(args: &ServerArgs) -> Result<(Option<String>, bool), Failure> {
+/// What opens it, and the token that we made up for it.
+fn tokens(args: &ServerArgs) -> Result<(Option<Vec<Token>>, Option<String>), Failure> {
     if args.no_token {
-        return Ok((None, false));
+        return Ok((None, None));
     }
-    let given = match &args.token_file {
-        Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|error| unreadable(path, &error))?;
-            Some((text.lines().next().unwrap_or_default().trim().to_owned(), path.display().to_string()))
-        }
-        None => {
-            env::var(Name::Token).map(|token| (token.to_string_lossy().into_owned(), Name::Token.as_str().to_owned()))
-        }
-    };
-    match given {
-        Some((token, _)) if is_token(&token) => Ok((Some(token), false)),
-        Some((_, whence)) => Err(Failure::usage(format!(
-            "failed to use the token of {whence}: it is to be visible ASCII characters, at least one, without spaces"
-        ))),
-        // Its file's permissions say who may.
-        None if args.unix.is_some() => Ok((None, false)),
-        // Whoever asked for more than this machine is to choose it.
-        None if !is_here(&args.host) => Ok((None, false)),
-        None => Ok((Some(host::secret::new()?), true)),
+    if let Some(path) = &args.token_file {
+        return Ok((Some(of_file(path)?), None));
     }
+    if let Some(token) = env::var(Name::Token) {
+        let token = Token::of(&token.to_string_lossy()).map_err(|why| unusable(Name::Token.as_str(), &why))?;
+        return Ok((Some(vec![token]), None));
+    }
+    // Its file's permissions say who may; and whoever asked for more than this machine is to choose it.
+    if args.unix.is_some() || !is_here(&args.host) {
+        return Ok((None, None));
+    }
+    let made = host::secret::new()?;
+    let token = Token::of(&made).map_err(|why| unusable("our own", &why))?;
+    Ok((Some(vec![token]), Some(made)))
 }
 
-fn is_token(token: &str) -> bool {
-    !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic())
+/// The tokens of a file that is for its owner only, as ssh wants its keys. What comes out of a pipe nobody else reads.
+fn of_file(path: &Path) -> Result<Vec<Token>, Failure> {
+    let read = || {
+        let mut file = File::open(path)?;
+        let mut text = String::new();
+        file.read_to_string(&mut text)?;
+        Ok((file.metadata()?, text))
+    };
+    let (metadata, text) = read().map_err(|error| unreadable(path, &error))?;
+    let mode = metadata.permissions().mode();
+    let whence = path.display().to_string();
+    if metadata.is_file() && mode & 0o077 != 0 {
+        let why = format!("its mode is {:04o}: others than its owner may use the file", mode & 0o7777);
+        return Err(
+            unusable(&whence, &why).hint(format!("chmod 600 {}, or give the token in SANDBOX_AGENT_TOKEN", whence))
+        );
+    }
+    Token::all_of(&text).map_err(|why| unusable(&whence, &why))
+}
+
+fn unusable(whence: &str, why: &str) -> Failure {
+    Failure::usage(format!("failed to use the token of {whence}: {why}"))
 }
 
 fn is_here(host: &str) -> bool {
@@ -154,8 +172,8 @@ fn without_token(token: &str) -> Failure {
     out::complain(
         "warning: --token was seen in the list of processes for a moment; use --token-file or SANDBOX_AGENT_TOKEN",
     );
-    if !is_token(token) {
-        return Failure::usage("failed to use --token: it is to be visible ASCII characters, without spaces");
+    if let Err(why) = Token::of(token) {
+        return unusable("--token", &why);
     }
     let mut args = Vec::new();
     let mut given = std::env::args_os().skip(1);

@@ -11,7 +11,7 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
 /// For each room: the rooms it may know, and every crate from outside that it uses.
 const ROOMS: &[(&str, &[&str], &[&str])] = &[
-    ("schema", &[], &["jiff", "serde", "serde_json", "uuid"]),
+    ("schema", &[], &["jiff", "schemars", "serde", "serde_json", "uuid"]),
     ("acp", &["schema"], &["serde_json"]),
     ("agents", &["schema"], &["serde", "serde_json", "shlex"]),
     ("store", &[], &["rusqlite", "thiserror"]),

@@ -40,7 +40,7 @@ fn a_token_is_made_up_read_from_a_file_or_taken_off_the_command_line() {
     made.get("/v1/sessions").problem(401, "token_invalid");
     made.send("GET", "/v1/sessions", &[("authorization", &format!("Bearer {token}"))], b"").json(200);
     assert!(!made.running.stderr().contains(&token));
-    env.write("token", "from-file\nmore\n");
+    private(&env, "token", "from-file\n");
     let from_file = Server::of(env.command(&["server", "--port=0", "--token-file=token"]).spawn(), Some("from-file"));
     from_file.get("/v1/sessions").json(200);
     for words in [&["server", "--token", "visible", "-p0"], &["server", "-p", "0", "--token=visible"]] {
@@ -65,6 +65,82 @@ fn a_token_is_made_up_read_from_a_file_or_taken_off_the_command_line() {
     let port = open.authority().rsplit(':').next().unwrap();
     let taken = env.run(&["server", "--port", port, "--no-token"]).expect(1);
     assert!(taken.stderr.contains("in use") && taken.stderr.contains("--port"), "{}", taken.stderr);
+}
+
+fn private(env: &TestEnv, name: &str, text: &str) {
+    env.write(name, text);
+    std::fs::set_permissions(env.work().join(name), std::fs::Permissions::from_mode(0o600)).unwrap();
+}
+
+#[test]
+fn a_token_opens_what_its_scopes_say_and_nothing_else() {
+    let env = TestEnv::new();
+    private(
+        &env,
+        "tokens",
+        "# who may\nall-of-it\nsees read\nasks prompt,answer\n\nboth read, prompt\nhands fs,proc\n",
+    );
+    let server = Server::of(env.command(&["server", "--port=0", "--token-file=tokens"]).spawn(), Some("all-of-it"));
+    server.create("s");
+    let with = |token: &str, method: &str, path: &str, body: &str| {
+        let headers = [("authorization", &*format!("Bearer {token}")), ("content-type", "application/json")];
+        server.send(method, path, &headers, body.as_bytes())
+    };
+    let needs = |token: &str, method: &str, path: &str, scope: &str| {
+        let answer = with(token, method, path, "{}");
+        assert_eq!(answer.problem(403, "permission_denied")["scope"], scope, "{token} {method} {path}");
+        let asked = format!("Bearer error=\"insufficient_scope\", scope=\"{scope}\"");
+        assert_eq!(answer.headers["www-authenticate"], asked);
+    };
+    for token in ["sees", "both", "all-of-it"] {
+        for path in ["/v1/sessions", "/v1/agents", "/v1/sessions/s", "/v1/sessions/s/events"] {
+            with(token, "GET", path, "").json(200);
+        }
+        with(token, "GET", "/v1/nothing", "").problem(404, "not_found");
+        with(token, "PUT", "/v1/sessions", "").problem(405, "method_not_allowed");
+    }
+    needs("sees", "POST", "/v1/sessions/t", "prompt");
+    needs("sees", "POST", "/v1/sessions/s/messages", "prompt");
+    needs("sees", "POST", "/v1/sessions/s/permissions/p/reply", "answer");
+    needs("both", "POST", "/v1/sessions/s/questions/q/reject", "answer");
+    needs("both", "DELETE", "/v1/sessions/s", "admin");
+    needs("asks", "GET", "/v1/sessions/s/events/sse", "read");
+    needs("hands", "GET", "/v1/sessions", "read");
+    with("asks", "POST", "/v1/sessions/s/messages", r#"{"message":"echo a"}"#).json(202);
+    with("asks", "POST", "/v1/sessions/s/permissions/p/reply", r#"{"reply":"once"}"#).problem(404, "not_found");
+    // What every scope together is, an unknown token is not.
+    for unknown in ["", "sees,read", "read", "all-of-i", "all-of-it2"] {
+        let answer = with(unknown, "GET", "/v1/sessions", "");
+        answer.problem(401, "token_invalid");
+        assert_eq!(answer.headers["www-authenticate"], "Bearer");
+    }
+    with("unknown", "GET", "/v1/health", "").json(200);
+    let said = server.running.stderr();
+    for secret in ["all-of-it", "sees", "asks", "hands"] {
+        assert!(!said.contains(secret), "{said}");
+    }
+}
+
+#[test]
+fn a_file_of_tokens_is_for_its_owner_and_says_what_is_wrong_with_it() {
+    let env = TestEnv::new();
+    let refused = |words: &[&str]| env.run(words).expect(2).stderr.clone();
+    env.write("open", "secret-one");
+    for mode in [0o644, 0o640, 0o602] {
+        std::fs::set_permissions(env.work().join("open"), std::fs::Permissions::from_mode(mode)).unwrap();
+        let said = refused(&["server", "--port=0", "--token-file=open"]);
+        assert!(said.contains(&format!("{mode:04o}")) && said.contains("chmod 600"), "{said}");
+    }
+    for (text, message) in [
+        ("", "no token"),
+        ("secret-one\nsecret-two write\n", "line 2"),
+        ("secret-one ,\n", "no scope"),
+        ("secret-one read\nsecret-one", "the same token"),
+    ] {
+        private(&env, "tokens", text);
+        let said = refused(&["server", "--port=0", "--token-file=tokens"]);
+        assert!(said.contains(message) && !said.contains("secret"), "{text}: {said}");
+    }
 }
 
 #[test]

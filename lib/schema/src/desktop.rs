@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A desktop as `start`, `stop` and `status` tell it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct DesktopRecord {
     /// Its name.
     pub desktop: String,
@@ -30,7 +30,7 @@ pub struct DesktopRecord {
 
 /// What a desktop is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DesktopState {
     /// A program that it needs is not installed.
@@ -47,7 +47,7 @@ pub enum DesktopState {
 
 /// The size of a screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct Resolution {
     /// In pixels.
     pub width: u16,
@@ -59,7 +59,7 @@ pub struct Resolution {
 
 /// A managed process of a desktop; `proc` knows it by its id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct DesktopProcess {
     /// What it is for: `server`, `window-manager`, `bus`, `recorder`, `app`.
     pub role: String,
@@ -75,7 +75,7 @@ pub struct DesktopProcess {
 
 /// What `desktop display` prints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct DisplayRecord {
     /// Its X11 display, as in `:99`.
     pub display: String,
@@ -87,7 +87,7 @@ pub struct DisplayRecord {
 
 /// Where the pointer is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct PointerRecord {
     /// From the left, in pixels.
     pub x: i16,
@@ -101,7 +101,7 @@ pub struct PointerRecord {
 
 /// A rectangle of the screen, in pixels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct Rectangle {
     /// Its left edge.
     pub x: i32,
@@ -115,7 +115,7 @@ pub struct Rectangle {
 
 /// A picture that was written into a file.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct ScreenshotRecord {
     /// The file.
     pub path: String,
@@ -137,7 +137,7 @@ pub struct ScreenshotRecord {
 
 /// How a picture is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PictureFormat {
     /// Every pixel as it is.
@@ -150,7 +150,7 @@ pub enum PictureFormat {
 
 /// What `desktop type` prints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct TypedRecord {
     /// How many characters were typed.
     pub characters: usize,
@@ -158,7 +158,7 @@ pub struct TypedRecord {
 
 /// What `desktop key` prints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct KeysRecord {
     /// The keys, as they were given.
     pub keys: Vec<String>,
@@ -166,7 +166,7 @@ pub struct KeysRecord {
 
 /// A window.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct WindowRecord {
     /// Its X11 id, in decimal.
     pub id: String,
@@ -191,7 +191,7 @@ pub struct WindowRecord {
 
 /// What `desktop windows close` prints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct WindowClosedRecord {
     /// The window that is gone.
     pub window: String,
@@ -199,7 +199,7 @@ pub struct WindowClosedRecord {
 
 /// What `desktop clipboard get` prints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct ClipboardRecord {
     /// What it holds; empty where nobody holds anything.
     pub text: String,
@@ -209,7 +209,7 @@ pub struct ClipboardRecord {
 
 /// What `desktop clipboard set` prints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct ClipboardHeldRecord {
     /// The process that holds it until another program takes it over.
     pub holder_pid: u32,
@@ -219,7 +219,7 @@ pub struct ClipboardHeldRecord {
 
 /// What `desktop wait` prints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct DesktopWaitedRecord {
     /// What has happened: `change`, `stable`, `window` or `pixel`.
     pub reached: String,
@@ -233,7 +233,7 @@ pub struct DesktopWaitedRecord {
 
 /// What `desktop launch` prints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct LaunchedRecord {
     /// Its id for `proc`.
     pub process_id: String,
@@ -245,7 +245,7 @@ pub struct LaunchedRecord {
 
 /// What `desktop view` prints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct ViewRecord {
     /// Whether it can be looked at.
     pub active: bool,
@@ -263,7 +263,7 @@ pub struct ViewRecord {
 
 /// A recording of a desktop's screen, as `desktop record` prints it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct RecordingRecord {
     /// Its id, as in `rec_…`; never used again.
     pub recording_id: String,
@@ -297,7 +297,7 @@ pub struct RecordingRecord {
 
 /// What became of a recording.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RecordingStatus {
     /// It goes on.
@@ -310,7 +310,7 @@ pub enum RecordingStatus {
 
 /// What `desktop record delete` prints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct RecordingDeletedRecord {
     /// The recording that is gone.
     pub recording_id: String,
@@ -320,7 +320,7 @@ pub struct RecordingDeletedRecord {
 
 /// What `desktop record download` prints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct RecordingCopiedRecord {
     /// The recording.
     pub recording_id: String,

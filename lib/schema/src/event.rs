@@ -116,7 +116,7 @@ impl Body {
 
 /// `session.started`: once per agent start, before any model call; the first event of a session.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct SessionStarted {
     /// Version of this schema.
     pub schema_version: String,
@@ -147,7 +147,7 @@ pub struct SessionStarted {
 
 /// How permissions are decided (SPEC §6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum PermissionMode {
     /// Reading only.
@@ -191,7 +191,7 @@ impl PermissionMode {
 
 /// `session.ended`: the session is closed for good.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct SessionEnded {
     /// Why.
     pub reason: EndReason,
@@ -204,7 +204,7 @@ pub struct SessionEnded {
 
 /// Why a session was closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EndReason {
     /// The agent says it is done for good.
@@ -215,7 +215,7 @@ pub enum EndReason {
 
 /// Who closed a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum TerminatedBy {
     /// The agent.
@@ -226,7 +226,7 @@ pub enum TerminatedBy {
 
 /// `turn.started`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct TurnStarted {
     /// Always `started`.
     pub phase: StartedPhase,
@@ -246,7 +246,7 @@ pub struct TurnStarted {
 
 /// The word in `turn.started`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum StartedPhase {
     /// The turn began.
@@ -255,7 +255,7 @@ pub enum StartedPhase {
 
 /// The word in `turn.ended`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum EndedPhase {
     /// The turn is over.
@@ -264,7 +264,7 @@ pub enum EndedPhase {
 
 /// What began a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
     /// A prompt.
@@ -277,7 +277,7 @@ pub enum Cause {
 
 /// `turn.ended`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct TurnEnded {
     /// Always `ended`.
     pub phase: EndedPhase,
@@ -320,7 +320,7 @@ pub struct TurnEnded {
 
 /// Why a turn failed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct TurnError {
     /// A line for people.
     pub message: String,
@@ -330,7 +330,7 @@ pub struct TurnError {
 
 /// Tokens, per turn and never cumulative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct Usage {
     /// Cached and written ones included.
     pub input_tokens: u64,
@@ -383,7 +383,7 @@ impl Usage {
 
 /// Money.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct Cost {
     /// US dollars.
     pub usd: f64,
@@ -393,7 +393,7 @@ pub struct Cost {
 
 /// Where a cost comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CostBasis {
     /// The agent or its service.
@@ -404,7 +404,7 @@ pub enum CostBasis {
 
 /// Tokens and money of one model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct ModelUsage {
     /// The model.
     pub model: String,
@@ -417,7 +417,7 @@ pub struct ModelUsage {
 
 /// `item.started` and `item.completed`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct ItemEvent {
     /// The item as it is now.
     pub item: Item,
@@ -425,7 +425,7 @@ pub struct ItemEvent {
 
 /// `item.delta`: text that an item's one stream grew by.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct ItemDelta {
     /// The item.
     pub item_id: std::rc::Rc<str>,
@@ -441,7 +441,7 @@ pub struct ItemDelta {
 
 /// `error`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct ErrorData {
     /// A line for people: what, why, and what to do next.
     pub message: String,
@@ -468,7 +468,7 @@ pub struct ErrorData {
 
 /// `agent.unparsed`: the payload is in the envelope's `raw`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct Unparsed {
     /// Why it was not understood.
     pub error: String,

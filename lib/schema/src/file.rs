@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What lies at a path, never what a link points to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FileType {
     /// A regular file.
@@ -25,7 +25,7 @@ pub enum FileType {
 
 /// A line of `fs ls`, `fs find` and `fs stat`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct FileRecord {
     /// The path as it was given or found, readable; bytes that are no UTF-8 are replaced.
     pub path: String,
@@ -66,7 +66,7 @@ pub struct FileRecord {
 
 /// What was done to a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FileAction {
     /// New content in its place.
@@ -95,7 +95,7 @@ pub enum FileAction {
 
 /// What a verb that changes something prints: one line for each change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct FileChange {
     /// What was done.
     pub action: FileAction,
@@ -125,7 +125,7 @@ pub struct FileChange {
 
 /// A line of `fs hash`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct FileHash {
     /// The path, readable.
     pub path: String,
@@ -142,7 +142,7 @@ pub struct FileHash {
 
 /// What a line of `fs grep` is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FileMatchKind {
     /// A line that matches.
@@ -157,7 +157,7 @@ pub enum FileMatchKind {
 
 /// A line of `fs grep`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct FileMatch {
     /// What it is.
     #[serde(rename = "type")]
@@ -189,7 +189,7 @@ pub struct FileMatch {
 
 /// What `fs watch` saw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum FileEventKind {
     /// From now on nothing is missed; always the first, with the sequence 0.
@@ -208,7 +208,7 @@ pub enum FileEventKind {
 
 /// A line of `fs watch`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct FileEvent {
     /// 1, 2, 3, … in this watch.
     pub sequence: u64,
@@ -236,7 +236,7 @@ macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident => $exit:literal;)*) => {
         /// Why a verb of `fs` failed; the list is closed.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-        #[cfg_attr(test, derive(schemars::JsonSchema))]
+        #[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
         #[serde(rename_all = "snake_case")]
         pub enum FileErrorCode { $($(#[$doc])* $name,)* }
 
@@ -292,7 +292,7 @@ codes! {
 
 /// What a verb of `fs` prints when it could not do its work.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct FileError {
     /// Always `error`.
     #[serde(rename = "type")]

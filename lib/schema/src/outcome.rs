@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What became of a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It completed and nothing was denied.
@@ -63,7 +63,7 @@ macro_rules! codes {
     ($($(#[$doc:meta])* $name:ident = $word:literal => $exit:literal;)*) => {
         /// Why something failed; the list is closed (SPEC §5).
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-        #[cfg_attr(test, derive(schemars::JsonSchema))]
+        #[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
         #[serde(rename_all = "snake_case")]
         pub enum ErrorCode { $($(#[$doc])* $name,)* }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// A managed process as `proc start`, `list`, `show`, `stop`, `wait` and the like tell it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct ProcessRecord {
     /// Its generated id.
     pub process_id: String,
@@ -64,7 +64,7 @@ pub struct ProcessRecord {
 
 /// What a managed process is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ProcessStatus {
     /// Its keeper is there, the program not yet.
@@ -81,7 +81,7 @@ pub enum ProcessStatus {
 
 /// Why a managed process runs no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ProcessReason {
     /// It ended by itself, or by somebody else's signal.
@@ -96,7 +96,7 @@ pub enum ProcessReason {
 
 /// When a managed process is started again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum RestartPolicy {
     /// Never.
@@ -110,7 +110,7 @@ pub enum RestartPolicy {
 
 /// What a process may use at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct Limits {
     /// Memory in bytes: of all together in a cgroup; of each process its address space as an rlimit.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -135,7 +135,7 @@ impl Limits {
 
 /// How limits are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum LimitsBy {
     /// Memory and processes by a cgroup, the others by rlimits.
@@ -146,7 +146,7 @@ pub enum LimitsBy {
 
 /// A line of `proc logs` and of `proc run --stream`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum LogLine {
     /// A piece of output, in the order of writing.
@@ -212,7 +212,7 @@ impl LogLine {
 
 /// How a program ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct ExitData {
     /// Why.
     pub reason: ProcessReason,
@@ -253,7 +253,7 @@ fn shell_code(code: Option<i64>, signal: Option<i64>) -> i32 {
 
 /// Where output came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Stream {
     /// Standard output.
@@ -266,7 +266,7 @@ pub enum Stream {
 
 /// What `proc run` prints at the end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct RunResult {
     /// Always `result`.
     #[serde(rename = "type")]
@@ -308,7 +308,7 @@ pub struct RunResult {
 
 /// The word that marks a result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ResultKind {
     /// A result.
@@ -317,7 +317,7 @@ pub enum ResultKind {
 
 /// What `proc input` prints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct InputRecord {
     /// The process.
     pub process_id: String,
@@ -329,7 +329,7 @@ pub struct InputRecord {
 
 /// What `proc resize` prints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct SizeRecord {
     /// The process.
     pub process_id: String,
@@ -341,7 +341,7 @@ pub struct SizeRecord {
 
 /// What `proc rm` and `proc prune` print.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct RemovedRecord {
     /// The process.
     pub process_id: String,

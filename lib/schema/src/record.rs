@@ -10,7 +10,7 @@ use crate::outcome::{ErrorCode, Outcome};
 
 /// A session as `sessions list`, `sessions show` and the view `sessions` tell it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct SessionRecord {
     /// Its name.
     pub session_id: String,
@@ -56,7 +56,7 @@ pub struct SessionRecord {
 
 /// What a session is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum SessionStatus {
     /// The agent is being started.
@@ -95,7 +95,7 @@ impl SessionStatus {
 
 /// A session's first line in an export: the record and what makes its event ids survive.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct ExportHead {
     /// Always `session`.
     #[serde(rename = "type")]
@@ -111,7 +111,7 @@ pub struct ExportHead {
 
 /// What `server` prints once it listens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct ServerRecord {
     /// Where, over TCP.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -130,7 +130,7 @@ pub struct ServerRecord {
 
 /// The word that marks an export's first line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ExportKind {
     /// A session.
@@ -139,7 +139,7 @@ pub enum ExportKind {
 
 /// An epoch of a session's event ids.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct Epoch {
     /// The first sequence it names.
     pub from_sequence: i64,
@@ -149,7 +149,7 @@ pub struct Epoch {
 
 /// What a command prints when it could not do its work: one line on stdout, without a sequence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct ErrorLine {
     /// Always `error`.
     #[serde(rename = "type")]
@@ -167,7 +167,7 @@ pub struct ErrorLine {
 
 /// The word that marks an error line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ErrorKind {
     /// An error.
@@ -176,7 +176,7 @@ pub enum ErrorKind {
 
 /// A line of `sessions usage`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct UsageRecord {
     /// The group: a session, an agent, a model, a day or `total`.
     pub group: String,
@@ -190,7 +190,7 @@ pub struct UsageRecord {
 
 /// A line of `sessions search`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct SearchHit {
     /// The session.
     pub session_id: String,
@@ -207,7 +207,7 @@ pub struct SearchHit {
 
 /// What `sessions delete` and `sessions prune` print.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct DeletedRecord {
     /// The session.
     pub session_id: String,
@@ -219,7 +219,7 @@ pub struct DeletedRecord {
 
 /// What `run --dry-run` prints.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct LaunchRecord {
     /// Which agent.
     pub agent: String,
@@ -239,7 +239,7 @@ pub struct LaunchRecord {
 
 /// A line of `credentials extract`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct CredentialRecord {
     /// Who issued it, such as `anthropic`.
     pub provider: String,
@@ -262,7 +262,7 @@ pub struct CredentialRecord {
 
 /// What a credential is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum CredentialKind {
     /// A key that somebody made for a program.
@@ -273,7 +273,7 @@ pub enum CredentialKind {
 
 /// A line of `credentials check`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct CredentialCheck {
     /// The agent.
     pub agent: String,
@@ -292,7 +292,7 @@ pub struct CredentialCheck {
 
 /// What `send` prints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct SentRecord {
     /// The session.
     pub session_id: String,
@@ -302,7 +302,7 @@ pub struct SentRecord {
 
 /// What `cancel` prints.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct CancelledRecord {
     /// The session.
     pub session_id: String,
@@ -315,7 +315,7 @@ pub struct CancelledRecord {
 
 /// A line of `wait`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct WaitedRecord {
     /// The session.
     pub session_id: String,
@@ -333,7 +333,7 @@ pub struct WaitedRecord {
 
 /// A line of `install-agent`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct InstallRecord {
     /// Which agent.
     pub agent: String,
@@ -360,7 +360,7 @@ pub struct InstallRecord {
 
 /// What became of an installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum InstallStatus {
     /// It is there now.
@@ -373,7 +373,7 @@ pub enum InstallStatus {
 
 /// Why an installation failed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct InstallFailure {
     /// One of the closed list.
     pub code: ErrorCode,
@@ -388,7 +388,7 @@ pub struct InstallFailure {
 
 /// A line of `agents list`, and what `agents show` prints.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct AgentRecord {
     /// Our name for it.
     pub agent: String,
@@ -437,7 +437,7 @@ pub struct AgentRecord {
 
 /// How an agent has a feature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Support {
     /// By its own means.
@@ -450,7 +450,7 @@ pub enum Support {
 
 /// What an agent said that it offers. What it does not speak of is empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct Offer {
     /// The models of this login, the agent's own choice among them marked.
     pub models: Vec<Model>,
@@ -464,7 +464,7 @@ pub struct Offer {
 
 /// A model that can be asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct Model {
     /// What `--model` takes.
     pub id: String,
@@ -478,7 +478,7 @@ pub struct Model {
 
 /// What an agent offered, and when it was asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct OfferRecord {
     /// When it said so, RFC 3339.
     pub asked: String,
@@ -489,7 +489,7 @@ pub struct OfferRecord {
 
 /// Where an agent was found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum AgentFound {
     /// Part of our own binary.
@@ -504,7 +504,7 @@ pub enum AgentFound {
 
 /// A line of `agents verify`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct VerifyRecord {
     /// Which agent; `node` and `npm` are ours.
     pub agent: String,
@@ -520,7 +520,7 @@ pub struct VerifyRecord {
 
 /// A line of `doctor`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct DoctorRecord {
     /// What was looked at: `program`, `store`, `disk`, `agent`, `libc`, `node`, `namespaces`, `desktop`.
     pub check: String,
@@ -546,7 +546,7 @@ pub struct DoctorRecord {
 
 /// How something is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum DoctorStatus {
     /// Good.

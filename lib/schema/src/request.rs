@@ -7,7 +7,7 @@ use crate::item::ContentPart;
 
 /// `permission.requested`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct PermissionRequested {
     /// Unique in the session.
     pub permission_id: String,
@@ -60,7 +60,7 @@ pub struct PermissionRequested {
 
 /// The status of an open request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum RequestStatus {
     /// Nobody has decided it.
@@ -69,7 +69,7 @@ pub enum RequestStatus {
 
 /// What an agent wants to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Action {
     /// Run a command.
@@ -111,7 +111,7 @@ impl Action {
 
 /// One of the agent's own choices.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct PermissionOption {
     /// The agent's name for it.
     pub id: String,
@@ -123,7 +123,7 @@ pub struct PermissionOption {
 
 /// `permission.resolved`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct PermissionResolved {
     /// The request.
     pub permission_id: String,
@@ -153,7 +153,7 @@ pub struct PermissionResolved {
 
 /// What became of a permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum PermissionStatus {
     /// Allowed once.
@@ -168,7 +168,7 @@ pub enum PermissionStatus {
 
 /// Who decided a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ResolvedBy {
     /// A mode, a rule or `--on-ask`.
@@ -185,7 +185,7 @@ pub enum ResolvedBy {
 
 /// What was granted for the session.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct Scope {
     /// The kind of action.
     pub kind: Action,
@@ -195,7 +195,7 @@ pub struct Scope {
 
 /// `question.requested` and `question.resolved`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct QuestionEvent {
     /// Unique in the session.
     pub question_id: String,
@@ -229,7 +229,7 @@ pub struct QuestionEvent {
 
 /// How far a question is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum QuestionStatus {
     /// Nobody has answered.
@@ -244,7 +244,7 @@ pub enum QuestionStatus {
 
 /// One question.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct Question {
     /// Unique in the request; ours where the agent has none.
     pub id: String,
@@ -265,7 +265,7 @@ pub struct Question {
 
 /// A choice.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(any(test, feature = "schemars"), derive(schemars::JsonSchema))]
 pub struct QuestionOption {
     /// What is chosen.
     pub label: String,

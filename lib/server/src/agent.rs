@@ -1,22 +1,29 @@
 //! Agents: which there are, what of them is installed, what they can.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use agents::recipe;
-use hyper::{Response, StatusCode};
+use hyper::StatusCode;
 use install::Places;
 use schema::record::{AgentFound, AgentRecord, Support};
 use serde::Serialize;
 
-use crate::body::{Body, json};
-use crate::listen::Server;
+use crate::body::json;
 use crate::problem::{Kind, Problem};
+use crate::routes::{Answer, Work};
+
+/// Every agent.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Agents {
+    agents: Vec<Info>,
+}
 
 /// An agent as a client is told of it.
-#[derive(Debug, Serialize)]
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-struct Info {
+pub(crate) struct Info {
     id: String,
     title: String,
     installed: bool,
@@ -34,20 +41,20 @@ struct Info {
 }
 
 /// `GET /v1/agents`.
-pub(crate) async fn list(server: &Arc<Server>) -> Result<Response<Body>, Problem> {
-    let listed = server.hub.work(|_| {
-        let places = Places::here();
-        Ok(recipe::TABLE.iter().filter_map(|known| install::record(&places, known, None)).map(info).collect::<Vec<_>>())
-    });
-    Ok(json(StatusCode::OK, &serde_json::json!({ "agents": listed.await? })))
+pub(crate) fn list(_: &Work) -> Answer {
+    let places = Places::here();
+    let agents = recipe::TABLE.iter().filter_map(|known| install::record(&places, known, None)).map(info).collect();
+    Ok(json(StatusCode::OK, &Agents { agents }))
 }
 
 /// `GET /v1/agents/{agent}`.
-pub(crate) async fn show(server: &Arc<Server>, name: &str) -> Result<Response<Body>, Problem> {
-    let known = recipe::find(name)
-        .ok_or_else(|| Problem::new(Kind::NotFound, format!("failed to find agent `{}`", name.escape_debug())))?;
-    let told = server.hub.work(move |_| Ok(install::record(&Places::here(), known, None).map(info))).await?;
-    Ok(json(StatusCode::OK, &told))
+pub(crate) fn show(work: &Work) -> Answer {
+    let name = work.name(0);
+    let record = recipe::find(name).and_then(|known| install::record(&Places::here(), known, None));
+    match record {
+        Some(record) => Ok(json(StatusCode::OK, &info(record))),
+        None => Err(Problem::new(Kind::NotFound, format!("failed to find agent `{}`", name.escape_debug()))),
+    }
 }
 
 fn info(record: AgentRecord) -> Info {

@@ -7,10 +7,9 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use hyper::body::{Body as _, Bytes, Frame, Incoming, SizeHint};
-use hyper::header::{CONTENT_TYPE, HeaderValue};
-use hyper::{Request, Response, StatusCode};
+use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::{Response, StatusCode};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
 use tokio::sync::mpsc::Receiver;
 
 use crate::problem::{Kind, Problem};
@@ -80,35 +79,30 @@ const MOST: usize = 16 << 20;
 /// The longest pause within a body.
 const PAUSE: Duration = Duration::from_secs(30);
 
-/// A body of JSON. No body at all is one without fields.
-pub(crate) async fn read<T: DeserializeOwned>(request: Request<Incoming>) -> Result<T, Problem> {
-    let (head, body) = request.into_parts();
-    let media = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+/// The bytes of a body of JSON. No body at all is one without fields.
+pub(crate) async fn read(headers: &HeaderMap, body: &mut Incoming) -> Result<Vec<u8>, Problem> {
+    let media = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let media = media.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let bytes = bytes(body).await?;
     if bytes.is_empty() && media.is_empty() {
-        return serde_json::from_str("{}").map_err(|error| malformed(&error));
+        return Ok(b"{}".to_vec());
     }
     if media != "application/json" && !(media.starts_with("application/") && media.ends_with("+json")) {
         let what = if media.is_empty() { "nothing".to_owned() } else { format!("`{media}`") };
         let detail = format!("the body must be application/json; its content type says {what}");
         return Err(Problem::new(Kind::UnsupportedMediaType, detail));
     }
-    serde_json::from_slice(&bytes).map_err(|error| malformed(&error))
+    Ok(bytes)
 }
 
-fn malformed(error: &serde_json::Error) -> Problem {
-    Problem::invalid(format!("failed to read the body: {error}"))
-}
-
-async fn bytes(mut body: Incoming) -> Result<Vec<u8>, Problem> {
+async fn bytes(body: &mut Incoming) -> Result<Vec<u8>, Problem> {
     let too_large = || Problem::new(Kind::TooLarge, format!("the body must not be larger than {MOST} bytes"));
     if body.size_hint().lower() > MOST as u64 {
         return Err(too_large());
     }
     let mut bytes = Vec::new();
     loop {
-        let frame = std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context));
+        let frame = std::future::poll_fn(|context| Pin::new(&mut *body).poll_frame(context));
         let frame = tokio::time::timeout(PAUSE, frame)
             .await
             .map_err(|_| Problem::new(Kind::Slow, "the rest of the body did not come"))?;

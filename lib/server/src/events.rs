@@ -6,7 +6,7 @@ use std::time::Duration;
 use engine::follow::push;
 use engine::{Failure, Lines};
 use hyper::body::Bytes;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 use schema::event::Body as Said;
 use schema::line::{Line, LineWriter};
@@ -14,9 +14,10 @@ use schema::outcome::ErrorCode;
 use store::{Select, Session};
 use tokio::sync::mpsc::{self, Sender};
 
-use crate::body::{Body, Query, json_text};
+use crate::body::{Body, json_text};
 use crate::listen::Server;
 use crate::problem::Problem;
+use crate::routes::{Answer, Asked};
 use crate::sessions::find;
 
 /// Events in one answer, unless fewer are asked for.
@@ -28,8 +29,19 @@ const CHUNK: usize = 64 << 10;
 /// A flow without news says something after this, so that nobody on the way takes it for dead.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
+/// A page of events.
+#[cfg(test)]
+#[derive(schemars::JsonSchema)]
+#[serde(rename_all = "camelCase")]
+#[expect(dead_code, reason = "it is written by hand: the events are the stored bytes")]
+pub(crate) struct Events {
+    events: Vec<crate::told::Event>,
+    has_more: bool,
+}
+
 /// `GET /v1/sessions/{id}/events`: what comes after an offset, as a page.
-pub(crate) async fn page(server: &Arc<Server>, name: &str, query: &Query) -> Result<Response<Body>, Problem> {
+pub(crate) async fn page(asked: Asked) -> Answer {
+    let (server, query, name) = (&asked.server, &asked.query, asked.name(0));
     let after = query.value("offset")?.unwrap_or(0);
     let limit = query.value::<usize>("limit")?.unwrap_or(1000).clamp(1, MOST);
     let raw = query.flag("include_raw")?;
@@ -89,13 +101,10 @@ async fn collect(
 }
 
 /// `GET /v1/sessions/{id}/events/sse`: what comes after an offset or `Last-Event-ID`, and what follows, for ever.
-pub(crate) async fn sse(
-    server: &Arc<Server>,
-    name: &str,
-    query: &Query,
-    headers: &HeaderMap,
-) -> Result<Response<Body>, Problem> {
-    let last = headers.get("last-event-id").map(|value| value.to_str().ok().and_then(|text| text.trim().parse().ok()));
+pub(crate) async fn sse(asked: Asked) -> Answer {
+    let (server, query, name) = (&asked.server, &asked.query, asked.name(0));
+    let last =
+        asked.headers.get("last-event-id").map(|value| value.to_str().ok().and_then(|text| text.trim().parse().ok()));
     let after = match last {
         // A client that comes back knows best how far it was.
         Some(Some(after)) => after,

@@ -1,7 +1,7 @@
 //! One watch over the store's bells for the whole server: it wakes whoever follows a session, and reads run on a few threads.
 
 use std::collections::{HashMap, HashSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -45,6 +45,11 @@ impl Hub {
             followed: Mutex::default(),
             mending: Mutex::default(),
         }
+    }
+
+    /// Where the store is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Reads in the store: short, on one of a few threads.

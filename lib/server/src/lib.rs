@@ -11,6 +11,9 @@ mod problem;
 mod requests;
 mod routes;
 mod sessions;
+mod token;
+#[cfg(test)]
+mod told;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -18,6 +21,7 @@ use std::path::PathBuf;
 pub use error::Error;
 pub use gate::Cors;
 pub use listen::{Access, Address, Listening, serve};
+pub use token::{Scope, Scopes, Token};
 
 /// What a server is to do.
 #[derive(Debug, Clone)]
@@ -26,8 +30,8 @@ pub struct Config {
     pub store: PathBuf,
     /// Where it listens.
     pub address: Address,
-    /// What a client must know; `None`: whoever reaches it may.
-    pub token: Option<String>,
+    /// What clients must know; `None`: whoever reaches it may everything.
+    pub tokens: Option<Vec<Token>>,
     /// Which pages of other origins may read its answers.
     pub cors: Cors,
     /// Names by which clients may call it, beside those of this machine.

@@ -127,7 +127,7 @@ async fn run(
     let server = Arc::new(Server {
         hub: Arc::new(Hub::new(config.store)),
         gate: Gate {
-            token: config.token,
+            tokens: config.tokens,
             cors: config.cors,
             // Who knows the token is nobody's victim; and no browser is led to a Unix socket.
             hosts: listener.is_local_tcp().then_some(config.hosts),
@@ -226,7 +226,7 @@ impl Listener {
                 let failed = |source| Error::Listen { address: address.clone(), source };
                 let found: Vec<SocketAddr> =
                     tokio::net::lookup_host((name.as_str(), *port)).await.map_err(failed)?.collect();
-                if config.token.is_none() && !found.iter().all(|address| address.ip().is_loopback()) {
+                if config.tokens.is_none() && !found.iter().all(|address| address.ip().is_loopback()) {
                     return Err(Error::Exposed { address });
                 }
                 let listener = TcpListener::bind(found.as_slice()).await.map_err(failed)?;

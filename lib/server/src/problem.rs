@@ -2,7 +2,7 @@
 
 use engine::Failure;
 use hyper::Response;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use schema::outcome::ErrorCode;
 use serde_json::{Map, Value, json};
 
@@ -14,6 +14,7 @@ pub(crate) struct Problem {
     kind: Kind,
     detail: String,
     more: Map<String, Value>,
+    header: Option<Box<(HeaderName, HeaderValue)>>,
 }
 
 macro_rules! kinds {
@@ -52,7 +53,7 @@ kinds! {
 
 impl Problem {
     pub(crate) fn new(kind: Kind, detail: impl Into<String>) -> Problem {
-        Problem { kind, detail: detail.into(), more: Map::new() }
+        Problem { kind, detail: detail.into(), more: Map::new(), header: None }
     }
 
     pub(crate) fn invalid(detail: impl Into<String>) -> Problem {
@@ -62,6 +63,11 @@ impl Problem {
     pub(crate) fn with(mut self, key: &str, value: Value) -> Problem {
         self.more.insert(key.to_owned(), value);
         self
+    }
+
+    /// With a header beside those that every problem has.
+    pub(crate) fn header(self, name: HeaderName, value: HeaderValue) -> Problem {
+        Problem { header: Some(Box::new((name, value))), ..self }
     }
 
     /// A missing thing is a session in these routes, unless something else is said.
@@ -83,6 +89,7 @@ impl Problem {
         let mut response = Response::new(Body::from(document.to_string()));
         *response.status_mut() = hyper::StatusCode::from_u16(status).expect("the table has real ones");
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        response.headers_mut().extend(self.header.map(|header| *header));
         response
     }
 }

@@ -4,25 +4,26 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use engine::verbs::{self, Answered};
-use hyper::body::Incoming;
-use hyper::{Request, Response, StatusCode};
-use schema::control::{Answer, Ask, Choice};
+use hyper::StatusCode;
+use schema::control::{Answer as Given, Ask, Choice};
 use schema::event::Body as Said;
 use schema::request::QuestionEvent;
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use store::{Select, Session};
 
-use crate::body::{Body, Query, json as answer_json, nothing, read};
+use crate::body::{json, nothing};
 use crate::events::{Turn, flow};
 use crate::listen::Server;
 use crate::problem::{Kind, Problem};
+use crate::routes::{Answer, Asked};
 use crate::sessions::find;
 
 /// A prompt.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Message {
+pub(crate) struct Message {
     message: String,
     #[serde(default)]
     attachments: Vec<Attachment>,
@@ -34,6 +35,7 @@ struct Message {
 
 /// A file that comes with a prompt. What it is, its first bytes say.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 struct Attachment {
     path: String,
@@ -43,37 +45,38 @@ struct Attachment {
     _filename: Option<String>,
 }
 
+/// That a prompt is queued.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Sent {
+    session_id: String,
+    /// What `turn.started` names.
+    prompt_id: String,
+}
+
 /// `POST /v1/sessions/{id}/messages`: returns once an owner has it in its queue.
-pub(crate) async fn message(
-    server: &Arc<Server>,
-    name: &str,
-    request: Request<Incoming>,
-) -> Result<Response<Body>, Problem> {
-    let (session, turn) = send(server, name, request).await?;
-    let told = json!({ "sessionId": session.session_id, "promptId": turn.prompt_id });
-    Ok(answer_json(StatusCode::ACCEPTED, &told))
+pub(crate) async fn message(asked: Asked) -> Answer {
+    let (session, turn) = send(asked).await?;
+    Ok(json(StatusCode::ACCEPTED, &Sent { session_id: session.session_id, prompt_id: turn.prompt_id }))
 }
 
 /// `POST /v1/sessions/{id}/messages/stream`: the same, followed to the end of its turn, or until it asks something.
-pub(crate) async fn message_stream(
-    server: &Arc<Server>,
-    name: &str,
-    query: &Query,
-    request: Request<Incoming>,
-) -> Result<Response<Body>, Problem> {
-    let raw = query.flag("include_raw")?;
-    let (session, turn) = send(server, name, request).await?;
+pub(crate) async fn message_stream(asked: Asked) -> Answer {
+    let (raw, server) = (asked.query.flag("include_raw")?, Arc::clone(&asked.server));
+    let (session, turn) = send(asked).await?;
     let after = session.last_sequence;
-    Ok(flow(server, session, after, raw, Some(turn)))
+    Ok(flow(&server, session, after, raw, Some(turn)))
 }
 
 /// Sends a prompt; gives the session as it was before.
-async fn send(server: &Arc<Server>, name: &str, request: Request<Incoming>) -> Result<(Session, Turn), Problem> {
-    let message: Message = read(request).await?;
+async fn send(mut asked: Asked) -> Result<(Session, Turn), Problem> {
+    let message: Message = asked.json().await?;
     if message.message.trim().is_empty() {
         return Err(Problem::invalid("failed to use the prompt: it is empty"));
     }
-    let session = find(server, name).await?;
+    let server = &asked.server;
+    let session = find(server, asked.name(0)).await?;
     let ask = Ask {
         text: message.message,
         attach: message.attachments.into_iter().map(|file| file.path).collect(),
@@ -88,8 +91,9 @@ async fn send(server: &Arc<Server>, name: &str, request: Request<Incoming>) -> R
 
 /// A decision about a permission.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct PermissionReply {
+pub(crate) struct PermissionReply {
     reply: Reply,
     message: Option<String>,
     input: Option<Value>,
@@ -97,6 +101,7 @@ struct PermissionReply {
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 enum Reply {
     Once,
@@ -105,39 +110,37 @@ enum Reply {
 }
 
 /// `POST /v1/sessions/{id}/permissions/{permission}/reply`.
-pub(crate) async fn permission(
-    server: &Arc<Server>,
-    name: &str,
-    request_id: &str,
-    request: Request<Incoming>,
-) -> Result<Response<Body>, Problem> {
-    let reply: PermissionReply = read(request).await?;
+pub(crate) async fn permission(mut asked: Asked) -> Answer {
+    let reply: PermissionReply = asked.json().await?;
+    let (server, request_id) = (&asked.server, asked.name(1));
     let decision = match reply.reply {
         Reply::Once => Choice::Accept,
         Reply::Always => Choice::AcceptForSession,
         Reply::Reject => Choice::Reject,
     };
-    let answer = Answer {
+    let answer = Given {
         request_id: request_id.to_owned(),
         decision: Some(decision),
         message: reply.message,
         input: reply.input,
         user: reply.user,
-        ..Answer::default()
+        ..Given::default()
     };
-    let session = find(server, name).await?;
+    let session = find(server, asked.name(0)).await?;
     apply(server, session, answer).await
 }
 
 /// Answers to all questions of a request: in their order, or by their ids.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
-struct QuestionReply {
+pub(crate) struct QuestionReply {
     answers: Answers,
     user: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(untagged)]
 enum Answers {
     InOrder(Vec<Vec<String>>),
@@ -145,14 +148,10 @@ enum Answers {
 }
 
 /// `POST /v1/sessions/{id}/questions/{question}/reply`.
-pub(crate) async fn question(
-    server: &Arc<Server>,
-    name: &str,
-    request_id: &str,
-    request: Request<Incoming>,
-) -> Result<Response<Body>, Problem> {
-    let reply: QuestionReply = read(request).await?;
-    let session = find(server, name).await?;
+pub(crate) async fn question(mut asked: Asked) -> Answer {
+    let reply: QuestionReply = asked.json().await?;
+    let (server, request_id) = (&asked.server, asked.name(1));
+    let session = find(server, asked.name(0)).await?;
     let answers = match reply.answers {
         Answers::ById(answers) => answers,
         Answers::InOrder(answers) => {
@@ -165,21 +164,18 @@ pub(crate) async fn question(
         }
     };
     let request_id = request_id.to_owned();
-    apply(server, session, Answer { request_id, answers: Some(answers), user: reply.user, ..Answer::default() }).await
+    apply(server, session, Given { request_id, answers: Some(answers), user: reply.user, ..Given::default() }).await
 }
 
 /// `POST /v1/sessions/{id}/questions/{question}/reject`.
-pub(crate) async fn question_reject(
-    server: &Arc<Server>,
-    name: &str,
-    request_id: &str,
-) -> Result<Response<Body>, Problem> {
-    let session = find(server, name).await?;
+pub(crate) async fn question_reject(asked: Asked) -> Answer {
+    let (server, request_id) = (&asked.server, asked.name(1));
+    let session = find(server, asked.name(0)).await?;
     let request_id = request_id.to_owned();
-    apply(server, session, Answer { request_id, decision: Some(Choice::Reject), ..Answer::default() }).await
+    apply(server, session, Given { request_id, decision: Some(Choice::Reject), ..Given::default() }).await
 }
 
-async fn apply(server: &Arc<Server>, session: Session, answer: Answer) -> Result<Response<Body>, Problem> {
+async fn apply(server: &Arc<Server>, session: Session, answer: Given) -> Answer {
     let request_id = answer.request_id.clone();
     match server.hub.work(move |path| verbs::answer(path, session, answer)).await? {
         Answered::Now(_) => Ok(nothing()),
@@ -211,10 +207,19 @@ async fn questions(server: &Arc<Server>, session: &Session, request_id: &str) ->
     }
 }
 
+/// What was interrupted.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Cancelled {
+    cancelled: bool,
+    turn_id: Option<String>,
+}
+
 /// `POST /v1/sessions/{id}/cancel`: returns when the turn has ended.
-pub(crate) async fn cancel(server: &Arc<Server>, name: &str, query: &Query) -> Result<Response<Body>, Problem> {
-    let kill = query.flag("kill")?;
-    let session = find(server, name).await?;
+pub(crate) async fn cancel(asked: Asked) -> Answer {
+    let (kill, server) = (asked.query.flag("kill")?, &asked.server);
+    let session = find(server, asked.name(0)).await?;
     let turn_id = server.hub.work(move |path| verbs::cancel(path, session, kill)).await?;
-    Ok(answer_json(StatusCode::OK, &json!({ "cancelled": turn_id.is_some(), "turnId": turn_id })))
+    Ok(json(StatusCode::OK, &Cancelled { cancelled: turn_id.is_some(), turn_id }))
 }

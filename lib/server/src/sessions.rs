@@ -5,22 +5,23 @@ use std::sync::Arc;
 
 use engine::keeper::{self, New};
 use engine::verbs;
-use hyper::body::Incoming;
-use hyper::{Request, Response, StatusCode};
+use hyper::StatusCode;
 use schema::event::{PermissionMode, Usage};
 use schema::outcome::Outcome;
 use schema::record::SessionStatus;
 use serde::{Deserialize, Serialize};
 use store::{Access, Session, Store};
 
-use crate::body::{Body, Query, json, nothing, read};
+use crate::body::{json, nothing};
 use crate::listen::Server;
 use crate::problem::{Kind, Problem};
+use crate::routes::{Answer, Asked};
 
 /// What a client says about a session that it wants. Fields that are not known are refused: nothing is ignored in silence.
 #[derive(Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct Create {
+pub(crate) struct Create {
     agent: Option<String>,
     agent_version: Option<String>,
     agent_mode: Option<String>,
@@ -39,10 +40,28 @@ struct Create {
     include_raw: bool,
 }
 
-/// A session as a client is told of it.
-#[derive(Debug, Serialize)]
+/// That a session was made.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-struct Info {
+pub(crate) struct Created {
+    healthy: bool,
+    session_id: String,
+    native_session_id: Option<String>,
+}
+
+/// Sessions, the latest first.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Sessions {
+    sessions: Vec<Info>,
+}
+
+/// A session as a client is told of it.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Info {
     session_id: String,
     agent: String,
     agent_mode: Option<String>,
@@ -69,12 +88,9 @@ struct Info {
 }
 
 /// `POST /v1/sessions` and `POST /v1/sessions/{id}`.
-pub(crate) async fn create(
-    server: &Arc<Server>,
-    name: Option<&str>,
-    request: Request<Incoming>,
-) -> Result<Response<Body>, Problem> {
-    let wanted: Create = read(request).await?;
+pub(crate) async fn create(mut asked: Asked) -> Answer {
+    let wanted: Create = asked.json().await?;
+    let (server, name) = (&asked.server, Some(asked.name(0)).filter(|name| !name.is_empty()));
     let agent = match (wanted.agent, wanted.agent_version) {
         (Some(agent), Some(version)) => Some(format!("{agent}@{version}")),
         (agent, None) => agent,
@@ -127,12 +143,8 @@ pub(crate) async fn create(
         let detail = format!("failed to create session `{}`: it exists", name.unwrap_or_default().escape_debug());
         return Err(Problem::new(Kind::SessionAlreadyExists, detail));
     };
-    let told = serde_json::json!({
-        "healthy": true,
-        "sessionId": session.session_id,
-        "nativeSessionId": session.native_session_id,
-    });
-    Ok(json(StatusCode::CREATED, &told))
+    let (session_id, native_session_id) = (session.session_id, session.native_session_id);
+    Ok(json(StatusCode::CREATED, &Created { healthy: true, session_id, native_session_id }))
 }
 
 /// Ours, and those of the system that we replace.
@@ -154,7 +166,8 @@ fn permission_mode(word: &str) -> Result<String, Problem> {
 }
 
 /// `GET /v1/sessions`: the latest first.
-pub(crate) async fn list(server: &Arc<Server>, query: &Query) -> Result<Response<Body>, Problem> {
+pub(crate) async fn list(asked: Asked) -> Answer {
+    let (server, query) = (&asked.server, &asked.query);
     let limit = query.value::<usize>("limit")?.unwrap_or(usize::MAX);
     let (agent, status) = (query.word("agent").map(str::to_owned), query.word("status").map(str::to_owned));
     let listed = server.hub.read(move |store| {
@@ -172,20 +185,20 @@ pub(crate) async fn list(server: &Arc<Server>, query: &Query) -> Result<Response
         }
         Ok(listed)
     });
-    Ok(json(StatusCode::OK, &serde_json::json!({ "sessions": listed.await? })))
+    Ok(json(StatusCode::OK, &Sessions { sessions: listed.await? }))
 }
 
 /// `GET /v1/sessions/{id}`.
-pub(crate) async fn show(server: &Arc<Server>, name: &str) -> Result<Response<Body>, Problem> {
-    let session = find(server, name).await?;
-    let info = server.hub.read(move |store| info(store, &session)).await?;
+pub(crate) async fn show(asked: Asked) -> Answer {
+    let session = find(&asked.server, asked.name(0)).await?;
+    let info = asked.server.hub.read(move |store| info(store, &session)).await?;
     Ok(json(StatusCode::OK, &info))
 }
 
 /// `POST /v1/sessions/{id}/terminate`: whoever runs it is ended, and it is closed for good; its events stay.
-pub(crate) async fn terminate(server: &Arc<Server>, name: &str) -> Result<Response<Body>, Problem> {
-    let session = find(server, name).await?;
-    let ended = server.hub.work(move |path| {
+pub(crate) async fn terminate(asked: Asked) -> Answer {
+    let session = find(&asked.server, asked.name(0)).await?;
+    let ended = asked.server.hub.work(move |path| {
         engine::owner::end_owner(path, &session)?;
         match verbs::end(Store::open(path, Access::Write)?, &session) {
             Ok(()) | Err(engine::Error::Ended(_)) => Ok(()),
@@ -197,10 +210,10 @@ pub(crate) async fn terminate(server: &Arc<Server>, name: &str) -> Result<Respon
 }
 
 /// `DELETE /v1/sessions/{id}`: with all its events; with `force`, whoever runs it is ended first.
-pub(crate) async fn delete(server: &Arc<Server>, name: &str, query: &Query) -> Result<Response<Body>, Problem> {
-    let force = query.flag("force")?;
-    let session = find(server, name).await?;
-    let deleted = server.hub.work(move |path| verbs::delete(Store::open(path, Access::Write)?, &session, force));
+pub(crate) async fn delete(asked: Asked) -> Answer {
+    let force = asked.query.flag("force")?;
+    let session = find(&asked.server, asked.name(0)).await?;
+    let deleted = asked.server.hub.work(move |path| verbs::delete(Store::open(path, Access::Write)?, &session, force));
     deleted.await?;
     Ok(nothing())
 }

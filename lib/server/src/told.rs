@@ -1,0 +1,66 @@
+//! What is told of a route beside what it does: the types that it takes and gives.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+/// The schema of a type.
+pub(crate) type Shape = fn(&mut SchemaGenerator) -> Schema;
+
+/// What a document says about a route.
+pub(crate) struct Told {
+    pub(crate) summary: &'static str,
+    pub(crate) query: &'static [(&'static str, Shape)],
+    pub(crate) takes: Option<Shape>,
+    pub(crate) status: u16,
+    pub(crate) gives: Shape,
+}
+
+/// How a type is written.
+pub(crate) fn schema<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<T>()
+}
+
+/// Bodies that are no JSON: a type each, and what its content type is.
+macro_rules! media {
+    ($($(#[$doc:meta])* $name:ident = $media:literal;)*) => {$(
+        $(#[$doc])*
+        pub(crate) struct $name;
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "contentMediaType": $media })
+            }
+        }
+    )*};
+}
+
+media! {
+    /// Server-sent events: `id` is the sequence, `data` an event.
+    EventFlow = "text/event-stream";
+}
+
+/// An event, as the schema room tells of it.
+pub(crate) struct Event;
+
+impl JsonSchema for Event {
+    fn schema_name() -> Cow<'static, str> {
+        "event".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "$ref": "#/components/schemas/event" })
+    }
+}

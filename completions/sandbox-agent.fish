@@ -1322,7 +1322,7 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s H
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s p -l port -d 'The port; 0 takes one that is free and says which' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -l unix -d 'Listen on a socket in the file system instead, which only this user may use' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s t -l token -d 'The token that clients must send; better in a file or in the environment [env: SANDBOX_AGENT_TOKEN]' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -l token-file -d 'Read the token from the first line of a file' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -l token-file -d 'Read tokens from a file that is for its owner only: a line each, `TOKEN` or `TOKEN SCOPE,SCOPE`; the scopes are read, prompt, answer, fs, proc, desktop and admin, which is all of them' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -l allow-host -d 'Another name by which clients call this server, as behind a proxy; repeatable' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s O -l cors-allow-origin -d 'Let pages of this origin use it, as in http://localhost:3000, or * for all; repeatable' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s M -l cors-allow-method -d 'The methods that such pages may use; repeatable [default: what they ask for]' -r

@@ -108,6 +108,7 @@ fn a_token_opens_what_its_scopes_say_and_nothing_else() {
     needs("hands", "GET", "/v1/sessions", "read");
     with("asks", "POST", "/v1/sessions/s/messages", r#"{"message":"echo a"}"#).json(202);
     with("asks", "POST", "/v1/sessions/s/permissions/p/reply", r#"{"reply":"once"}"#).problem(404, "not_found");
+    let _ = env.run(&["wait", "s", "--for", "idle", "--timeout", "100s"]);
     // What every scope together is, an unknown token is not.
     for unknown in ["", "sees,read", "read", "all-of-i", "all-of-it2"] {
         let answer = with(unknown, "GET", "/v1/sessions", "");

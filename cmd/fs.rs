@@ -13,8 +13,8 @@ use base64::engine::general_purpose::STANDARD;
 use clap::{Args, Subcommand, ValueEnum};
 use engine::Failure;
 use files::{
-    Algorithm, Error, Grep, Made, Packing, PatchOptions, Range, Root, UploadOptions, Walk, WatchEnd, WatchOptions,
-    WriteOptions,
+    Algorithm, Content, Error, Grep, Made, Packing, PatchOptions, Range, Root, Told, UploadOptions, Walk, WatchEnd,
+    WatchOptions, WriteOptions,
 };
 use host::env::{Name, var};
 use schema::Timestamp;
@@ -662,7 +662,10 @@ impl Clerk {
             most_entries: args.max_entries,
         };
         let mut progress = Progress::new("unpacked");
-        let change = files::upload(root, &path, &mut input, options, &mut |bytes| progress.add(bytes))?;
+        let change = files::upload(root, &path, &mut input, options, &mut |told| match told {
+            Told::Bytes(bytes) => progress.add(bytes),
+            Told::Entry(_) => {}
+        })?;
         drop(progress);
         self.print(&change);
         Ok(())
@@ -682,7 +685,7 @@ impl Clerk {
             if_hash: args.if_hash.clone(),
             dry_run: args.dry_run,
         };
-        let change = files::write(root, &path, &mut content, &options)?;
+        let change = files::write(root, &path, Content::File(&mut content), &options)?;
         self.print(&change);
         Ok(())
     }

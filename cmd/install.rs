@@ -83,7 +83,7 @@ pub(crate) fn main(args: &InstallArgs) -> Result<Exit, Failure> {
             limits: Limits::default(),
             run_as: None,
         },
-        stdin: true,
+        stdin: engine::process::Stdin::Ours,
         timeout: None,
         grace: std::time::Duration::from_secs(5),
         max_output: 0,

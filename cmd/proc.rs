@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 use engine::Failure;
-use engine::process::{self, Attached, Kept, Launch, LogItem, LogRequest, Once, OnceEnd};
+use engine::process::{self, Attached, Kept, Launch, LogItem, LogRequest, Once, OnceEnd, Stdin};
 use schema::outcome::ErrorCode;
 use schema::process::{
     InputRecord, Limits, LogLine, ProcessReason, ProcessRecord, RemovedRecord, RestartPolicy, RunResult, SizeRecord,
@@ -551,9 +551,9 @@ fn input(context: &Context, args: InputArgs) -> Result<Exit, Failure> {
         );
     }
     let bytes_written = if args.stdin {
-        process::send_input(&store, &found, &mut std::io::stdin().lock())?
+        process::send_input(&store, &found, &mut std::io::stdin().lock(), None)?
     } else {
-        process::send_input(&store, &found, &mut bytes.as_slice())?
+        process::send_input(&store, &found, &mut bytes.as_slice(), None)?
     };
     if args.eof {
         process::close_input(&store, &found)?;
@@ -686,7 +686,7 @@ fn is_ready(
         };
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let timeout = Some(left.unwrap_or(Duration::MAX).min(Duration::from_secs(10)));
-        let once = Once { launch, stdin: false, timeout, grace: LOOK, max_output: 0, stream: false };
+        let once = Once { launch, stdin: Stdin::Nothing, timeout, grace: LOOK, max_output: 0, stream: false };
         let stdout = out::stdout_fd()?;
         return Ok(process::run(&once, stdout.as_fd(), Box::new(|_| true))?.result.exit_code == Some(0));
     }
@@ -778,7 +778,7 @@ fn prune(context: &Context, args: &PruneArgs) -> Result<Exit, Failure> {
 fn run(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
     let once = Once {
         launch: launch(args.launch)?,
-        stdin: args.stdin,
+        stdin: if args.stdin { Stdin::Ours } else { Stdin::Nothing },
         timeout: args.timeout.as_deref().map(|text| duration("--timeout", text, TIMES)).transpose()?,
         grace: duration("--grace", &args.grace, TIMES)?,
         max_output: usize::try_from(args.max_output).unwrap_or(usize::MAX),

@@ -66,6 +66,9 @@ pub(crate) struct ServerArgs {
     /// Let such pages send credentials
     #[arg(short = 'C', long, requires = "cors_allow_origin")]
     cors_allow_credentials: bool,
+    /// A directory that no path, link or race of a file route leads out of [env: SANDBOX_AGENT_FS_ROOT]
+    #[arg(long, value_name = "DIR")]
+    fs_root: Option<PathBuf>,
     /// Log no requests
     #[arg(short, long)]
     quiet: bool,
@@ -97,6 +100,8 @@ pub(crate) fn main(context: &Context, args: ServerArgs) -> Result<Exit, Failure>
         },
         hosts: args.allow_host,
         env: env::all(),
+        fs_root: args.fs_root.or_else(|| env::var(Name::FsRoot).map(PathBuf::from)),
+        home: env::var(Name::Home).map_or_else(|| PathBuf::from("/"), PathBuf::from),
         version: env!("CARGO_PKG_VERSION"),
     };
     let caught = serve(
@@ -220,6 +225,7 @@ fn failure(error: Error) -> Failure {
         }
         Error::Taken { .. } => Failure::usage(message).hint("choose another --unix path"),
         Error::AnyOrigin => Failure::usage(message).hint("--cors-allow-origin http://localhost:3000"),
+        Error::Files(_) => Failure::usage(message).hint("--fs-root is a directory that may be entered"),
         Error::Runtime(_) => Failure::new(ErrorCode::Other, message),
         Error::Host(error) => error.into(),
         Error::Engine(error) => error.into(),

@@ -4375,7 +4375,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__server)
-            opts="-H -p -t -n -O -M -A -C -q -o -v -h --host --port --unix --token --token-file --no-token --allow-host --cors-allow-origin --cors-allow-method --cors-allow-header --cors-allow-credentials --quiet --no-telemetry --store --output --json --verbose --help"
+            opts="-H -p -t -n -O -M -A -C -q -o -v -h --host --port --unix --token --token-file --no-token --allow-host --cors-allow-origin --cors-allow-method --cors-allow-header --cors-allow-credentials --fs-root --quiet --no-telemetry --store --output --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4438,6 +4438,10 @@ _sandbox__agent() {
                     return 0
                     ;;
                 -A)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --fs-root)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -13,7 +13,7 @@ use crate::fs::{one, refused};
 
 /// An entry of an archive, byte by byte, so that it can be wrong in any way.
 #[derive(Clone)]
-struct Entry {
+pub(crate) struct Entry {
     name: Vec<u8>,
     kind: u8,
     link: &'static str,
@@ -25,15 +25,15 @@ fn entry(name: impl AsRef<[u8]>, kind: u8) -> Entry {
     Entry { name: name.as_ref().to_vec(), kind, link: "", bytes: Vec::new(), size: None }
 }
 
-fn file(name: &str, bytes: &str) -> Entry {
+pub(crate) fn file(name: &str, bytes: &str) -> Entry {
     Entry { bytes: bytes.as_bytes().to_vec(), ..entry(name, b'0') }
 }
 
-fn link(name: &str, to: &'static str) -> Entry {
+pub(crate) fn link(name: &str, to: &'static str) -> Entry {
     Entry { link: to, ..entry(name, b'2') }
 }
 
-fn archive(entries: &[Entry]) -> Vec<u8> {
+pub(crate) fn archive(entries: &[Entry]) -> Vec<u8> {
     let mut archive = Vec::new();
     for entry in entries {
         let mut head = [0; 512];

@@ -64,8 +64,8 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "server",
-        &["agents", "engine", "host", "install", "schema", "store"],
-        &["hyper", "hyper-util", "log", "serde", "serde_json", "thiserror", "tokio"],
+        &["agents", "engine", "files", "host", "install", "schema", "store"],
+        &["base64", "hyper", "hyper-util", "log", "serde", "serde_json", "sha1", "thiserror", "tokio", "tungstenite"],
     ),
     (
         "sandbox-agent",

@@ -3,5 +3,7 @@
 mod client;
 mod doors;
 mod errors;
+mod files;
 mod flows;
 mod gate;
+mod processes;

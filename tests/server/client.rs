@@ -96,7 +96,7 @@ impl Server {
         let (answer, rest) = self.raw(&[head.as_bytes(), body].concat());
         assert_eq!(answer.status, 200, "{method} {path}");
         assert_eq!(answer.headers["content-type"], "text/event-stream");
-        Flow { rest, comments: Vec::new() }
+        Flow { rest, comments: Vec::new(), name: None }
     }
 
     /// Makes a session of the mock.
@@ -246,6 +246,8 @@ impl Read for Chunked {
 pub(crate) struct Flow {
     rest: Box<dyn BufRead + Send>,
     pub(crate) comments: Vec<String>,
+    /// How the last one was called, where it was.
+    pub(crate) name: Option<String>,
 }
 
 impl Flow {
@@ -263,6 +265,8 @@ impl Flow {
             } else if let Some(text) = line.strip_prefix("data: ") {
                 assert!(data.is_none(), "one line of data an event");
                 data = Some(text.to_owned());
+            } else if let Some(text) = line.strip_prefix("event: ") {
+                self.name = Some(text.to_owned());
             } else if let Some(text) = line.strip_prefix(": ") {
                 self.comments.push(text.to_owned());
             } else if line.is_empty() {

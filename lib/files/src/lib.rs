@@ -44,10 +44,10 @@ pub use names::{exact, readable};
 pub use pack::Packing;
 pub use patch::{MOST as MOST_PATCHED, PatchOptions, Patched, patch};
 pub use root::Root;
-pub use upload::{UploadOptions, upload};
+pub use upload::{Told, UploadOptions, upload};
 pub use walk::{Walk, walk};
 pub use watch::{WatchEnd, WatchOptions, watch};
-pub use write::{WriteOptions, write};
+pub use write::{Content, WriteOptions, write};
 
 /// The result of a verb.
 pub type Result<T> = std::result::Result<T, Error>;

@@ -34,6 +34,15 @@ pub struct UploadOptions {
     pub most_entries: u64,
 }
 
+/// What is told while an archive is taken in.
+#[derive(Debug, Clone, Copy)]
+pub enum Told<'t> {
+    /// So many more bytes of content.
+    Bytes(u64),
+    /// The path of what comes next, at its destination.
+    Entry(&'t Path),
+}
+
 const ACTION: &str = "upload to";
 
 /// How deep directories in an archive may lie.
@@ -51,7 +60,7 @@ pub fn upload(
     path: &Path,
     input: &mut dyn Read,
     options: UploadOptions,
-    told: &mut dyn FnMut(u64),
+    told: &mut dyn FnMut(Told<'_>),
 ) -> Result<FileChange> {
     let kernel = |errno| Error::kernel(ACTION, path, errno);
     let place = match root.directory(ACTION, path) {
@@ -90,7 +99,7 @@ fn take_in(
     stage: &OwnedFd,
     input: &mut dyn Read,
     options: UploadOptions,
-    told: &mut dyn FnMut(u64),
+    told: &mut dyn FnMut(Told<'_>),
 ) -> Result<FileChange> {
     let kernel = |errno| Error::kernel(ACTION, path, errno);
     fs::mkdirat(stage, NEW, Mode::from_raw_mode(0o700)).map_err(kernel)?;
@@ -223,7 +232,7 @@ struct Load<'l> {
     bytes: u64,
     options: UploadOptions,
     buffer: Vec<u8>,
-    told: &'l mut dyn FnMut(u64),
+    told: &'l mut dyn FnMut(Told<'_>),
 }
 
 impl Load<'_> {
@@ -291,6 +300,7 @@ impl Load<'_> {
         };
         let name = path.file_name().expect("a path inside ends in a name").to_owned();
         let shown = self.to.join(&path);
+        (self.told)(Told::Entry(&shown));
         let kernel = |errno| Error::kernel(ACTION, &shown, errno);
         if entry.kind == Kind::Directory {
             self.directory(entry, &path)?;
@@ -405,7 +415,7 @@ impl Load<'_> {
                     Ok(count) => {
                         let bytes = &buffer[..count];
                         at += count as u64;
-                        (self.told)(count as u64);
+                        (self.told)(Told::Bytes(count as u64));
                         to.write_all_at(bytes, at - count as u64).map_err(|error| Error::io(ACTION, shown, error))
                     }
                     Err(bad) => Err(self.bad(bad)),

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
@@ -31,6 +31,14 @@ pub struct WriteOptions {
     pub dry_run: bool,
 }
 
+/// What is written.
+pub enum Content<'c> {
+    /// What a file, pipe or socket of this process holds: the kernel moves it.
+    File(&'c mut File),
+    /// What comes piece by piece. An error in it changes nothing.
+    Stream(&'c mut dyn Read),
+}
+
 const ACTION: &str = "write";
 
 /// Writes what `content` gives. Missing directories are made; through a link the file that it points to is written.
@@ -38,7 +46,7 @@ const ACTION: &str = "write";
 ///
 /// # Errors
 /// The place is denied, full, a directory or a special file, or is not as the options demand.
-pub fn write(root: &Root, path: &Path, content: &mut File, options: &WriteOptions) -> Result<FileChange> {
+pub fn write(root: &Root, path: &Path, content: Content<'_>, options: &WriteOptions) -> Result<FileChange> {
     let kernel = |errno| Error::kernel(ACTION, path, errno);
     let real = root.followed(ACTION, path)?;
     let near = root.nearest(ACTION, &real)?;
@@ -109,17 +117,35 @@ pub fn write(root: &Root, path: &Path, content: &mut File, options: &WriteOption
 }
 
 /// Writes all that comes; the disk begins with it before the end.
-fn fill(file: &mut File, content: &mut File) -> io::Result<u64> {
+fn fill(file: &mut File, mut content: Content<'_>) -> io::Result<u64> {
     const PIECE: u64 = 32 << 20;
     let mut bytes = 0;
     loop {
-        let count = io::copy(&mut content.take(PIECE), file)?;
+        let count = match &mut content {
+            Content::File(content) => io::copy(&mut content.take(PIECE), file)?,
+            Content::Stream(content) => pour(*content, file, PIECE)?,
+        };
         if count < PIECE {
             return Ok(bytes + count);
         }
         host::disk::begin_writing(&*file, bytes, count);
         bytes += count;
     }
+}
+
+/// Writes at least so many bytes of what comes, or all there is.
+fn pour(content: &mut dyn Read, file: &mut File, least: u64) -> io::Result<u64> {
+    let (mut piece, mut bytes) = (vec![0; 128 << 10], 0);
+    while bytes < least {
+        match content.read(&mut piece)? {
+            0 => break,
+            count => {
+                file.write_all(&piece[..count])?;
+                bytes += count as u64;
+            }
+        }
+    }
+    Ok(bytes)
 }
 
 /// Whether nobody wrote in between.
@@ -150,7 +176,7 @@ pub(crate) fn rename(
     }
 }
 
-fn append(path: &Path, place: &Place, content: &mut File, mode: Option<u32>) -> Result<FileChange> {
+fn append(path: &Path, place: &Place, content: Content<'_>, mode: Option<u32>) -> Result<FileChange> {
     let kernel = |errno| Error::kernel(ACTION, path, errno);
     let flags =
         OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
@@ -160,9 +186,12 @@ fn append(path: &Path, place: &Place, content: &mut File, mode: Option<u32>) -> 
         fs::fchmod(&opened, Mode::from_raw_mode(mode)).map_err(kernel)?;
     }
     let mut file = File::from(opened);
-    let bytes = io::copy(content, &mut file)
-        .and_then(|bytes| file.sync_all().map(|()| bytes))
-        .map_err(|error| Error::io(ACTION, path, error))?;
+    let copied = match content {
+        Content::File(content) => io::copy(content, &mut file),
+        Content::Stream(content) => pour(content, &mut file, u64::MAX),
+    };
+    let bytes =
+        copied.and_then(|bytes| file.sync_all().map(|()| bytes)).map_err(|error| Error::io(ACTION, path, error))?;
     // The file may be new.
     place.settle(ACTION)?;
     Ok(FileChange { bytes: Some(bytes), ..change(FileAction::Append, path) })

@@ -1,6 +1,6 @@
 //! Bodies both ways: what a client sends, bounded and typed; what it gets, whole or as a flow; and the words of a query.
 
-use std::convert::Infallible;
+use std::io;
 use std::pin::Pin;
 use std::str::FromStr;
 use std::task::{Context, Poll};
@@ -20,6 +20,8 @@ pub(crate) enum Body {
     Whole(Option<Bytes>),
     /// As it comes; whoever sends waits for the client.
     Flow(Receiver<Bytes>),
+    /// The same where it may break off, which the client is to notice, and may have a known length.
+    Piped(Receiver<io::Result<Bytes>>, Option<u64>),
 }
 
 impl From<String> for Body {
@@ -30,15 +32,13 @@ impl From<String> for Body {
 
 impl hyper::body::Body for Body {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = io::Error;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         match &mut *self {
             Body::Whole(bytes) => Poll::Ready(bytes.take().map(|bytes| Ok(Frame::data(bytes)))),
             Body::Flow(receiver) => receiver.poll_recv(context).map(|bytes| Some(Ok(Frame::data(bytes?)))),
+            Body::Piped(receiver, _) => receiver.poll_recv(context).map(|bytes| Some(bytes?.map(Frame::data))),
         }
     }
 
@@ -49,7 +49,8 @@ impl hyper::body::Body for Body {
     fn size_hint(&self) -> SizeHint {
         match self {
             Body::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, Bytes::len) as u64),
-            Body::Flow(_) => SizeHint::default(),
+            Body::Flow(_) | Body::Piped(_, None) => SizeHint::default(),
+            Body::Piped(_, Some(length)) => SizeHint::with_exact(*length),
         }
     }
 }
@@ -77,7 +78,7 @@ pub(crate) fn nothing() -> Response<Body> {
 /// The most that a body of JSON may have.
 const MOST: usize = 16 << 20;
 /// The longest pause within a body.
-const PAUSE: Duration = Duration::from_secs(30);
+pub(crate) const PAUSE: Duration = Duration::from_secs(30);
 
 /// The bytes of a body of JSON. No body at all is one without fields.
 pub(crate) async fn read(headers: &HeaderMap, body: &mut Incoming) -> Result<Vec<u8>, Problem> {
@@ -131,6 +132,16 @@ impl Query {
 
     pub(crate) fn word(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str())
+    }
+
+    /// All values of a name that may be there several times.
+    pub(crate) fn words(&self, name: &str) -> Vec<String> {
+        self.0.iter().filter(|(other, _)| other == name).map(|(_, value)| value.clone()).collect()
+    }
+
+    /// A value that has to be there.
+    pub(crate) fn needed(&self, name: &str) -> Result<&str, Problem> {
+        self.word(name).ok_or_else(|| Problem::invalid(format!("failed to find `{name}` in the query")))
     }
 
     /// A value of this type.

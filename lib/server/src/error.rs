@@ -37,7 +37,16 @@ pub enum Error {
     /// The operating system failed.
     #[error(transparent)]
     Host(#[from] host::Error),
+    /// The root of the file routes.
+    #[error("{}", .0.in_full())]
+    Files(files::Error),
     /// The store or what lies beside it.
     #[error(transparent)]
     Engine(#[from] engine::Error),
+}
+
+impl From<files::Error> for Error {
+    fn from(error: files::Error) -> Error {
+        Error::Files(error)
+    }
 }

@@ -27,7 +27,7 @@ const LARGE: usize = 8 << 20;
 /// What a flow reads at once is about this large, whatever the number of events: bytes.
 const CHUNK: usize = 64 << 10;
 /// A flow without news says something after this, so that nobody on the way takes it for dead.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+pub(crate) const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// A page of events.
 #[cfg(test)]

@@ -57,12 +57,13 @@ impl Gate {
     }
 
     /// What the client may, by the token that it knows.
-    pub(crate) fn check_token(&self, headers: &HeaderMap) -> Result<Scopes, Problem> {
+    pub(crate) fn check_token(&self, headers: &HeaderMap, asked: Option<&str>) -> Result<Scopes, Problem> {
         let Some(tokens) = &self.tokens else { return Ok(Scopes::ALL) };
         let given = text(headers, AUTHORIZATION)
             .and_then(|text| text.split_once(' '))
             .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer") || scheme.eq_ignore_ascii_case("token"))
-            .map(|(_, given)| given.trim());
+            .map(|(_, given)| given.trim())
+            .or(asked);
         let known = given.and_then(|given| Token::known(tokens, given.as_bytes()));
         known.ok_or_else(|| {
             let detail = match given {
@@ -159,7 +160,7 @@ mod tests {
     #[test]
     fn a_token_is_right_or_wrong_as_a_whole() {
         let gate = Gate { tokens: Some(vec![Token::of("secret").unwrap()]), cors: Cors::default(), hosts: None };
-        let with = |value| gate.check_token(&headers(&[("authorization", value)]));
+        let with = |value| gate.check_token(&headers(&[("authorization", value)]), None);
         for right in ["Bearer secret", "bearer secret", "token secret", "BEARER  secret "] {
             assert!(with(right).is_ok(), "{right}");
         }
@@ -167,6 +168,6 @@ mod tests {
         {
             assert!(with(wrong).is_err(), "{wrong}");
         }
-        assert!(gate.check_token(&headers(&[])).is_err());
+        assert!(gate.check_token(&headers(&[]), None).is_err());
     }
 }

@@ -9,15 +9,21 @@ use engine::{Failure, Places};
 use host::bell::Watch;
 use schema::outcome::ErrorCode;
 use store::{Access, Session, Store};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::spawn_blocking;
+
+use crate::problem::{Kind, Problem};
 
 /// How many pages are read at once.
 const READERS: usize = 4;
 /// How many verbs may wait for their owners at once.
 const WORKERS: usize = 48;
-/// Threads for both.
-pub(crate) const THREADS: usize = READERS + WORKERS + 4;
+/// How many may work for a client that is not yet through: files and archives both ways, lists, logs that are followed.
+const LONG: usize = 128;
+/// How long who comes when there are as many waits for one to end.
+const TURN: Duration = Duration::from_secs(10);
+/// Threads for all of them.
+pub(crate) const THREADS: usize = READERS + WORKERS + LONG + 4;
 /// Watches are silent on some file systems: every sleep ends with a look.
 const LOOK: Duration = Duration::from_secs(1);
 
@@ -30,6 +36,7 @@ pub(crate) struct Hub {
     idle: Mutex<Vec<Store>>,
     readers: Semaphore,
     workers: Semaphore,
+    long: Arc<Semaphore>,
     followed: Mutex<HashMap<i64, watch::Sender<News>>>,
     /// Sessions whose missing end is being written.
     mending: Mutex<HashSet<i64>>,
@@ -42,6 +49,7 @@ impl Hub {
             idle: Mutex::default(),
             readers: Semaphore::new(READERS),
             workers: Semaphore::new(WORKERS),
+            long: Arc::new(Semaphore::new(LONG)),
             followed: Mutex::default(),
             mending: Mutex::default(),
         }
@@ -83,6 +91,14 @@ impl Hub {
         let hub = Arc::clone(self);
         let _turn = self.workers.acquire().await.expect("it is never closed");
         blocking(move || work(&hub.path)).await
+    }
+
+    /// A turn to work as long as a client takes, in a thread of one's own.
+    pub(crate) async fn long_turn(&self) -> Result<OwnedSemaphorePermit, Problem> {
+        let turn = tokio::time::timeout(TURN, Arc::clone(&self.long).acquire_owned()).await;
+        let turn =
+            turn.map_err(|_| Problem::new(Kind::Unavailable, "too much is under way at once; try again later"))?;
+        Ok(turn.expect("it is never closed"))
     }
 
     /// News of a session from now on: what is committed after this wakes the receiver.

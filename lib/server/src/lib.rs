@@ -4,13 +4,18 @@ mod agent;
 mod body;
 mod error;
 mod events;
+mod fs;
 mod gate;
 mod hub;
+mod intake;
 mod listen;
+mod outlet;
 mod problem;
+mod processes;
 mod requests;
 mod routes;
 mod sessions;
+mod terminal;
 mod token;
 #[cfg(test)]
 mod told;
@@ -38,6 +43,10 @@ pub struct Config {
     pub hosts: Vec<String>,
     /// The environment of the owners that it starts.
     pub env: Vec<(OsString, OsString)>,
+    /// What no file route leads out of.
+    pub fs_root: Option<PathBuf>,
+    /// Where relative paths of file routes begin, where there is no such root.
+    pub home: PathBuf,
     /// Of this program.
     pub version: &'static str,
 }

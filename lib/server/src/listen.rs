@@ -25,8 +25,10 @@ use tokio::sync::{Semaphore, watch};
 use crate::Config;
 use crate::body::Body;
 use crate::error::Error;
+use crate::fs::Shelf;
 use crate::gate::Gate;
 use crate::hub::{Hub, THREADS};
+use crate::processes::Held;
 use crate::routes;
 
 /// Where to listen.
@@ -74,6 +76,8 @@ pub(crate) struct Server {
     pub(crate) hub: Arc<Hub>,
     pub(crate) gate: Gate,
     pub(crate) env: Vec<(OsString, OsString)>,
+    pub(crate) shelf: Arc<Shelf>,
+    pub(crate) bounds: Held,
     pub(crate) version: &'static str,
     stop: watch::Sender<bool>,
     requests: AtomicU64,
@@ -123,6 +127,7 @@ async fn run(
     // The store is there before the first request, and so is its bell.
     drop(store::Store::open(&config.store, store::Access::Write).map_err(engine::Error::from)?);
     engine::Places::beside(&config.store).make()?;
+    let shelf = Arc::new(Shelf::new(config.fs_root.as_deref(), &config.home)?);
     let (listener, listening) = Listener::bind(&config).await?;
     let server = Arc::new(Server {
         hub: Arc::new(Hub::new(config.store)),
@@ -133,6 +138,8 @@ async fn run(
             hosts: listener.is_local_tcp().then_some(config.hosts),
         },
         env: config.env,
+        shelf,
+        bounds: Held::default(),
         version: config.version,
         stop: watch::Sender::new(false),
         requests: AtomicU64::new(0),
@@ -188,7 +195,8 @@ async fn connection(server: Arc<Server>, stream: Box<dyn Stream>) {
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
         .max_buf_size(BUFFER)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades();
     let mut connection = pin!(connection);
     // A client that breaks off, or is too slow, is told nothing more.
     tokio::select! {

@@ -42,8 +42,10 @@ kinds! {
     Slow = "timeout", 408, "Request too slow";
     SessionAlreadyExists = "session_already_exists", 409, "Session already exists";
     Conflict = "conflict", 409, "Conflict";
+    RangeNotSatisfiable = "range_not_satisfiable", 416, "Range not satisfiable";
     TooLarge = "too_large", 413, "Body too large";
     UnsupportedMediaType = "unsupported_media_type", 415, "Unsupported media type";
+    UpgradeRequired = "upgrade_required", 426, "Upgrade required";
     Internal = "internal", 500, "Internal error";
     Store = "store", 500, "The store failed";
     Unavailable = "unavailable", 503, "Unavailable";
@@ -58,6 +60,15 @@ impl Problem {
 
     pub(crate) fn invalid(detail: impl Into<String>) -> Problem {
         Problem::new(Kind::InvalidRequest, detail)
+    }
+
+    pub(crate) fn of_kind(self, kind: Kind) -> Problem {
+        Problem { kind, ..self }
+    }
+
+    /// What is wrong, in words.
+    pub(crate) fn detail(&self) -> &str {
+        &self.detail
     }
 
     pub(crate) fn with(mut self, key: &str, value: Value) -> Problem {
@@ -75,7 +86,8 @@ impl Problem {
         if self.kind == Kind::NotFound { Problem { kind: Kind::SessionNotFound, ..self } } else { self }
     }
 
-    pub(crate) fn response(self) -> Response<Body> {
+    /// As it is told.
+    pub(crate) fn document(&self) -> Value {
         let (word, status, title) = self.kind.parts();
         let mut document = json!({
             "type": format!("urn:sandbox-agent:error:{word}"),
@@ -83,10 +95,15 @@ impl Problem {
             "status": status,
             "detail": self.detail,
         });
-        for (key, value) in self.more {
-            document[key] = value;
+        for (key, value) in &self.more {
+            document[key] = value.clone();
         }
-        let mut response = Response::new(Body::from(document.to_string()));
+        document
+    }
+
+    pub(crate) fn response(self) -> Response<Body> {
+        let (_, status, _) = self.kind.parts();
+        let mut response = Response::new(Body::from(self.document().to_string()));
         *response.status_mut() = hyper::StatusCode::from_u16(status).expect("the table has real ones");
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         response.headers_mut().extend(self.header.map(|header| *header));

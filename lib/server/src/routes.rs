@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use hyper::body::Incoming;
 use hyper::header::{ALLOW, HeaderMap, HeaderValue, ORIGIN};
+use hyper::upgrade::OnUpgrade;
 use hyper::{Request, Response};
 use serde::de::DeserializeOwned;
 
@@ -14,8 +15,8 @@ use crate::listen::Server;
 use crate::problem::{Kind, Problem};
 use crate::token::Scope;
 #[cfg(test)]
-use crate::told::EventFlow;
-use crate::{agent, events, requests, sessions};
+use crate::told::{Archive, Bytes, EventFlow, Socket};
+use crate::{agent, events, fs, processes, requests, sessions};
 
 /// What every verb gives.
 pub(crate) type Answer = Result<Response<Body>, Problem>;
@@ -98,15 +99,55 @@ routes! {
     POST "v1/sessions/{session}/questions/{question}/reply" Answer ask requests::question, "Answers all questions of a request" <- requests::QuestionReply => 204 ();
     POST "v1/sessions/{session}/questions/{question}/reject" Answer ask requests::question_reject, "Declines to answer" => 204 ();
     POST "v1/sessions/{session}/permissions/{permission}/reply" Answer ask requests::permission, "Decides about a permission" <- requests::PermissionReply => 204 ();
+
+    GET "v1/fs/entries" Fs ask fs::answer, "What lies in a directory, or below it; lines instead of an array with Accept: application/x-ndjson"
+        ? { path: String, recursive: bool, depth: u64, hidden: bool, gitignore: bool, unsorted: bool, glob: Vec<String>, type: Vec<String>, limit: u64 } => 200 Vec<fs::Entry<'static>>;
+    GET "v1/fs/stat" Fs ask fs::answer, "What lies at a path; a link is a link" ? { path: String, pathBytes: String } => 200 fs::Entry<'static>;
+    GET "v1/fs/file" Fs ask fs::answer, "The bytes of a file, or a part of them"
+        ? { path: String, pathBytes: String, offset: u64, length: u64, tail: u64 } => 200 Bytes;
+    PUT "v1/fs/file" Fs ask fs::answer, "New content for a file, at once"
+        ? { path: String, pathBytes: String, append: bool, mode: String, ifAbsent: bool, ifHash: String, dryRun: bool } <- Bytes => 200 fs::Written;
+    DELETE "v1/fs/entry" Fs ask fs::answer, "Removes a file, a link or a directory"
+        ? { path: String, pathBytes: String, recursive: bool, dryRun: bool } => 200 fs::Done;
+    POST "v1/fs/mkdir" Fs ask fs::answer, "Makes a directory, and those above it" ? { path: String, mode: String } => 200 fs::Done;
+    POST "v1/fs/move" Fs ask fs::answer, "Gives something another name" <- fs::Move => 200 fs::Moved;
+    POST "v1/fs/copy" Fs ask fs::answer, "Copies something" <- fs::Move => 200 fs::Moved;
+    POST "v1/fs/upload-batch" Fs ask fs::answer, "Takes in an archive: all of it or nothing"
+        ? { path: String, overwrite: bool, dryRun: bool } <- Archive => 200 fs::Uploaded;
+    GET "v1/fs/archive" Fs ask fs::answer, "A directory or a file as an archive" ? { path: String, format: String } => 200 Archive;
+    GET "v1/fs/grep" Fs ask fs::answer, "Lines that match; lines of JSON instead of an array with Accept: application/x-ndjson"
+        ? { path: String, pattern: String, fixed: bool, ignoreCase: bool, word: bool, context: u64, before: u64, after: u64, files: bool, binary: bool,
+            hidden: bool, gitignore: bool, unsorted: bool, glob: Vec<String>, limit: u64 } => 200 Vec<schema::file::FileMatch>;
+    GET "v1/fs/watch" Fs ask fs::answer, "What changes, as it changes" ? { path: String, glob: Vec<String>, timeout: String } => 200 EventFlow;
+
+    GET "v1/processes/config" Proc ask processes::answer_all, "The bounds of processes" => 200 processes::Bounds;
+    POST "v1/processes/config" Proc ask processes::answer_all, "Sets the bounds of processes, until the server ends" <- processes::Bounds => 200 processes::Bounds;
+    POST "v1/processes/run" Proc ask processes::answer_all, "Runs a program to its end" <- processes::Start => 200 processes::Ran;
+    GET "v1/processes" Proc ask processes::answer_all, "Processes, the oldest first" ? { owner: String } => 200 processes::Listed;
+    POST "v1/processes" Proc ask processes::answer_all, "Starts a process that is kept" <- processes::Start => 200 processes::Info;
+    GET "v1/processes/{process}" Proc ask processes::answer, "One process" => 200 processes::Info;
+    DELETE "v1/processes/{process}" Proc ask processes::answer, "Forgets a process that has ended, with its log" ? { force: bool } => 204 ();
+    POST "v1/processes/{process}/stop" Proc ask processes::answer, "SIGTERM, and after waitMs SIGKILL; returns when it has ended" ? { waitMs: u64 } => 200 processes::Info;
+    POST "v1/processes/{process}/kill" Proc ask processes::answer, "SIGKILL to all of it; returns when it has ended" ? { waitMs: u64 } => 200 processes::Info;
+    POST "v1/processes/{process}/wait" Proc ask processes::answer, "Waits for its end, or so long" ? { timeoutMs: u64 } => 200 processes::Info;
+    GET "v1/processes/{process}/logs" Proc ask processes::answer, "Its output; with follow as server-sent events, to its end"
+        ? { stream: String, since: u64, tail: u64, follow: bool } => 200 processes::Logs;
+    POST "v1/processes/{process}/input" Proc ask processes::answer, "Types something" <- processes::Input => 200 processes::Taken;
+    POST "v1/processes/{process}/terminal/resize" Proc ask processes::answer, "Sets the size of its terminal" <- processes::Size => 200 processes::Size;
+    GET "v1/processes/{process}/terminal/ws" Proc ask processes::answer, "Its terminal as a WebSocket" ? { access_token: String } => 101 Socket;
 }
 
 /// A request that has come in, for verbs that wait by themselves.
 pub(crate) struct Asked {
     pub(crate) server: Arc<Server>,
+    /// Which line of the table it is for: method and path.
+    pub(crate) route: (&'static str, &'static str),
     names: Vec<String>,
     pub(crate) query: Query,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Incoming,
+    /// The connection, where it is to speak something else.
+    pub(crate) upgrade: OnUpgrade,
 }
 
 impl Asked {
@@ -164,7 +205,7 @@ pub(crate) async fn answer(server: &Arc<Server>, request: Request<Incoming>) -> 
     response
 }
 
-async fn pass(server: &Arc<Server>, request: Request<Incoming>) -> Answer {
+async fn pass(server: &Arc<Server>, mut request: Request<Incoming>) -> Answer {
     server.gate.check_names(request.headers())?;
     if let Some(response) = server.gate.preflight(request.method(), request.headers()) {
         return Ok(response);
@@ -172,8 +213,12 @@ async fn pass(server: &Arc<Server>, request: Request<Incoming>) -> Answer {
     let path = request.uri().path().trim_matches('/').split('/').map(decode).collect::<Result<Vec<_>, _>>()?;
     let method = request.method().as_str();
     let route = ROUTES.iter().find(|route| route.method == method && fits(route.path, &path));
+    let query = Query::of(request.uri().query());
     if route.is_none_or(|route| route.scope != Scope::Open) {
-        let scopes = server.gate.check_token(request.headers())?;
+        // A page cannot send headers with a WebSocket.
+        let is_socket = route.is_some_and(|route| route.path.ends_with("/ws"));
+        let asked = query.as_ref().ok().filter(|_| is_socket).and_then(|query| query.word("access_token"));
+        let scopes = server.gate.check_token(request.headers(), asked)?;
         if let Some(route) = route {
             scopes.check(route.scope)?;
         }
@@ -181,11 +226,15 @@ async fn pass(server: &Arc<Server>, request: Request<Incoming>) -> Answer {
     let Some(route) = route else { return Err(not_here(method, &path)) };
     let words = route.path.split('/').zip(path);
     let names = words.filter(|(word, _)| word.starts_with('{')).map(|(_, name)| name).collect();
-    let query = Query::of(request.uri().query())?;
+    let query = query?;
+    let upgrade = hyper::upgrade::on(&mut request);
     let (head, mut body) = request.into_parts();
     let server = Arc::clone(server);
     match route.call {
-        Call::Ask(ask) => ask(Asked { server, names, query, headers: head.headers, body }).await,
+        Call::Ask(ask) => {
+            let route = (route.method, route.path);
+            ask(Asked { server, route, names, query, headers: head.headers, body, upgrade }).await
+        }
         Call::Work(work) => {
             let body = if route.takes { read(&head.headers, &mut body).await? } else { Vec::new() };
             let given = Work { server: Arc::clone(&server), names, query, body };
@@ -243,7 +292,7 @@ mod tests {
             assert_eq!(first, Some(at), "{} {} is never meant", route.method, route.path);
             let told = &route.told;
             assert!(told.summary.starts_with(char::is_uppercase) && !told.summary.ends_with('.'), "{}", told.summary);
-            assert!((200..300).contains(&told.status), "{}", route.path);
+            assert!((200..300).contains(&told.status) || told.status == 101, "{}", route.path);
             for shape in told.query.iter().map(|(_, shape)| shape).chain(&told.takes).chain([&told.gives]) {
                 shape(&mut generator);
             }

@@ -46,6 +46,12 @@ macro_rules! media {
 media! {
     /// Server-sent events: `id` is the sequence, `data` an event.
     EventFlow = "text/event-stream";
+    /// Bytes as they are.
+    Bytes = "application/octet-stream";
+    /// A tar archive, plain or packed with gzip or zstd.
+    Archive = "application/x-tar";
+    /// No body: the connection speaks WebSocket from here on.
+    Socket = "application/octet-stream";
 }
 
 /// An event, as the schema room tells of it.

@@ -39,7 +39,7 @@ enum Event {
 const QUEUE: usize = 4;
 
 /// How much is shown again to who was too slow for the process and missed some, in bytes.
-const CAUGHT_UP: usize = 16 << 10;
+pub(super) const CAUGHT_UP: usize = 16 << 10;
 
 /// What is shown in our terminal, and the line to its keeper that it comes by.
 struct View<'a> {
@@ -156,15 +156,15 @@ fn unusable(source: std::io::Error) -> Error {
     Error::File { doing: "use", path: "/dev/tty".into(), source }
 }
 
-/// A line to its keeper, the screen as it is, and what brings our terminal there.
-fn begin(
+/// A line to its keeper, the screen as it is, and what brings a terminal of this size there; without one it keeps its own.
+pub(super) fn begin(
     store: &Path,
     process: &Process,
     size: Option<Size>,
     scrollback: usize,
 ) -> Result<(UnixStream, Screen, Vec<u8>), Error> {
     let mut line = connect(store, process)?;
-    let (cols, rows) = size.map_or((80, 24), |size| (size.cols, size.rows));
+    let (cols, rows) = size.map_or((0, 0), |size| (size.cols, size.rows));
     let answer = ask(&mut line, process, Letter::Request, &Request::Attach(cols, rows).bytes())?;
     let (mut screen, mut seen) = (Screen::default(), Vec::new());
     for piece in shown_before(store, process, answer.last_sequence, scrollback)? {
@@ -179,7 +179,7 @@ fn begin(
 }
 
 /// The last of what it showed up to a record.
-fn shown_before(store: &Path, process: &Process, up_to: i64, most: usize) -> Result<Vec<Vec<u8>>, Error> {
+pub(super) fn shown_before(store: &Path, process: &Process, up_to: i64, most: usize) -> Result<Vec<Vec<u8>>, Error> {
     let mut pieces = Vec::new();
     if most == 0 {
         return Ok(pieces);

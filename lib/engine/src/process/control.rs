@@ -1,5 +1,6 @@
 //! What is asked of a keeper: input, size, signals, an end, a new beginning.
 
+use std::io::ErrorKind;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -14,12 +15,19 @@ use crate::error::Error;
 /// Input goes in pieces of this size, in bytes.
 const PIECE: usize = 64 << 10;
 
-/// Gives input to a process; returns how many bytes are in its pipe or terminal. Waits while it does not read.
+/// Gives input to a process; returns how many bytes are in its pipe or terminal. Waits while it does not read, or so long.
 ///
 /// # Errors
-/// [`Why::NotRunning`]; [`Why::Refused`] when its input is closed.
-pub fn send_input(store: &Path, process: &Process, from: &mut dyn std::io::Read) -> Result<u64, Error> {
+/// [`Why::NotRunning`]; [`Why::Refused`] when its input is closed, or it has not read in time: then what was given still waits
+/// for it.
+pub fn send_input(
+    store: &Path,
+    process: &Process,
+    from: &mut dyn std::io::Read,
+    within: Option<Duration>,
+) -> Result<u64, Error> {
     let mut line = connect(store, process)?;
+    line.set_read_timeout(within).map_err(|_| not_running(process))?;
     let mut written = 0;
     let mut piece = vec![0; PIECE];
     loop {
@@ -88,7 +96,13 @@ pub(crate) fn connect(store: &Path, process: &Process) -> Result<UnixStream, Err
 
 pub(crate) fn ask(line: &mut UnixStream, process: &Process, letter: Letter, bytes: &[u8]) -> Result<Answer, Error> {
     // A line that breaks means that its keeper has gone, and its process with it.
-    let gone = |_| not_running(process);
+    let gone = |error: std::io::Error| {
+        if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) {
+            let why = "it does not read its input; what was given waits for it".to_owned();
+            return Why::Refused { process: process.process_id.clone(), why }.into();
+        }
+        not_running(process)
+    };
     wire::write(&mut *line, letter, bytes).map_err(gone)?;
     let Some((Letter::Answer, bytes)) = wire::read(&mut *line).map_err(gone)? else { return Err(not_running(process)) };
     let answer: Answer =

@@ -389,11 +389,14 @@ impl Keeper {
                         What::Attach(cols, rows, watcher) => {
                             if self.kept.tty.is_some() {
                                 let other_screen = self.screen.is_other();
-                                if other_screen {
+                                let sized = cols > 0 && rows > 0;
+                                if other_screen && sized {
                                     // A size that changes makes a full-screen program draw all of it.
                                     raw.resize(Size { cols, rows: rows.saturating_add(1) });
                                 }
-                                raw.resize(Size { cols, rows });
+                                if sized {
+                                    raw.resize(Size { cols, rows });
+                                }
                                 self.watchers.push(watcher);
                                 let modes = String::from_utf8(self.screen.restore()).unwrap_or_default();
                                 said = Answer { last_sequence: self.last_sequence, other_screen, modes, ..said };

@@ -46,9 +46,12 @@ pub enum LogItem<'a> {
 /// A piece of output.
 #[derive(Debug, Clone, Copy)]
 pub struct Stored<'a> {
-    sequence: i64,
-    time: i64,
-    stream: Stream,
+    /// Its number in the log.
+    pub sequence: i64,
+    /// When it was read, in milliseconds since 1970.
+    pub time: i64,
+    /// From where.
+    pub stream: Stream,
     /// As they were written.
     pub bytes: &'a [u8],
 }

@@ -8,6 +8,7 @@
 //! | `control`, `wire` | what is asked of a keeper over its socket |
 //! | `logs` | its numbered output, also while it comes |
 //! | `attach`, `screen` | its terminal in ours |
+//! | `seat` | its terminal elsewhere |
 //! | `launch`, `text` | what a program gets; bytes as they are written in JSON |
 
 mod attach;
@@ -19,6 +20,7 @@ mod logs;
 mod manage;
 mod once;
 mod screen;
+mod seat;
 mod text;
 mod wire;
 
@@ -27,9 +29,10 @@ pub use control::{close_input, resize, restart, send_input, signal, stop};
 pub use error::Error;
 pub use keeper::{Keep, keep};
 pub use launch::Launch;
-pub use logs::{LogEnd, LogItem, LogRequest, follow};
+pub use logs::{LogEnd, LogItem, LogRequest, Stored, follow};
 pub use manage::{Kept, find, give_back, is_below, list, mend, record, remove, start, start_again, wait_for_end};
-pub use once::{Once, OnceEnd, Show, run};
+pub use once::{Once, OnceEnd, Show, Stdin, run};
+pub use seat::{Seat, Shown};
 
 /// The runtime that this process waits in.
 fn runtime(doing_for: &std::path::Path) -> Result<tokio::runtime::Runtime, crate::Error> {

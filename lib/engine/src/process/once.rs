@@ -19,8 +19,8 @@ use crate::Error;
 pub struct Once {
     /// What to start.
     pub launch: Launch,
-    /// Whether it reads what we would read; else nothing.
-    pub stdin: bool,
+    /// What it reads.
+    pub stdin: Stdin,
     /// How long it may take.
     pub timeout: Option<Duration>,
     /// How long it may take to end after SIGTERM.
@@ -29,6 +29,16 @@ pub struct Once {
     pub max_output: usize,
     /// Whether output is shown as it comes instead of being kept.
     pub stream: bool,
+}
+
+/// What a program reads.
+pub enum Stdin {
+    /// Nothing: it is at its end at once.
+    Nothing,
+    /// What we would read.
+    Ours,
+    /// These bytes.
+    Bytes(Vec<u8>),
 }
 
 /// What became of it.
@@ -56,8 +66,16 @@ pub fn run(once: &Once, stdout: BorrowedFd<'_>, show: Show) -> Result<OnceEnd, E
 async fn course(once: &Once, stdout: BorrowedFd<'_>, show: Show) -> Result<OnceEnd, Error> {
     let ready = once.launch.prepare(&schema::ids::unique())?;
     let mut signals = Signals::new()?;
-    let input = if once.stdin { Input::Ours } else { Input::Nothing };
+    let input = match &once.stdin {
+        Stdin::Nothing => Input::Nothing,
+        Stdin::Ours => Input::Ours,
+        Stdin::Bytes(_) => Input::Pipe,
+    };
     let mut raw = Raw::spawn(&ready.spec, &ready.setup, Plumbing::Pipes(input), None)?;
+    if let Stdin::Bytes(bytes) = &once.stdin {
+        raw.write(bytes);
+        raw.close_input();
+    }
     let begun = Instant::now();
     let mut timeout = once.timeout.map(|length| begun + length);
     let mut kill_at = None;

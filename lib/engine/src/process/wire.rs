@@ -36,7 +36,7 @@ pub(crate) enum Request {
     Stop { grace_ms: Option<u64> },
     /// The same, and then start it again.
     Restart { grace_ms: Option<u64> },
-    /// Show what its terminal shows from now on; the size as above.
+    /// Show what its terminal shows from now on; the size as above, or 0 to leave it.
     Attach(u16, u16),
 }
 

@@ -1,0 +1,134 @@
+//! What a verb says while it works, as the body of an answer: at the pace of its client, in a thread of its own, ended when the client has left.
+
+use std::io::{self, PipeReader, PipeWriter, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::Response;
+use hyper::body::Bytes;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use tokio::sync::mpsc::{self, Receiver, Sender};
+use tokio::task::spawn_blocking;
+
+use crate::body::Body;
+use crate::events::HEARTBEAT;
+use crate::listen::Server;
+use crate::problem::{Kind, Problem};
+
+/// What is sent at once, unless it is to go at once: bytes.
+const PIECE: usize = 64 << 10;
+/// How long a client may not read before its connection is given up.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Server-sent events: they are sent at once, and where there are none a heartbeat is.
+pub(crate) const EVENTS: &str = "text/event-stream";
+
+/// Where a verb says what it has to say. Blocks while the client does not read; broken once it has left.
+pub(crate) struct Outlet {
+    pieces: Sender<Result<Bytes, Problem>>,
+    gathered: Vec<u8>,
+    gone: PipeWriter,
+}
+
+impl Outlet {
+    /// A descriptor that hangs up when the client leaves.
+    pub(crate) fn reader(&self) -> BorrowedFd<'_> {
+        self.gone.as_fd()
+    }
+
+    fn send(&self, piece: Result<Bytes, Problem>) -> io::Result<()> {
+        self.pieces.blocking_send(piece).map_err(|_| io::ErrorKind::BrokenPipe.into())
+    }
+}
+
+impl Write for Outlet {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.gathered.extend_from_slice(bytes);
+        if self.gathered.len() >= PIECE {
+            self.flush()?;
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.gathered.is_empty() {
+            return Ok(());
+        }
+        let piece = std::mem::replace(&mut self.gathered, Vec::with_capacity(PIECE));
+        self.send(Ok(piece.into()))
+    }
+}
+
+/// What is done in a thread for one client.
+pub(crate) type Work = Box<dyn FnOnce(&mut Outlet) -> Result<(), Problem> + Send>;
+
+/// An answer of what `work` says. What goes wrong before it has said anything is the answer; later it breaks the body off.
+pub(crate) async fn answer(
+    server: &Arc<Server>,
+    media: &'static str,
+    length: Option<u64>,
+    work: Work,
+) -> Result<Response<Body>, Problem> {
+    let turn = server.hub.long_turn().await?;
+    let failed = |error: io::Error| Problem::new(Kind::Unavailable, format!("failed to make a pipe: {error}"));
+    let (reader, gone) = io::pipe().map_err(failed)?;
+    let (pieces, mut said) = mpsc::channel(1);
+    spawn_blocking(move || {
+        let mut outlet = Outlet { pieces, gathered: Vec::new(), gone };
+        let done = work(&mut outlet);
+        // Whoever has left needs no end.
+        let _ = match done {
+            Ok(()) => outlet.flush(),
+            Err(problem) => outlet.send(Err(problem)),
+        };
+        drop(turn);
+    });
+    let body = match said.recv().await {
+        None => Body::Whole(Some(Bytes::new())),
+        Some(first) => {
+            let (sender, receiver) = mpsc::channel(1);
+            let pump = Pump { server: Arc::clone(server), said, to: sender, live: media == EVENTS, _reader: reader };
+            tokio::spawn(pump.run(first?));
+            Body::Piped(receiver, length)
+        }
+    };
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+    Ok(response)
+}
+
+/// Between the thread, which waits for ever, and the client, which is not waited for so long.
+struct Pump {
+    server: Arc<Server>,
+    said: Receiver<Result<Bytes, Problem>>,
+    to: Sender<io::Result<Bytes>>,
+    live: bool,
+    /// Closed with this, which is how the thread hears of it.
+    _reader: PipeReader,
+}
+
+impl Pump {
+    async fn run(mut self, first: Bytes) {
+        let mut next = Ok(first);
+        loop {
+            let broken = next.is_err();
+            let sent = self.to.send(next.map_err(|_| io::ErrorKind::UnexpectedEof.into()));
+            if broken || !matches!(tokio::time::timeout(PATIENCE, sent).await, Ok(Ok(()))) {
+                return;
+            }
+            next = tokio::select! {
+                said = self.said.recv() => match said {
+                    Some(said) => said,
+                    None => return,
+                },
+                () = tokio::time::sleep(HEARTBEAT), if self.live => Ok(Bytes::from_static(b": heartbeat\n\n")),
+                () = self.to.closed() => return,
+                () = self.server.stopping(), if self.live => return,
+            };
+        }
+    }
+}

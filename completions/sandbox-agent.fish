@@ -1327,6 +1327,7 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -l a
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s O -l cors-allow-origin -d 'Let pages of this origin use it, as in http://localhost:3000, or * for all; repeatable' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s M -l cors-allow-method -d 'The methods that such pages may use; repeatable [default: what they ask for]' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s A -l cors-allow-header -d 'The headers that such pages may send; repeatable [default: what they ask for]' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -l fs-root -d 'A directory that no path, link or race of a file route leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'

@@ -16,7 +16,7 @@ mod acp;
 mod app_server;
 mod claude;
 pub(crate) mod codex;
-mod equipment;
+pub(crate) mod equipment;
 pub(crate) mod everywhere;
 mod installs;
 mod offers;

@@ -66,6 +66,10 @@ pub struct New {
     pub deny: Vec<String>,
     /// Where it works.
     pub cwd: Option<String>,
+    /// Files of MCP servers, as `--mcp` takes them.
+    pub mcp: Vec<String>,
+    /// Folders of skills.
+    pub skills: Vec<String>,
     /// What its user attaches to it, as K=V.
     pub labels: Vec<String>,
     /// Store the agent's payloads.
@@ -89,7 +93,8 @@ pub fn create(store: &Path, new: &New, env: &[(OsString, OsString)]) -> Result<S
         ("permission-mode", &new.permission_mode),
         ("cwd", &new.cwd),
     ];
-    let several = [("allow", &new.allow), ("deny", &new.deny), ("label", &new.labels)];
+    let several =
+        [("allow", &new.allow), ("deny", &new.deny), ("label", &new.labels), ("mcp", &new.mcp), ("skill", &new.skills)];
     let one = one.iter().filter_map(|(flag, value)| Some((*flag, value.as_ref()?)));
     let several = several.iter().flat_map(|(flag, values)| values.iter().map(|value| (*flag, value)));
     args.extend(one.chain(several).map(|(flag, value)| format!("--{flag}={value}").into()));

@@ -2,6 +2,7 @@
 
 mod agent;
 mod body;
+mod config;
 mod error;
 mod events;
 mod fs;

@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use host::signals::{Caught, Signals};
@@ -78,6 +78,8 @@ pub(crate) struct Server {
     pub(crate) env: Vec<(OsString, OsString)>,
     pub(crate) shelf: Arc<Shelf>,
     pub(crate) bounds: Held,
+    /// Held while the configuration of a directory is changed.
+    pub(crate) changing: Mutex<()>,
     pub(crate) version: &'static str,
     stop: watch::Sender<bool>,
     requests: AtomicU64,
@@ -140,6 +142,7 @@ async fn run(
         env: config.env,
         shelf,
         bounds: Held::default(),
+        changing: Mutex::default(),
         version: config.version,
         stop: watch::Sender::new(false),
         requests: AtomicU64::new(0),

@@ -16,7 +16,7 @@ use crate::problem::{Kind, Problem};
 use crate::token::Scope;
 #[cfg(test)]
 use crate::told::{Archive, Bytes, EventFlow, Socket};
-use crate::{agent, events, fs, processes, requests, sessions};
+use crate::{agent, config, events, fs, processes, requests, sessions};
 
 /// What every verb gives.
 pub(crate) type Answer = Result<Response<Body>, Problem>;
@@ -120,6 +120,15 @@ routes! {
             hidden: bool, gitignore: bool, unsorted: bool, glob: Vec<String>, limit: u64 } => 200 Vec<schema::file::FileMatch>;
     GET "v1/fs/watch" Fs ask fs::answer, "What changes, as it changes" ? { path: String, glob: Vec<String>, timeout: String } => 200 EventFlow;
 
+    GET "v1/config/mcp" Admin work config::mcp, "An MCP server of a directory" ? { directory: String, mcpName: String } => 200 config::Mcp;
+    PUT "v1/config/mcp" Admin work config::set_mcp, "Gives an MCP server to all sessions that begin in a directory"
+        ? { directory: String, mcpName: String } <- config::Mcp => 204 ();
+    DELETE "v1/config/mcp" Admin work config::delete_mcp, "Takes it away" ? { directory: String, mcpName: String } => 204 ();
+    GET "v1/config/skills" Admin work config::skills, "Skills of a directory" ? { directory: String, skillName: String } => 200 config::Skills;
+    PUT "v1/config/skills" Admin work config::set_skills, "Gives skills to all sessions that begin in a directory"
+        ? { directory: String, skillName: String } <- config::Skills => 204 ();
+    DELETE "v1/config/skills" Admin work config::delete_skills, "Takes them away" ? { directory: String, skillName: String } => 204 ();
+
     GET "v1/processes/config" Proc ask processes::answer_all, "The bounds of processes" => 200 processes::Bounds;
     POST "v1/processes/config" Proc ask processes::answer_all, "Sets the bounds of processes, until the server ends" <- processes::Bounds => 200 processes::Bounds;
     POST "v1/processes/run" Proc ask processes::answer_all, "Runs a program to its end" <- processes::Start => 200 processes::Ran;
@@ -163,7 +172,6 @@ impl Asked {
 }
 
 /// A request that has come in whole, for verbs that run on a thread.
-#[allow(dead_code, reason = "verbs with a body come next")]
 pub(crate) struct Work {
     pub(crate) server: Arc<Server>,
     names: Vec<String>,
@@ -178,13 +186,11 @@ impl Work {
     }
 
     /// The body of JSON.
-    #[allow(dead_code, reason = "verbs with a body come next")]
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         parse(&self.body)
     }
 
     /// The store.
-    #[allow(dead_code, reason = "verbs with a body come next")]
     pub(crate) fn store(&self) -> &Path {
         self.server.hub.path()
     }

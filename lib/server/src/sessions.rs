@@ -104,7 +104,7 @@ pub(crate) async fn create(mut asked: Asked) -> Answer {
         }
         labels.push(format!("{name}={value}"));
     }
-    let new = New {
+    let mut new = New {
         session_id: name.map(str::to_owned),
         agent,
         model: wanted.model,
@@ -114,19 +114,22 @@ pub(crate) async fn create(mut asked: Asked) -> Answer {
         allow: wanted.allow,
         deny: wanted.deny,
         cwd: wanted.directory,
+        mcp: Vec::new(),
+        skills: Vec::new(),
         labels,
         raw: wanted.include_raw,
     };
     if format!("{new:?}").contains("\\0") {
         return Err(Problem::invalid("failed to use the body: a word in it holds a zero byte"));
     }
-    let (env, title) = (server.env.clone(), wanted.title);
+    let (here, title) = (Arc::clone(server), wanted.title);
     let made = server.hub.work(move |path| {
         let taken = |name: &String| verbs::find(path, name).is_ok();
         if new.session_id.as_ref().is_some_and(taken) {
             return Ok(None);
         }
-        let name = match keeper::create(path, &new, &env) {
+        crate::config::equip(&here, path, &mut new)?;
+        let name = match keeper::create(path, &new, &here.env) {
             Ok(name) => name,
             // Somebody else was faster.
             Err(_) if new.session_id.as_ref().is_some_and(taken) => return Ok(None),

@@ -272,8 +272,10 @@ pub(crate) fn equip(server: &Server, store: &Path, new: &mut New) -> Result<(), 
     // One that is none is told by whoever begins the session.
     let Ok(directory) = directory(here) else { return Ok(()) };
     let kept = read(store, &directory).map_err(failure)?;
-    let agent =
-        new.agent.as_deref().and_then(|agent| agents::registry::driver(agent.split('@').next().unwrap_or(agent)));
+    // (What is no agent is told by whoever begins the session.)
+    let named = new.agent.as_deref().unwrap_or_default();
+    let without = named.rsplit_once('@').map_or(named, |(agent, _version)| agent);
+    let agent = agents::registry::driver(named).or_else(|| agents::registry::driver(without));
     let takes = |what: fn(&agents::card::Capabilities) -> bool| agent.is_none_or(|agent| what(&agent.card().can));
     if !kept.mcp.is_empty() && takes(|can| can.mcp) {
         new.mcp.push(place(store, &directory, "mcp.json").display().to_string());

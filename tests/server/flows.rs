@@ -109,7 +109,12 @@ fn an_owner_that_was_killed_is_told_to_who_follows() {
     let mut flow = server.flow("/v1/sessions/s/events/sse", None);
     server.prompt("s", "hang");
     flow.until("turn.started");
-    let owner = env.alive().into_iter().find(|one| one.command.starts_with("sandbox-agent __keep run")).unwrap();
+    // Who made the session goes by the same words, and may still be leaving.
+    let owner = wait_until("its owner to be alone", || {
+        let mut owners = env.alive();
+        owners.retain(|one| one.command.starts_with("sandbox-agent __keep run"));
+        (owners.len() == 1).then(|| owners.remove(0))
+    });
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(owner.pid), Signal::SIGKILL).unwrap();
     let end = flow.until("turn.ended").pop().unwrap().1;
     assert!(end.contains("\"exit_code\":137"), "{end}");

@@ -101,6 +101,12 @@ impl Hub {
         Ok(turn.expect("it is never closed"))
     }
 
+    /// Resolves when nobody works for a client any more.
+    pub(crate) async fn rest(&self) {
+        let all = u32::try_from(LONG).expect("a small number");
+        let _ = self.long.acquire_many(all).await;
+    }
+
     /// News of a session from now on: what is committed after this wakes the receiver.
     pub(crate) fn follow(&self, session: &Session) -> watch::Receiver<News> {
         let mut followed = held(&self.followed);

@@ -184,7 +184,12 @@ async fn run(
     drop(listener);
     server.stop.send_replace(true);
     let all = u32::try_from(CONNECTIONS).expect("a small number");
-    let _ = tokio::time::timeout(GRACE, open.acquire_many(all)).await;
+    let ended = async {
+        let _ = open.acquire_many(all).await;
+        // Terminals have left their connections behind.
+        server.hub.rest().await;
+    };
+    let _ = tokio::time::timeout(GRACE, ended).await;
     Ok(caught)
 }
 

@@ -79,17 +79,19 @@ pub(crate) async fn answer(
         let done = work(&mut outlet);
         // Whoever has left needs no end.
         let _ = match done {
-            Ok(()) => outlet.flush(),
+            // An empty piece is the end: a thread that only stopped has not come to it.
+            Ok(()) => outlet.flush().and_then(|()| outlet.send(Ok(Bytes::new()))),
             Err(problem) => outlet.send(Err(problem)),
         };
         drop(turn);
     });
-    let body = match said.recv().await {
-        None => Body::Whole(Some(Bytes::new())),
-        Some(first) => {
+    let stopped = || Err(Problem::new(Kind::Internal, "failed to finish"));
+    let body = match said.recv().await.unwrap_or_else(stopped)? {
+        first if first.is_empty() => Body::Whole(Some(Bytes::new())),
+        first => {
             let (sender, receiver) = mpsc::channel(1);
             let pump = Pump { server: Arc::clone(server), said, to: sender, live: media == EVENTS, _reader: reader };
-            tokio::spawn(pump.run(first?));
+            tokio::spawn(pump.run(first));
             Body::Piped(receiver, length)
         }
     };
@@ -122,8 +124,9 @@ impl Pump {
             }
             next = tokio::select! {
                 said = self.said.recv() => match said {
+                    Some(Ok(piece)) if piece.is_empty() => return,
                     Some(said) => said,
-                    None => return,
+                    None => Err(Problem::new(Kind::Internal, "failed to finish")),
                 },
                 () = tokio::time::sleep(HEARTBEAT), if self.live => Ok(Bytes::from_static(b": heartbeat\n\n")),
                 () = self.to.closed() => return,

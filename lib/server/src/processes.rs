@@ -30,8 +30,8 @@ use crate::terminal;
 
 /// How long a process may take to end after SIGTERM, unless the client says.
 const GRACE: Duration = Duration::from_secs(2);
-/// The longest that a client may name.
-const LONGEST: Duration = Duration::from_secs(24 * 3600);
+/// The longest that a client may name: it may have left long ago.
+const LONGEST: Duration = Duration::from_secs(300);
 /// How long a process that was killed is waited for.
 const KILLED: Duration = Duration::from_secs(10);
 /// What a terminal has shown is shown again to who comes, so much of it: bytes.

@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 use serde_json::json;
 
 use super::client::{Flow, Server};
-use crate::env::TestEnv;
+use crate::env::{TestEnv, wait_until};
 use crate::events::judged_whole;
 
 fn idle(env: &TestEnv, session: &str) {

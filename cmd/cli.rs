@@ -12,6 +12,7 @@ use host::detach::Ready;
 
 use crate::context::Context;
 use crate::exit::{Exit, TABLE};
+use crate::later::Later;
 use crate::out::{self, Output};
 #[cfg(feature = "server")]
 use crate::server;
@@ -59,46 +60,46 @@ pub(crate) struct Global {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Start or continue a session, send a prompt, stream the turn
-    Run(Box<run::RunArgs>),
+    Run(Later<Box<run::RunArgs>>),
     /// Queue a prompt for a session, or put it into the running turn
-    Send(send::SendArgs),
+    Send(Later<send::SendArgs>),
     /// Decide a permission, answer a question
-    Answer(answer::AnswerArgs),
+    Answer(Later<answer::AnswerArgs>),
     /// Interrupt the running turn
-    Cancel(cancel::CancelArgs),
+    Cancel(Later<cancel::CancelArgs>),
     /// Wait until sessions are idle, asking or ended
-    Wait(wait::WaitArgs),
+    Wait(Later<wait::WaitArgs>),
     /// The events of a session as a flow, from an offset, also while it runs
-    Stream(stream::StreamArgs),
+    Stream(Later<stream::StreamArgs>),
     /// The events of a session as pages
-    Events(events::EventsArgs),
+    Events(Later<events::EventsArgs>),
     /// List, show, search, export, rename, end and delete sessions
-    Sessions(sessions::SessionsArgs),
+    Sessions(Later<sessions::SessionsArgs>),
     /// What agents can log in with: show it, export it, check it
-    Credentials(credentials::CredentialsArgs),
+    Credentials(Later<credentials::CredentialsArgs>),
     /// Processes that outlive the command that started them: logs, input, terminals, limits
-    Proc(proc::ProcArgs),
+    Proc(Later<proc::ProcArgs>),
     /// Files of a sandbox: list, search, read, write, move, copy, remove, watch, patch, as archives
-    Fs(fs::FsArgs),
+    Fs(Later<fs::FsArgs>),
     /// A virtual desktop: pictures of it, pointer, keyboard, windows, programs
-    Desktop(Box<desktop::DesktopArgs>),
+    Desktop(Later<Box<desktop::DesktopArgs>>),
     /// Install agents: fetched, checked by hash, without Node
-    InstallAgent(install_agent::InstallAgentArgs),
+    InstallAgent(Later<install_agent::InstallAgentArgs>),
     /// Install what the program itself needs of the system
-    Install(install::InstallArgs),
+    Install(Later<install::InstallArgs>),
     /// List, show, choose, verify and uninstall agents
-    Agents(agents::AgentsArgs),
+    Agents(Later<agents::AgentsArgs>),
     /// The same sessions over HTTP
     #[cfg(feature = "server")]
-    Server(server::ServerArgs),
+    Server(Later<server::ServerArgs>),
     /// What is here, and what is wrong with it
-    Doctor(doctor::DoctorArgs),
+    Doctor(Later<doctor::DoctorArgs>),
     /// Print the JSON Schema of events and records
     Schema,
     /// Print a completion script for a shell
-    Completions(completions::CompletionsArgs),
+    Completions(Later<completions::CompletionsArgs>),
     /// Print a man page, or write all of them
-    Man(man::ManArgs),
+    Man(Later<man::ManArgs>),
 }
 
 /// Parses the command line and runs the command.
@@ -113,27 +114,27 @@ pub(crate) fn dispatch(args: Vec<OsString>, ready: Option<Ready>) -> Exit {
     logger::begin(cli.global.verbose);
     let ready = Rc::new(Cell::new(ready));
     let result = Context::new(&cli.global, Rc::clone(&ready)).and_then(|context| match cli.command {
-        Command::Run(args) => run::main(&context.in_project()?, *args),
-        Command::Send(args) => send::main(&context, args),
-        Command::Answer(args) => answer::main(&context, args),
-        Command::Cancel(args) => cancel::main(&context, &args),
-        Command::Wait(args) => wait::main(&context, &args),
-        Command::Stream(args) => stream::main(&context, args),
-        Command::Events(args) => events::main(&context, &args),
-        Command::Sessions(args) => sessions::main(&context, args),
-        Command::Credentials(args) => credentials::main(&context, args),
-        Command::Proc(args) => proc::main(&context, args),
-        Command::Fs(args) => fs::main(&context, &args),
-        Command::Desktop(args) => desktop::main(&context, *args),
-        Command::Install(args) => install::main(&args),
-        Command::InstallAgent(args) => install_agent::main(&context, &args),
-        Command::Agents(args) => agents::main(&context, args),
+        Command::Run(Later(args)) => run::main(&context.in_project()?, *args),
+        Command::Send(Later(args)) => send::main(&context, args),
+        Command::Answer(Later(args)) => answer::main(&context, args),
+        Command::Cancel(Later(args)) => cancel::main(&context, &args),
+        Command::Wait(Later(args)) => wait::main(&context, &args),
+        Command::Stream(Later(args)) => stream::main(&context, args),
+        Command::Events(Later(args)) => events::main(&context, &args),
+        Command::Sessions(Later(args)) => sessions::main(&context, args),
+        Command::Credentials(Later(args)) => credentials::main(&context, args),
+        Command::Proc(Later(args)) => proc::main(&context, args),
+        Command::Fs(Later(args)) => fs::main(&context, &args),
+        Command::Desktop(Later(args)) => desktop::main(&context, *args),
+        Command::Install(Later(args)) => install::main(&args),
+        Command::InstallAgent(Later(args)) => install_agent::main(&context, &args),
+        Command::Agents(Later(args)) => agents::main(&context, args),
         #[cfg(feature = "server")]
-        Command::Server(args) => server::main(&context, args),
-        Command::Doctor(args) => doctor::main(&context, &args),
+        Command::Server(Later(args)) => server::main(&context, args),
+        Command::Doctor(Later(args)) => doctor::main(&context, &args),
         Command::Schema => schema_command::main(),
-        Command::Completions(args) => completions::main(&args),
-        Command::Man(args) => man::main(&args),
+        Command::Completions(Later(args)) => completions::main(&args),
+        Command::Man(Later(args)) => man::main(&args),
     });
     match result {
         Ok(exit) => exit,

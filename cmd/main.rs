@@ -16,6 +16,7 @@ mod fs;
 mod install;
 mod install_agent;
 mod keep;
+mod later;
 mod logger;
 mod man;
 mod markdown;

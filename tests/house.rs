@@ -15,7 +15,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ("acp", &["schema"], &["serde_json"]),
     ("agents", &["schema"], &["serde", "serde_json", "shlex"]),
     ("store", &[], &["rusqlite", "thiserror"]),
-    ("host", &[], &["base64", "memchr", "nix", "sha2", "thiserror", "tokio"]),
+    ("host", &[], &["base64", "memchr", "mimalloc", "nix", "sha2", "thiserror", "tokio"]),
     (
         "engine",
         &["agents", "host", "schema", "store"],

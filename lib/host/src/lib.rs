@@ -10,7 +10,7 @@
 //! | `http` | an agent that serves: its event stream as lines, our calls |
 //! | `signals`, `detach`, `tty` | our own signals, our own binary in the background, the person at the terminal |
 //! | `env`, `paths`, `find`, `clock`, `private`, `secret` | the environment, directories, programs, time, file modes, randomness |
-//! | `memory` | how memory is copied and compared where the C library is slow at it |
+//! | `memory` | memory where the C library is slow at it: given out, copied, compared |
 //! | `secrets`, `ask`, `feed`, `disk` | files that hold credentials; what a small program says; one that reads from us; room on a disk |
 
 pub mod ask;
@@ -29,8 +29,8 @@ pub mod http;
 pub mod input;
 pub mod lines;
 pub mod lock;
-#[cfg(all(target_arch = "x86_64", any(test, target_env = "musl")))]
-mod memory;
+#[cfg(any(test, target_env = "musl"))]
+pub mod memory;
 mod order;
 pub mod paths;
 pub mod private;

@@ -493,15 +493,15 @@ fn orphans(env: &TestEnv, session: &str) -> Vec<i32> {
 }
 
 /// Numbers that look random and are the same in every run with the same seed.
-struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    fn new(test: u64) -> Dice {
+    pub(crate) fn new(test: u64) -> Dice {
         let seed: u64 = std::env::var("SANDBOX_AGENT_TEST_SEED").map_or(0, |seed| seed.parse().unwrap());
         Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(test))
     }
 
-    fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) as usize % end
     }

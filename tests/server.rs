@@ -7,5 +7,6 @@ mod errors;
 mod files;
 mod flows;
 mod gate;
+mod loops;
 mod processes;
 mod sdk;

@@ -547,12 +547,24 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__answer)
-            opts="-o -v -h --accept --accept-for-session --reject --with-input --option --text --answers --message --user --store --output --json --verbose --help"
+            opts="-o -v -h --store --output --json --verbose --accept --accept-for-session --reject --with-input --option --text --answers --message --user --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
                 --with-input)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -577,18 +589,6 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --store)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --output)
-                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
-                    return 0
-                    ;;
-                -o)
-                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
-                    return 0
-                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -597,7 +597,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__cancel)
-            opts="-o -v -h --kill --store --output --json --verbose --help"
+            opts="-o -v -h --store --output --json --verbose --kill --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -817,20 +817,12 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop)
-            opts="-o -v -h --name --display --store --output --json --verbose --help start stop status display screenshot mouse key type windows clipboard wait record launch open view do"
+            opts="-o -v -h --store --output --json --verbose --name --display --help start stop status display screenshot mouse key type windows clipboard wait record launch open view do"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -841,6 +833,14 @@ _sandbox__agent() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -851,20 +851,12 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__clipboard)
-            opts="-o -v -h --name --display --store --output --json --verbose --help get set"
+            opts="-o -v -h --store --output --json --verbose --name --display --help get set"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -877,6 +869,14 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -885,7 +885,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__clipboard__subcmd__get)
-            opts="-o -v -h --selection --timeout --raw --name --display --store --output --json --verbose --help"
+            opts="-o -v -h --selection --timeout --raw --store --output --json --verbose --name --display --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -899,14 +899,6 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -917,6 +909,14 @@ _sandbox__agent() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -927,7 +927,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__clipboard__subcmd__set)
-            opts="-o -v -h --selection --name --display --store --output --json --verbose --help"
+            opts="-o -v -h --selection --store --output --json --verbose --name --display --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -935,14 +935,6 @@ _sandbox__agent() {
             case "${prev}" in
                 --selection)
                     COMPREPLY=($(compgen -W "clipboard primary both" -- "${cur}"))
-                    return 0
-                    ;;
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
-                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --store)
@@ -955,6 +947,14 @@ _sandbox__agent() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -965,20 +965,12 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__display)
-            opts="-o -v -h --name --display --store --output --json --verbose --help"
+            opts="-o -v -h --store --output --json --verbose --name --display --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -989,6 +981,14 @@ _sandbox__agent() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -999,20 +999,12 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__do)
-            opts="-o -v -h --keep-going --name --display --store --output --json --verbose --help"
+            opts="-o -v -h --keep-going --store --output --json --verbose --name --display --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1025,6 +1017,14 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1033,7 +1033,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__key)
-            opts="-o -v -h --down --up --all --hold-ms --repeat --name --display --store --output --json --verbose --help"
+            opts="-o -v -h --down --up --all --hold-ms --repeat --store --output --json --verbose --name --display --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1047,14 +1047,6 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1067,6 +1059,14 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1075,7 +1075,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__launch)
-            opts="-o -v -h --wait --title --class --env --name --display --store --output --json --verbose --help"
+            opts="-o -v -h --wait --title --class --env --store --output --json --verbose --name --display --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1097,14 +1097,6 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1115,6 +1107,14 @@ _sandbox__agent() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1125,20 +1125,12 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__mouse)
-            opts="-o -v -h --name --display --store --output --json --verbose --help position move click down up drag scroll"
+            opts="-o -v -h --store --output --json --verbose --name --display --help position move click down up drag scroll"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1151,6 +1143,14 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1159,7 +1159,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__mouse__subcmd__click)
-            opts="-o -v -h --button --count --gap-ms --hold --from-scale --name --display --store --output --json --verbose --help"
+            opts="-o -v -h --button --count --gap-ms --hold --from-scale --store --output --json --verbose --name --display --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1185,14 +1185,6 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1205,6 +1197,14 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1213,7 +1213,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__mouse__subcmd__down)
-            opts="-o -v -h --button --from-scale --name --display --store --output --json --verbose --help"
+            opts="-o -v -h --button --from-scale --store --output --json --verbose --name --display --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1227,14 +1227,6 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1247,6 +1239,14 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1255,7 +1255,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__mouse__subcmd__drag)
-            opts="-o -v -h --button --steps --step-ms --from-scale --name --display --store --output --json --verbose --help"
+            opts="-o -v -h --button --steps --step-ms --from-scale --store --output --json --verbose --name --display --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1277,14 +1277,6 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1295,6 +1287,14 @@ _sandbox__agent() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1305,21 +1305,13 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__mouse__subcmd__move)
-            opts="-o -v -h --from-scale --name --display --store --output --json --verbose --help"
+            opts="-o -v -h --from-scale --store --output --json --verbose --name --display --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --from-scale)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1333,6 +1325,14 @@ _sandbox__agent() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1343,20 +1343,12 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__mouse__subcmd__position)
-            opts="-o -v -h --name --display --store --output --json --verbose --help"
+            opts="-o -v -h --store --output --json --verbose --name --display --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1369,6 +1361,14 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1377,7 +1377,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__mouse__subcmd__scroll)
-            opts="-o -v -h --dy --dx --gap-ms --from-scale --name --display --store --output --json --verbose --help"
+            opts="-o -v -h --dy --dx --gap-ms --from-scale --store --output --json --verbose --name --display --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1399,14 +1399,6 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1419,6 +1411,14 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1427,7 +1427,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__mouse__subcmd__up)
-            opts="-o -v -h --button --from-scale --name --display --store --output --json --verbose --help"
+            opts="-o -v -h --button --from-scale --store --output --json --verbose --name --display --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1441,14 +1441,6 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1459,6 +1451,14 @@ _sandbox__agent() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1469,21 +1469,13 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__open)
-            opts="-o -v -h --wait --name --display --store --output --json --verbose --help"
+            opts="-o -v -h --wait --store --output --json --verbose --name --display --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --wait)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1497,6 +1489,14 @@ _sandbox__agent() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1507,20 +1507,12 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__record)
-            opts="-o -v -h --name --display --store --output --json --verbose --help start stop list show download delete"
+            opts="-o -v -h --store --output --json --verbose --name --display --help start stop list show download delete"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1531,6 +1523,14 @@ _sandbox__agent() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1541,20 +1541,12 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__record__subcmd__delete)
-            opts="-o -v -h --name --display --store --output --json --verbose --help"
+            opts="-o -v -h --store --output --json --verbose --name --display --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1565,6 +1557,14 @@ _sandbox__agent() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1575,21 +1575,13 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__record__subcmd__download)
-            opts="-o -v -h --out --name --display --store --output --json --verbose --help"
+            opts="-o -v -h --out --store --output --json --verbose --name --display --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --out)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1603,6 +1595,14 @@ _sandbox__agent() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1613,20 +1613,12 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__record__subcmd__list)
-            opts="-o -v -h --name --display --store --output --json --verbose --help"
+            opts="-o -v -h --store --output --json --verbose --name --display --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1637,6 +1629,14 @@ _sandbox__agent() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1647,20 +1647,12 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__record__subcmd__show)
-            opts="-o -v -h --name --display --store --output --json --verbose --help"
+            opts="-o -v -h --store --output --json --verbose --name --display --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1673,6 +1665,14 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1681,7 +1681,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__record__subcmd__start)
-            opts="-o -v -h --fps --max --no-cursor --name --display --store --output --json --verbose --help"
+            opts="-o -v -h --fps --max --no-cursor --store --output --json --verbose --name --display --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1695,14 +1695,6 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1713,6 +1705,14 @@ _sandbox__agent() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1723,21 +1723,13 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__record__subcmd__stop)
-            opts="-o -v -h --out --name --display --store --output --json --verbose --help"
+            opts="-o -v -h --out --store --output --json --verbose --name --display --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --out)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1753,6 +1745,14 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1761,7 +1761,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__screenshot)
-            opts="-o -v -h --format --quality --scale --scale-to --region --cursor --out --name --display --store --output --json --verbose --help"
+            opts="-o -v -h --format --quality --scale --scale-to --region --cursor --out --store --output --json --verbose --name --display --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1791,14 +1791,6 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1811,6 +1803,14 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -1819,7 +1819,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__start)
-            opts="-o -v -h --width --height --dpi --display-num --gl --replace --name --display --store --output --json --verbose --help"
+            opts="-o -v -h --width --height --dpi --display-num --gl --replace --store --output --json --verbose --name --display --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -1841,14 +1841,6 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1859,6 +1851,14 @@ _sandbox__agent() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1869,20 +1869,12 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__status)
-            opts="-o -v -h --name --display --store --output --json --verbose --help"
+            opts="-o -v -h --store --output --json --verbose --name --display --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1893,6 +1885,14 @@ _sandbox__agent() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1903,20 +1903,12 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__stop)
-            opts="-o -v -h --name --display --store --output --json --verbose --help"
+            opts="-o -v -h --store --output --json --verbose --name --display --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -1927,6 +1919,14 @@ _sandbox__agent() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1937,21 +1937,13 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__type)
-            opts="-o -v -h --delay-ms --name --display --store --output --json --verbose --help"
+            opts="-o -v -h --delay-ms --store --output --json --verbose --name --display --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --delay-ms)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -1965,6 +1957,14 @@ _sandbox__agent() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -1975,20 +1975,12 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__view)
-            opts="-o -v -h --name --display --store --output --json --verbose --help start stop status"
+            opts="-o -v -h --store --output --json --verbose --name --display --help start stop status"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2001,6 +1993,14 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -2009,7 +2009,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__view__subcmd__start)
-            opts="-o -v -h --port --fps --quality --read-only --name --display --store --output --json --verbose --help"
+            opts="-o -v -h --port --fps --quality --read-only --store --output --json --verbose --name --display --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2027,14 +2027,6 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2045,6 +2037,14 @@ _sandbox__agent() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -2055,20 +2055,12 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__view__subcmd__status)
-            opts="-o -v -h --name --display --store --output --json --verbose --help"
+            opts="-o -v -h --store --output --json --verbose --name --display --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2079,6 +2071,14 @@ _sandbox__agent() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -2089,20 +2089,12 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__view__subcmd__stop)
-            opts="-o -v -h --name --display --store --output --json --verbose --help"
+            opts="-o -v -h --store --output --json --verbose --name --display --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2115,6 +2107,14 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -2123,7 +2123,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__wait)
-            opts="-o -v -h --change --stable --window --pixel --region --timeout --name --display --store --output --json --verbose --help"
+            opts="-o -v -h --change --stable --window --pixel --region --timeout --store --output --json --verbose --name --display --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2149,14 +2149,6 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2169,6 +2161,14 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -2177,7 +2177,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__windows)
-            opts="-o -v -h --title --class --pid --name --display --store --output --json --verbose --help list focused focus move resize close wait"
+            opts="-o -v -h --title --class --pid --store --output --json --verbose --name --display --help list focused focus move resize close wait"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2195,14 +2195,6 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2213,6 +2205,14 @@ _sandbox__agent() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -2223,21 +2223,13 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__windows__subcmd__close)
-            opts="-o -v -h --timeout --name --display --store --output --json --verbose --help"
+            opts="-o -v -h --timeout --store --output --json --verbose --name --display --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --timeout)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -2251,6 +2243,14 @@ _sandbox__agent() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -2261,20 +2261,12 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__windows__subcmd__focus)
-            opts="-o -v -h --name --display --store --output --json --verbose --help"
+            opts="-o -v -h --store --output --json --verbose --name --display --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2285,6 +2277,14 @@ _sandbox__agent() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -2295,20 +2295,12 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__windows__subcmd__focused)
-            opts="-o -v -h --name --display --store --output --json --verbose --help"
+            opts="-o -v -h --store --output --json --verbose --name --display --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2321,6 +2313,14 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -2329,7 +2329,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__windows__subcmd__list)
-            opts="-o -v -h --title --class --pid --name --display --store --output --json --verbose --help"
+            opts="-o -v -h --title --class --pid --store --output --json --verbose --name --display --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2347,14 +2347,6 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2365,6 +2357,14 @@ _sandbox__agent() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -2375,20 +2375,12 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__windows__subcmd__move)
-            opts="-o -v -h --name --display --store --output --json --verbose --help"
+            opts="-o -v -h --store --output --json --verbose --name --display --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2399,6 +2391,14 @@ _sandbox__agent() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -2409,20 +2409,12 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__windows__subcmd__resize)
-            opts="-o -v -h --name --display --store --output --json --verbose --help"
+            opts="-o -v -h --store --output --json --verbose --name --display --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2435,6 +2427,14 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -2443,7 +2443,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__desktop__subcmd__windows__subcmd__wait)
-            opts="-o -v -h --title --class --pid --timeout --name --display --store --output --json --verbose --help"
+            opts="-o -v -h --title --class --pid --timeout --store --output --json --verbose --name --display --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 4 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2465,14 +2465,6 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --name)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --display)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2483,6 +2475,14 @@ _sandbox__agent() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                --name)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --display)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -2493,20 +2493,12 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__doctor)
-            opts="-a -o -v -h --agent --store --output --json --verbose --help"
+            opts="-o -v -a -h --store --output --json --verbose --agent --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --agent)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -a)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2519,6 +2511,14 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
+                --agent)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -a)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -2527,12 +2527,24 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__events)
-            opts="-o -v -h --all --offset --after --limit --reverse --since --until --wait --type --no-deltas --raw --store --output --json --verbose --help"
+            opts="-o -v -h --store --output --json --verbose --all --offset --after --limit --reverse --since --until --wait --type --no-deltas --raw --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
                 --offset)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2561,6 +2573,20 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__fs)
+            opts="-o -v -C -h --store --output --json --verbose --root --cd --bytes --help ls find stat read grep download watch patch upload write rm mkdir mv cp ln chmod touch hash"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2573,20 +2599,6 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        sandbox__subcmd__agent__subcmd__fs)
-            opts="-C -o -v -h --root --cd --bytes --store --output --json --verbose --help ls find stat read grep download watch patch upload write rm mkdir mv cp ln chmod touch hash"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
                 --root)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2597,18 +2609,6 @@ _sandbox__agent() {
                     ;;
                 -C)
                     COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --store)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --output)
-                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
-                    return 0
-                    ;;
-                -o)
-                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -2619,24 +2619,12 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__fs__subcmd__chmod)
-            opts="-C -o -v -h --root --cd --bytes --store --output --json --verbose --help"
+            opts="-o -v -C -h --store --output --json --verbose --root --cd --bytes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --root)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --cd)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -C)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2647,6 +2635,18 @@ _sandbox__agent() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -2657,24 +2657,12 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__fs__subcmd__cp)
-            opts="-r -C -o -v -h --overwrite --dry-run --recursive --root --cd --bytes --store --output --json --verbose --help"
+            opts="-r -o -v -C -h --overwrite --dry-run --recursive --store --output --json --verbose --root --cd --bytes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --root)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --cd)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -C)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2685,6 +2673,18 @@ _sandbox__agent() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -2695,7 +2695,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__fs__subcmd__download)
-            opts="-C -o -v -h --format --root --cd --bytes --store --output --json --verbose --help"
+            opts="-o -v -C -h --format --store --output --json --verbose --root --cd --bytes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2703,18 +2703,6 @@ _sandbox__agent() {
             case "${prev}" in
                 --format)
                     COMPREPLY=($(compgen -W "tar gzip zstd" -- "${cur}"))
-                    return 0
-                    ;;
-                --root)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --cd)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -C)
-                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --store)
@@ -2729,6 +2717,18 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -2737,7 +2737,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__fs__subcmd__find)
-            opts="-r -C -o -v -h --recursive --depth --glob --type --hidden --gitignore --unsorted --root --cd --bytes --store --output --json --verbose --help"
+            opts="-r -o -v -C -h --recursive --depth --glob --type --hidden --gitignore --unsorted --store --output --json --verbose --root --cd --bytes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2755,18 +2755,6 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --root)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --cd)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -C)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2779,6 +2767,18 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -2787,7 +2787,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__fs__subcmd__grep)
-            opts="-F -i -w -l -C -o -v -h --glob --fixed-strings --ignore-case --word --context --before --after --files --limit --binary --hidden --gitignore --unsorted --root --cd --bytes --store --output --json --verbose --help"
+            opts="-F -i -w -l -o -v -C -h --glob --fixed-strings --ignore-case --word --context --before --after --files --limit --binary --hidden --gitignore --unsorted --store --output --json --verbose --root --cd --bytes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2813,18 +2813,6 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --root)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --cd)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -C)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2835,6 +2823,18 @@ _sandbox__agent() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -2845,7 +2845,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__fs__subcmd__hash)
-            opts="-C -o -v -h --algorithm --root --cd --bytes --store --output --json --verbose --help"
+            opts="-o -v -C -h --algorithm --store --output --json --verbose --root --cd --bytes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2853,18 +2853,6 @@ _sandbox__agent() {
             case "${prev}" in
                 --algorithm)
                     COMPREPLY=($(compgen -W "sha256 blake3" -- "${cur}"))
-                    return 0
-                    ;;
-                --root)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --cd)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -C)
-                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --store)
@@ -2877,6 +2865,18 @@ _sandbox__agent() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -2887,24 +2887,12 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__fs__subcmd__ln)
-            opts="-C -o -v -h --hard --root --cd --bytes --store --output --json --verbose --help"
+            opts="-o -v -C -h --hard --store --output --json --verbose --root --cd --bytes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --root)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --cd)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -C)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2917,6 +2905,18 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -2925,7 +2925,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__fs__subcmd__ls)
-            opts="-r -C -o -v -h --recursive --depth --glob --type --hidden --gitignore --unsorted --root --cd --bytes --store --output --json --verbose --help"
+            opts="-r -o -v -C -h --recursive --depth --glob --type --hidden --gitignore --unsorted --store --output --json --verbose --root --cd --bytes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -2943,18 +2943,6 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --root)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --cd)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -C)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -2965,6 +2953,18 @@ _sandbox__agent() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -2975,25 +2975,13 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__fs__subcmd__mkdir)
-            opts="-C -o -v -h --mode --root --cd --bytes --store --output --json --verbose --help"
+            opts="-o -v -C -h --mode --store --output --json --verbose --root --cd --bytes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --mode)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --root)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --cd)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -C)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3007,6 +2995,18 @@ _sandbox__agent() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -3017,24 +3017,12 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__fs__subcmd__mv)
-            opts="-C -o -v -h --overwrite --dry-run --root --cd --bytes --store --output --json --verbose --help"
+            opts="-o -v -C -h --overwrite --dry-run --store --output --json --verbose --root --cd --bytes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --root)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --cd)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -C)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -3047,6 +3035,18 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -3055,7 +3055,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__fs__subcmd__patch)
-            opts="-p -R -C -o -v -h --from-file --strip --reverse --dry-run --root --cd --bytes --store --output --json --verbose --help"
+            opts="-p -R -o -v -C -h --from-file --strip --reverse --dry-run --store --output --json --verbose --root --cd --bytes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3073,18 +3073,6 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --root)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --cd)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -C)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -3097,6 +3085,18 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -3105,7 +3105,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__fs__subcmd__read)
-            opts="-C -o -v -h --offset --length --tail --base64 --root --cd --bytes --store --output --json --verbose --help"
+            opts="-o -v -C -h --offset --length --tail --base64 --store --output --json --verbose --root --cd --bytes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3123,18 +3123,6 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --root)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --cd)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -C)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -3145,6 +3133,18 @@ _sandbox__agent() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -3155,24 +3155,12 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__fs__subcmd__rm)
-            opts="-r -C -o -v -h --recursive --dry-run --root --cd --bytes --store --output --json --verbose --help"
+            opts="-r -o -v -C -h --recursive --dry-run --store --output --json --verbose --root --cd --bytes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --root)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --cd)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -C)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -3183,6 +3171,18 @@ _sandbox__agent() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -3193,24 +3193,12 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__fs__subcmd__stat)
-            opts="-C -o -v -h --root --cd --bytes --store --output --json --verbose --help"
+            opts="-o -v -C -h --store --output --json --verbose --root --cd --bytes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --root)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --cd)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -C)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -3221,6 +3209,18 @@ _sandbox__agent() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -3231,25 +3231,13 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__fs__subcmd__touch)
-            opts="-C -o -v -h --time --root --cd --bytes --store --output --json --verbose --help"
+            opts="-o -v -C -h --time --store --output --json --verbose --root --cd --bytes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --time)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --root)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --cd)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -C)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -3265,6 +3253,18 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -3273,7 +3273,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__fs__subcmd__upload)
-            opts="-C -o -v -h --from-file --overwrite --dry-run --max-bytes --max-entries --root --cd --bytes --store --output --json --verbose --help"
+            opts="-o -v -C -h --from-file --overwrite --dry-run --max-bytes --max-entries --store --output --json --verbose --root --cd --bytes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3291,18 +3291,6 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --root)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --cd)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -C)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -3315,6 +3303,18 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -3323,7 +3323,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__fs__subcmd__watch)
-            opts="-C -o -v -h --follow --glob --timeout --root --cd --bytes --store --output --json --verbose --help"
+            opts="-o -v -C -h --follow --glob --timeout --store --output --json --verbose --root --cd --bytes --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3337,18 +3337,6 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --root)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --cd)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -C)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -3361,6 +3349,18 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -3369,7 +3369,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__fs__subcmd__write)
-            opts="-C -o -v -h --from-file --append --mode --if-absent --if-hash --dry-run --root --cd --bytes --store --output --json --verbose --help -"
+            opts="-o -v -C -h --from-file --append --mode --if-absent --if-hash --dry-run --store --output --json --verbose --root --cd --bytes --help -"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -3387,18 +3387,6 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --root)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --cd)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                -C)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -3409,6 +3397,18 @@ _sandbox__agent() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cd)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -3445,12 +3445,24 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__install__subcmd__agent)
-            opts="-f -o -v -h --all --from --lock --locked --registry --force --store --output --json --verbose --help"
+            opts="-o -v -f -h --store --output --json --verbose --all --from --lock --locked --registry --force --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
                 --from)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -3465,18 +3477,6 @@ _sandbox__agent() {
                     ;;
                 --registry)
                     COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --store)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --output)
-                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
-                    return 0
-                    ;;
-                -o)
-                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -3517,16 +3517,12 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__man)
-            opts="-o -v -h --out --store --output --json --verbose --help"
+            opts="-o -v -h --store --output --json --verbose --out --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
-                --out)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -3537,6 +3533,10 @@ _sandbox__agent() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                --out)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -4133,12 +4133,24 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__run)
-            opts="-a -s -c -m -C -q -o -v -h --prompt --prompt-file --stdin --agent --acp-command --session --continue --new --resume --fork --model --mode --effort --cwd --permission-mode --allow --deny --policy --on-ask --no-input --denied-ok --timeout --idle-timeout --max-turns --max-cost --attach --env --env-file --mcp --skill --isolated --credentials-from --clean-env --agent-arg --detach --linger --input --queue --from-inbox --quiet --id-file --label --user --raw --type --no-deltas --trace --ephemeral --no-nested --no-install --dry-run --store --output --json --verbose --help"
+            opts="-o -v -a -s -c -m -C -q -h --store --output --json --verbose --prompt --prompt-file --stdin --agent --acp-command --session --continue --new --resume --fork --model --mode --effort --cwd --permission-mode --allow --deny --policy --on-ask --no-input --denied-ok --timeout --idle-timeout --max-turns --max-cost --attach --env --env-file --mcp --skill --isolated --credentials-from --clean-env --agent-arg --detach --linger --input --queue --from-inbox --quiet --id-file --label --user --raw --type --no-deltas --trace --ephemeral --no-nested --no-install --dry-run --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
                 --prompt)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -4287,18 +4299,6 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --store)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --output)
-                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
-                    return 0
-                    ;;
-                -o)
-                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
-                    return 0
-                    ;;
                 *)
                     COMPREPLY=()
                     ;;
@@ -4333,12 +4333,24 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__send)
-            opts="-o -v -h --prompt-file --stdin --steer --attach --user --id --store --output --json --verbose --help"
+            opts="-o -v -h --store --output --json --verbose --prompt-file --stdin --steer --attach --user --id --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
                 --prompt-file)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -4355,6 +4367,20 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__server)
+            opts="-o -v -H -p -t -n -O -M -A -C -q -h --store --output --json --verbose --host --port --unix --token --token-file --no-token --allow-host --cors-allow-origin --cors-allow-method --cors-allow-header --cors-allow-credentials --fs-root --quiet --no-telemetry --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -4367,20 +4393,6 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        sandbox__subcmd__agent__subcmd__server)
-            opts="-H -p -t -n -O -M -A -C -q -o -v -h --host --port --unix --token --token-file --no-token --allow-host --cors-allow-origin --cors-allow-method --cors-allow-header --cors-allow-credentials --fs-root --quiet --no-telemetry --store --output --json --verbose --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
                 --host)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -4443,18 +4455,6 @@ _sandbox__agent() {
                     ;;
                 --fs-root)
                     COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --store)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --output)
-                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
-                    return 0
-                    ;;
-                -o)
-                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -4863,12 +4863,24 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__stream)
-            opts="-f -o -v -h --all --offset --offset-file --after --follow --wait --exit-status --type --no-deltas --raw --store --output --json --verbose --help"
+            opts="-o -v -f -h --store --output --json --verbose --all --offset --offset-file --after --follow --wait --exit-status --type --no-deltas --raw --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
                 --offset)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -4897,6 +4909,20 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__wait)
+            opts="-o -v -h --store --output --json --verbose --for --prompt --timeout --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --store)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -4909,20 +4935,6 @@ _sandbox__agent() {
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
-                *)
-                    COMPREPLY=()
-                    ;;
-            esac
-            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-            return 0
-            ;;
-        sandbox__subcmd__agent__subcmd__wait)
-            opts="-o -v -h --for --prompt --timeout --store --output --json --verbose --help"
-            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
-                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
-                return 0
-            fi
-            case "${prev}" in
                 --for)
                     COMPREPLY=($(compgen -W "idle asking ended" -- "${cur}"))
                     return 0
@@ -4933,18 +4945,6 @@ _sandbox__agent() {
                     ;;
                 --timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --store)
-                    COMPREPLY=($(compgen -f "${cur}"))
-                    return 0
-                    ;;
-                --output)
-                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
-                    return 0
-                    ;;
-                -o)
-                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
                     return 0
                     ;;
                 *)

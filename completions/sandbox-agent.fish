@@ -54,6 +54,12 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "doctor"
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "schema" -d 'Print the JSON Schema of events and records'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "man" -d 'Print a man page, or write all of them'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l prompt -d 'The prompt, as an option' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l prompt-file -d 'Read the prompt from a file' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -s a -l agent -d 'Which agent, and which version of it; `agents list` names them [env: SANDBOX_AGENT_AGENT]' -r
@@ -91,12 +97,8 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l labe
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l user -d 'Who sends the prompt' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l type -d 'Print only these types, comma separated' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l trace -d 'Write the native conversation into this file, both ways, secrets masked' -r -F
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
-text\t'For people'
-last\t'The last text of the assistant, when the turn went well'
-none\t'Nothing'
-acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l stdin -d 'Append all of stdin to the prompt'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -s c -l continue -d 'Continue the latest session of this directory'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l new -d 'The session must not exist yet'
@@ -115,41 +117,39 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l ephe
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l no-nested -d 'Refuse to run inside another agent\'s session'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l no-install -d 'Do not install a missing agent: exit 127 with the command that does [env: SANDBOX_AGENT_OFFLINE]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l dry-run -d 'Print what would be started, and start nothing'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -l json -d 'The same as --output ndjson'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand send" -l prompt-file -d 'Read the prompt from a file' -r -F
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand send" -l attach -d 'Attach a file or a picture; repeatable' -r -F
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand send" -l user -d 'Who sends it' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand send" -l id -d 'An id of your own, to find it in `turn.started` again' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand send" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand send" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand send" -l stdin -d 'Append all of stdin to the prompt'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand send" -l steer -d 'Put it into the running turn instead of the queue'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand send" -l prompt-file -d 'Read the prompt from a file' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand send" -l attach -d 'Attach a file or a picture; repeatable' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand send" -l user -d 'Who sends it' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand send" -l id -d 'An id of your own, to find it in `turn.started` again' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand send" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand send" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand send" -l stdin -d 'Append all of stdin to the prompt'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand send" -l steer -d 'Put it into the running turn instead of the queue'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand send" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -l with-input -d 'Go on with this input, where the agent takes an edited one' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -l option -d 'Choose this label of a question; several where it takes several' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -l text -d 'Answer a question in your own words' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -l answers -d 'Answer all questions of a request: {"question id": ["label or text"]}' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -l message -d 'Why it is rejected; the agent is told' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -l user -d 'Who answers' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -l with-input -d 'Go on with this input, where the agent takes an edited one' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -l option -d 'Choose this label of a question; several where it takes several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -l text -d 'Answer a question in your own words' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -l answers -d 'Answer all questions of a request: {"question id": ["label or text"]}' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -l message -d 'Why it is rejected; the agent is told' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -l user -d 'Who answers' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -l accept -d 'Go on'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -l accept-for-session -d 'Go on, and do not ask for the same again while this run lives'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -l reject -d 'Do not; a question is declined'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -l json -d 'The same as --output ndjson'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand answer" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand cancel" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand cancel" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
@@ -157,24 +157,30 @@ text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand cancel" -l kill -d 'End the agent\'s process instead of asking it'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand cancel" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand cancel" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand cancel" -l kill -d 'End the agent\'s process instead of asking it'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand cancel" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand wait" -l for -d 'For what [default: idle or asking, whatever comes first]' -r -f -a "idle\t''
-asking\t''
-ended\t''"
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand wait" -l prompt -d 'For the end of the turn that this prompt gets' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand wait" -l timeout -d 'No longer than this; then exit 124' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand wait" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand wait" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand wait" -l for -d 'For what [default: idle or asking, whatever comes first]' -r -f -a "idle\t''
+asking\t''
+ended\t''"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand wait" -l prompt -d 'For the end of the turn that this prompt gets' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand wait" -l timeout -d 'No longer than this; then exit 124' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand wait" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand wait" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand wait" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand stream" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand stream" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand stream" -l offset -d 'Only what comes after this: a sequence, an event_id, `end`, or -N for the last N [default: 0]' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand stream" -l offset-file -d 'Begin where this file says, and keep in it what was printed' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand stream" -l after -d 'Only what comes after this cursor' -r
@@ -184,19 +190,19 @@ ended\t''
 never\t''"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand stream" -l wait -d 'Wait this long for a session that does not exist yet' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand stream" -l type -d 'Only these types, comma separated' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand stream" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand stream" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
-text\t'For people'
-last\t'The last text of the assistant, when the turn went well'
-none\t'Nothing'
-acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand stream" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand stream" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand stream" -l all -d 'Every session, in order of writing; each line begins with its cursor'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand stream" -l exit-status -d 'Exit with the run\'s code; 6 when the session asks'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand stream" -l no-deltas -d 'No item.delta'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand stream" -l raw -d 'With the agent\'s own payloads, where they were stored'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand stream" -l json -d 'The same as --output ndjson'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand stream" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand stream" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand events" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand events" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand events" -l offset -d 'Only what comes after this: a sequence, an event_id, `end`, or -N for the last N [default: 0]' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand events" -l after -d 'Only what comes after this cursor' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand events" -l limit -d 'No more than this' -r
@@ -204,18 +210,12 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand events" -l s
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand events" -l until -d 'Before this time' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand events" -l wait -d 'Where nothing is there, wait this long for something' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand events" -l type -d 'Only these types, comma separated' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand events" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand events" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
-text\t'For people'
-last\t'The last text of the assistant, when the turn went well'
-none\t'Nothing'
-acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand events" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand events" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand events" -l all -d 'Every session, in order of writing; each line begins with its cursor'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand events" -l reverse -d 'The newest first'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand events" -l no-deltas -d 'No item.delta'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand events" -l raw -d 'With the agent\'s own payloads, where they were stored'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand events" -l json -d 'The same as --output ndjson'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand events" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand events" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and not __fish_seen_subcommand_from list show rename end delete prune export import search usage log path" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand sessions; and not __fish_seen_subcommand_from list show rename end delete prune export import search usage log path" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
@@ -641,17 +641,17 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from prune" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from prune" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand proc; and __fish_seen_subcommand_from prune" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read grep download watch patch upload write rm mkdir mv cp ln chmod touch hash" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read grep download watch patch upload write rm mkdir mv cp ln chmod touch hash" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read grep download watch patch upload write rm mkdir mv cp ln chmod touch hash" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read grep download watch patch upload write rm mkdir mv cp ln chmod touch hash" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read grep download watch patch upload write rm mkdir mv cp ln chmod touch hash" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read grep download watch patch upload write rm mkdir mv cp ln chmod touch hash" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read grep download watch patch upload write rm mkdir mv cp ln chmod touch hash" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read grep download watch patch upload write rm mkdir mv cp ln chmod touch hash" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read grep download watch patch upload write rm mkdir mv cp ln chmod touch hash" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read grep download watch patch upload write rm mkdir mv cp ln chmod touch hash" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read grep download watch patch upload write rm mkdir mv cp ln chmod touch hash" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read grep download watch patch upload write rm mkdir mv cp ln chmod touch hash" -f -a "ls" -d 'What lies in a directory, one line each, sorted'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not __fish_seen_subcommand_from ls find stat read grep download watch patch upload write rm mkdir mv cp ln chmod touch hash" -f -a "find" -d 'The same, all below a directory, with hidden names: by name and type'
@@ -674,82 +674,82 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and not 
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ls" -l depth -d 'At most so deep below it' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ls" -l glob -d 'Only what matches: with a slash the path below the directory, without one the name (repeatable)' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ls" -l type -d 'Only these types (repeatable)' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ls" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ls" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ls" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ls" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ls" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ls" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ls" -s r -l recursive -d 'All below it; links are not entered'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ls" -l hidden -d 'Names that begin with a dot too'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ls" -l gitignore -d 'Leave out what .gitignore files say'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ls" -l unsorted -d 'As the directory has them: constant memory, whatever its size'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ls" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ls" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ls" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ls" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ls" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from find" -l depth -d 'At most so deep below it' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from find" -l glob -d 'Only what matches: with a slash the path below the directory, without one the name (repeatable)' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from find" -l type -d 'Only these types (repeatable)' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from find" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from find" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from find" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from find" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from find" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from find" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from find" -s r -l recursive -d 'All below it; links are not entered'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from find" -l hidden -d 'Names that begin with a dot too'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from find" -l gitignore -d 'Leave out what .gitignore files say'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from find" -l unsorted -d 'As the directory has them: constant memory, whatever its size'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from find" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from find" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from find" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from find" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from find" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from stat" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from stat" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from stat" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from stat" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from stat" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from stat" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from stat" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from stat" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from stat" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from stat" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from stat" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from read" -l offset -d 'From this byte' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from read" -l length -d 'At most so many bytes' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from read" -l tail -d 'Only the last so many bytes' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from read" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from read" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from read" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from read" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from read" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from read" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from read" -l base64 -d 'In base64'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from read" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from read" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from read" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from read" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from read" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -l glob -d 'Only files that match: with a slash the path below the directory, without one the name (repeatable)' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -l context -d 'So many lines before and after each match' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -l before -d 'So many lines before each match' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -l after -d 'So many lines after each match' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -l limit -d 'At most so many matches (with --files: files) in all' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -s F -l fixed-strings -d 'The pattern is the text itself'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -s i -l ignore-case -d 'Upper and lower case are the same'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -s w -l word -d 'Only whole words'
@@ -758,207 +758,207 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fi
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -l hidden -d 'Names that begin with a dot too'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -l gitignore -d 'Leave out what .gitignore files say'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -l unsorted -d 'As the directory has them'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from grep" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from download" -l format -d 'How to pack it' -r -f -a "tar\t''
 gzip\t''
 zstd\t''"
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from download" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from download" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from download" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from download" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from download" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from download" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from download" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from download" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from download" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from download" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from download" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from watch" -l glob -d 'Only what matches: with a slash the path below the directory, without one the name (repeatable)' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from watch" -l timeout -d 'End after this time, with exit code 124' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from watch" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from watch" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from watch" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from watch" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from watch" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from watch" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from watch" -l follow -d 'Go on after the first changes'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from watch" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from watch" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from watch" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from watch" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from watch" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from patch" -l from-file -d 'The diff is this file' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from patch" -s p -l strip -d 'Leave so many directories out of its names [default: 1 where they begin with a/ and b/, else 0]' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from patch" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from patch" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from patch" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from patch" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from patch" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from patch" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from patch" -s R -l reverse -d 'The other way round'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from patch" -l dry-run -d 'Only say whether it fits'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from patch" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from patch" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from patch" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from patch" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from patch" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from upload" -l from-file -d 'The archive is this file' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from upload" -l max-bytes -d 'At most so many bytes, unpacked' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from upload" -l max-entries -d 'At most so many files, directories and links' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from upload" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from upload" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from upload" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from upload" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from upload" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from upload" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from upload" -l overwrite -d 'Files that are there already may be replaced'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from upload" -l dry-run -d 'Read and judge it all, and change nothing'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from upload" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from upload" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from upload" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from upload" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from upload" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from write" -l from-file -d 'The content of this file' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from write" -l mode -d 'Permissions, octal [default: those of the old file, else by the umask]' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from write" -l if-hash -d 'Only where the present content has this SHA-256' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from write" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from write" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from write" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from write" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from write" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from write" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from write" -l append -d 'Behind what is there (not atomic)'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from write" -l if-absent -d 'Only where nothing is'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from write" -l dry-run -d 'Only say whether it could be done; stdin is not read'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from write" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from write" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from write" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from write" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from write" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from rm" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from rm" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from rm" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from rm" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from rm" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from rm" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from rm" -s r -l recursive -d 'Directories with all that is below them'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from rm" -l dry-run -d 'Only say what would go'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from rm" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from rm" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from rm" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from rm" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from rm" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mkdir" -l mode -d 'Permissions, octal' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mkdir" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mkdir" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mkdir" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mkdir" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mkdir" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mkdir" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mkdir" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mkdir" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mkdir" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mkdir" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mkdir" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mv" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mv" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mv" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mv" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mv" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mv" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mv" -l overwrite -d 'What is there may be replaced'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mv" -l dry-run -d 'Only say whether it could be done'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mv" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mv" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mv" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mv" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from mv" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from cp" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from cp" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from cp" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from cp" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from cp" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from cp" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from cp" -l overwrite -d 'What is there may be replaced'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from cp" -l dry-run -d 'Only say whether it could be done'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from cp" -s r -l recursive -d 'Directories with all that is below them'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from cp" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from cp" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from cp" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from cp" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from cp" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ln" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ln" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ln" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ln" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ln" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ln" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ln" -l hard -d 'A second name for the same file'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ln" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ln" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ln" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ln" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from ln" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from chmod" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from chmod" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from chmod" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from chmod" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from chmod" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from chmod" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from chmod" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from chmod" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from chmod" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from chmod" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from chmod" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from touch" -l time -d 'RFC 3339 [default: now]' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from touch" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from touch" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from touch" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from touch" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from touch" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from touch" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from touch" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from touch" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from touch" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from touch" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from touch" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from hash" -l algorithm -d 'How' -r -f -a "sha256\t''
 blake3\t''"
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from hash" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from hash" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from hash" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from hash" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from hash" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from hash" -l root -d 'A directory that no path, link or race leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from hash" -s C -l cd -d 'Where relative paths begin [default: the root, or the working directory]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from hash" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from hash" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from hash" -l bytes -d 'The paths of this command line are base64, as in `path_bytes`'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand fs; and __fish_seen_subcommand_from hash" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and not __fish_seen_subcommand_from start stop status display screenshot mouse key type windows clipboard wait record launch open view do" -l name -d 'Which desktop; there may be several' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and not __fish_seen_subcommand_from start stop status display screenshot mouse key type windows clipboard wait record launch open view do" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and not __fish_seen_subcommand_from start stop status display screenshot mouse key type windows clipboard wait record launch open view do" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and not __fish_seen_subcommand_from start stop status display screenshot mouse key type windows clipboard wait record launch open view do" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and not __fish_seen_subcommand_from start stop status display screenshot mouse key type windows clipboard wait record launch open view do" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and not __fish_seen_subcommand_from start stop status display screenshot mouse key type windows clipboard wait record launch open view do" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and not __fish_seen_subcommand_from start stop status display screenshot mouse key type windows clipboard wait record launch open view do" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and not __fish_seen_subcommand_from start stop status display screenshot mouse key type windows clipboard wait record launch open view do" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and not __fish_seen_subcommand_from start stop status display screenshot mouse key type windows clipboard wait record launch open view do" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -982,49 +982,49 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from start" -l height -d 'Height of the screen, in pixels' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from start" -l dpi -d 'Dots an inch' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from start" -l display-num -d 'The display\'s number [default: the first from 99 that is free]' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from start" -l name -d 'Which desktop; there may be several' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from start" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from start" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from start" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from start" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from start" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from start" -l gl -d 'Let programs draw with OpenGL, in software: 57 MB more'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from start" -l replace -d 'Where it runs with another screen, end that first, with everything on it'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from start" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from start" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from start" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from stop" -l name -d 'Which desktop; there may be several' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from stop" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from stop" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from stop" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from stop" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from stop" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from stop" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from stop" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from stop" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from status" -l name -d 'Which desktop; there may be several' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from status" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from status" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from status" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from status" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from status" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from status" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from status" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from status" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from display" -l name -d 'Which desktop; there may be several' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from display" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from display" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from display" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from display" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from display" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from display" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from display" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from display" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -1036,26 +1036,26 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from screenshot" -l scale-to -d 'Exactly this large; the record says the two factors, and `--from-scale` takes points of it' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from screenshot" -l region -d 'Only this part of the screen' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from screenshot" -l out -d 'Into this file, and a record on stdout; else the picture itself is on stdout' -r -F
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from screenshot" -l name -d 'Which desktop; there may be several' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from screenshot" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from screenshot" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from screenshot" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from screenshot" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from screenshot" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from screenshot" -l cursor -d 'With the cursor'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from screenshot" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from screenshot" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from screenshot" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from mouse" -l name -d 'Which desktop; there may be several' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from mouse" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from mouse" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from mouse" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from mouse" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from mouse" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from mouse" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from mouse" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from mouse" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -1068,14 +1068,14 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from mouse" -f -a "scroll" -d 'Turn the wheel'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from key" -l hold-ms -d 'How many milliseconds each is held' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from key" -l repeat -d 'How often' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from key" -l name -d 'Which desktop; there may be several' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from key" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from key" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from key" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from key" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from key" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from key" -l down -d 'Press them and leave them down'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from key" -l up -d 'Release them'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from key" -l all -d 'With --up: every key that is down'
@@ -1083,28 +1083,28 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from key" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from key" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from type" -l delay-ms -d 'Milliseconds between two characters' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from type" -l name -d 'Which desktop; there may be several' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from type" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from type" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from type" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from type" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from type" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from type" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from type" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from type" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -l title -d 'Only those whose title has this, a regular expression' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -l class -d 'Only those of this class, as in XTerm' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -l pid -d 'Only those of this process' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -l name -d 'Which desktop; there may be several' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -1115,14 +1115,14 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -f -a "resize" -d 'Resize a window; it may accept only some sizes'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -f -a "close" -d 'Ask a window to close, and wait until it has'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from windows" -f -a "wait" -d 'Wait for a window'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from clipboard" -l name -d 'Which desktop; there may be several' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from clipboard" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from clipboard" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from clipboard" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from clipboard" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from clipboard" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from clipboard" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from clipboard" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from clipboard" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -1133,26 +1133,26 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from wait" -l pixel -d 'Until a point has a colour, as in 10,20=ff8000' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from wait" -l region -d 'With --change and --stable: only this part of the screen counts' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from wait" -l timeout -d 'No longer than this; exit 124' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from wait" -l name -d 'Which desktop; there may be several' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from wait" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from wait" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from wait" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from wait" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from wait" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from wait" -l change -d 'Until something is drawn; what was drawn before does not count'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from wait" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from wait" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from wait" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from record" -l name -d 'Which desktop; there may be several' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from record" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from record" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from record" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from record" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from record" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from record" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from record" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from record" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -1166,69 +1166,69 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from launch" -l title -d 'Only a window whose title has this counts, a regular expression' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from launch" -l class -d 'Only a window of this class counts, as in XTerm' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from launch" -l env -d 'A variable for it; without =VALUE copied from here' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from launch" -l name -d 'Which desktop; there may be several' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from launch" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from launch" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from launch" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from launch" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from launch" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from launch" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from launch" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from launch" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from open" -l wait -d 'Wait for a window; exit 124 when none comes in time, 1 when nothing can open it' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from open" -l name -d 'Which desktop; there may be several' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from open" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from open" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from open" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from open" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from open" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from open" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from open" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from open" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from view" -l name -d 'Which desktop; there may be several' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from view" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from view" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from view" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from view" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from view" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from view" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from view" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from view" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from view" -f -a "start" -d 'Serve it on 127.0.0.1, until `view stop` or the end of the desktop; prints the address, which holds the key to it'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from view" -f -a "stop" -d 'Serve it no longer'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from view" -f -a "status" -d 'Where it is, and how many look'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from do" -l name -d 'Which desktop; there may be several' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from do" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from do" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from do" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from do" -l name -d 'Which desktop; there may be several' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from do" -l display -d 'A display that others have started, as in :0; XAUTHORITY or ~/.Xauthority lets us in' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from do" -l keep-going -d 'Go on after an action that failed; its result is the error'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from do" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from do" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand desktop; and __fish_seen_subcommand_from do" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install-agent" -l from -d 'An archive, a program or a directory to install from, in place of the network' -r -F
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install-agent" -l lock -d 'Write the exact versions and hashes into this file; entries of other agents stay' -r -F
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install-agent" -l locked -d 'Install exactly what this file says, by default every agent in it' -r -F
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install-agent" -l registry -d 'The npm registry [env: SANDBOX_AGENT_MIRROR] [default: npm\'s configuration]' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install-agent" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install-agent" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install-agent" -l all -d 'Every agent that can be installed without being told a version'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install-agent" -s f -l force -d 'Install again what is installed'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install-agent" -l from -d 'An archive, a program or a directory to install from, in place of the network' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install-agent" -l lock -d 'Write the exact versions and hashes into this file; entries of other agents stay' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install-agent" -l locked -d 'Install exactly what this file says, by default every agent in it' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install-agent" -l registry -d 'The npm registry [env: SANDBOX_AGENT_MIRROR] [default: npm\'s configuration]' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install-agent" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install-agent" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install-agent" -l all -d 'Every agent that can be installed without being told a version'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install-agent" -s f -l force -d 'Install again what is installed'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install-agent" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install; and not __fish_seen_subcommand_from desktop" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand install; and not __fish_seen_subcommand_from desktop" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
@@ -1318,6 +1318,12 @@ acp\t'The session as notifications of the Agent Client Protocol'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and __fish_seen_subcommand_from verify" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and __fish_seen_subcommand_from verify" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand agents; and __fish_seen_subcommand_from verify" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s H -l host -d 'Where to listen; others than this machine only with a token that you name' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s p -l port -d 'The port; 0 takes one that is free and says which' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -l unix -d 'Listen on a socket in the file system instead, which only this user may use' -r -F
@@ -1328,26 +1334,20 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s O
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s M -l cors-allow-method -d 'The methods that such pages may use; repeatable [default: what they ask for]' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s A -l cors-allow-header -d 'The headers that such pages may send; repeatable [default: what they ask for]' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -l fs-root -d 'A directory that no path, link or race of a file route leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
-text\t'For people'
-last\t'The last text of the assistant, when the turn went well'
-none\t'Nothing'
-acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s n -l no-token -d 'Whoever is on this machine may use it'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s C -l cors-allow-credentials -d 'Let such pages send credentials'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s q -l quiet -d 'Log no requests'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -l no-telemetry -d 'There is no telemetry; for scripts that turn it off'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -l json -d 'The same as --output ndjson'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand doctor" -s a -l agent -d 'This agent must be usable; repeatable' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand doctor" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand doctor" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand doctor" -s a -l agent -d 'This agent must be usable; repeatable' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand doctor" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand doctor" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -1369,13 +1369,13 @@ acp\t'The session as notifications of the Agent Client Protocol'"
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand completions" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand completions" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand completions" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand man" -l out -d 'Write all pages into this directory' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand man" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand man" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'
 last\t'The last text of the assistant, when the turn went well'
 none\t'Nothing'
 acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand man" -l out -d 'Write all pages into this directory' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand man" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand man" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand man" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -15,7 +15,7 @@ use crate::exit::{Exit, TABLE};
 use crate::later::Later;
 use crate::out::{self, Output};
 #[cfg(feature = "server")]
-use crate::server;
+use crate::{acp, server};
 use crate::{
     agents, answer, cancel, completions, credentials, desktop, doctor, events, fs, install, install_agent, logger, man,
     proc, run, schema_command, send, sessions, stream, wait,
@@ -92,6 +92,9 @@ enum Command {
     /// The same sessions over HTTP
     #[cfg(feature = "server")]
     Server(Later<server::ServerArgs>),
+    /// An agent for an editor: any agent by the Agent Client Protocol, on stdin and stdout
+    #[cfg(feature = "server")]
+    Acp(Later<acp::AcpArgs>),
     /// What is here, and what is wrong with it
     Doctor(Later<doctor::DoctorArgs>),
     /// Print the JSON Schema of events and records
@@ -131,6 +134,8 @@ pub(crate) fn dispatch(args: Vec<OsString>, ready: Option<Ready>) -> Exit {
         Command::Agents(Later(args)) => agents::main(&context, args),
         #[cfg(feature = "server")]
         Command::Server(Later(args)) => server::main(&context, args),
+        #[cfg(feature = "server")]
+        Command::Acp(Later(args)) => acp::main(&context, args),
         Command::Doctor(Later(args)) => doctor::main(&context, &args),
         Command::Schema => schema_command::main(),
         Command::Completions(Later(args)) => completions::main(&args),

@@ -1,5 +1,7 @@
 //! The front door: parse, dispatch, and turn the result into an exit.
 
+#[cfg(feature = "server")]
+mod acp;
 mod agents;
 mod answer;
 mod cancel;

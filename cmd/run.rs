@@ -484,7 +484,7 @@ fn kept_flags(args: &RunArgs, policy: &Policy, variables: &[String]) -> Vec<Stri
     flags.extend(args.on_ask.iter().filter(|word| *word != "prompt").map(|word| format!("--on-ask={word}")));
     flags.extend(variables.iter().map(|name| format!("--env={name}")));
     flags.extend(args.agent_arg.iter().map(|arg| format!("--agent-arg={arg}")));
-    let values = [("timeout", &args.timeout), ("idle-timeout", &args.idle_timeout)];
+    let values = [("timeout", &args.timeout), ("idle-timeout", &args.idle_timeout), ("linger", &args.linger)];
     flags.extend(values.iter().filter_map(|(flag, value)| Some(format!("--{flag}={}", value.as_ref()?))));
     flags.extend(args.credentials_from.iter().map(|agent| format!("--credentials-from={agent}")));
     flags.extend(args.max_turns.map(|most| format!("--max-turns={most}")));

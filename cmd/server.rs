@@ -214,7 +214,7 @@ fn log() -> Box<dyn Fn(&Access) + Send + Sync> {
     })
 }
 
-fn failure(error: Error) -> Failure {
+pub(crate) fn failure(error: Error) -> Failure {
     let message = format!("failed to {}", chain(&error));
     match error {
         Error::Listen { .. } => {

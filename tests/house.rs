@@ -64,7 +64,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "server",
-        &["agents", "engine", "files", "host", "install", "schema", "store"],
+        &["acp", "agents", "engine", "files", "host", "install", "schema", "store"],
         &["base64", "hyper", "hyper-util", "log", "serde", "serde_json", "sha1", "thiserror", "tokio", "tungstenite"],
     ),
     (

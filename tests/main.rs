@@ -5,6 +5,7 @@
     reason = "the fences protect the product; a test unwraps, starts processes and reads the clock"
 )]
 
+mod acp;
 mod browser;
 mod checker;
 mod contract;

@@ -1,13 +1,17 @@
 //! Files that come with a prompt: read, told apart by their first bytes, and only what the agent takes.
 
+use std::io::Write;
 use std::path::Path;
 
 use agents::card::Card;
 use agents::dialect::Attachment;
 use base64::Engine;
 use schema::outcome::ErrorCode;
+use store::Session;
 
+use crate::error::Error;
 use crate::failure::Failure;
+use crate::places::Places;
 
 /// Reads files for this agent; relative paths are below `cwd`.
 ///
@@ -37,6 +41,31 @@ fn attachment(path: &Path, card: &Card) -> Result<Attachment, Failure> {
         mime: mime.to_owned(),
         base64: base64::engine::general_purpose::STANDARD.encode(bytes),
     })
+}
+
+/// Keeps what somebody gives a session over the wire, for as long as the session is there, and says where.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn keep(store: &Path, session: &Session, name: &str, bytes: &[u8]) -> Result<String, Failure> {
+    let folder = Places::beside(store).given(&session.uid);
+    host::private::directory(&folder)?;
+    let name: String =
+        name.chars().filter(|letter| letter.is_ascii_alphanumeric() || "._-".contains(*letter)).collect();
+    let path = folder.join(format!("{}-{name}", schema::ids::unique()));
+    let failed = |source| Error::File { doing: "write", path: path.clone(), source };
+    host::private::file(&path)?.write_all(bytes).map_err(failed)?;
+    Ok(path.to_string_lossy().into_owned())
+}
+
+/// The same for what came as base64.
+///
+/// # Errors
+/// What is no base64, or cannot be written.
+pub fn keep_base64(store: &Path, session: &Session, name: &str, text: &str) -> Result<String, Failure> {
+    let bytes = base64::engine::general_purpose::STANDARD.decode(text);
+    let bytes = bytes.map_err(|error| Failure::usage(format!("failed to read `{}`: {error}", name.escape_debug())))?;
+    keep(store, session, name, &bytes)
 }
 
 /// By the first bytes: names lie.

@@ -80,6 +80,12 @@ impl Places {
         std::path::absolute(&home).unwrap_or(home)
     }
 
+    /// What a session was given over the wire: files of its prompts, its servers. It lives as long as the session.
+    pub fn given(&self, uid: &str) -> PathBuf {
+        let given = self.directory.join(format!("{uid}.given"));
+        std::path::absolute(&given).unwrap_or(given)
+    }
+
     /// Lays files and links out for an agent, for this user only; what an earlier one left is removed.
     pub fn lay_out(&self, uid: &str, files: &[File], links: &[(String, String)]) -> Result<(), Error> {
         let folder = self.folder(uid);
@@ -111,6 +117,7 @@ impl Places {
     pub fn remove(&self, uid: &str) {
         self.clear(uid);
         remove_all(&self.home(uid));
+        remove_all(&self.given(uid));
         for path in [self.bell(uid), self.post(uid), self.log(uid), self.socket(uid), self.lock(uid)] {
             if let Err(error) = std::fs::remove_file(&path)
                 && error.kind() != io::ErrorKind::NotFound

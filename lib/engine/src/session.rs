@@ -2,7 +2,7 @@
 
 mod asking;
 mod hearing;
-mod inbox;
+pub(crate) mod inbox;
 mod trace;
 
 use std::collections::VecDeque;

@@ -4,18 +4,20 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use schema::control::{Answer, Ask, Cancel, Control};
+use schema::control::{Answer, Ask, Cancel, Control, Reply, Set};
 use schema::event::{Body, EndReason, SessionEnded, TerminatedBy};
 use schema::outcome::ErrorCode;
 use schema::record::{DeletedRecord, SessionRecord};
 use schema::time::Timestamp;
-use store::{Access, RequestState, Session, Store};
+use store::{Access, RequestState, Session, Settings, Store};
 
 use crate::error::Error;
 use crate::failure::Failure;
 use crate::follow::{open_if_there, resolution, status_of};
-use crate::owner::{Owned, end_owner, mend};
+use crate::kept::Kept;
+use crate::owner::{Owned, end_owner, is_owned, mend};
 use crate::post::Post;
+use crate::session::inbox::cannot;
 
 /// Longer than an agent gets to end its turn.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -149,6 +151,73 @@ pub fn cancel(path: &Path, session: Session, kill: bool) -> Result<Option<String
         return Err(Failure::new(ErrorCode::Timeout, message).hint("`cancel --kill` ends the agent's process"));
     }
     Ok(turn_id)
+}
+
+/// Changes settings: through whoever runs the session, else in what it keeps for its next run.
+///
+/// # Errors
+/// What the agent cannot or does not take; [`ErrorCode::Timeout`] when it does not say.
+pub fn set(path: &Path, session: Session, set: &Set) -> Result<(), Failure> {
+    let no = session.no;
+    if let Some(card) = agents::registry::find(&session.agent).map(agents::agent::Agent::card)
+        && let Some(what) = cannot(card, set)
+    {
+        return Err(Failure::usage(format!("failed to set {what}")));
+    }
+    let until = Instant::now() + PATIENCE;
+    let mut post = Post::new(path, session.clone(), &Control::Set(set.clone()))?;
+    match post.settle(Some(until))? {
+        Some((RequestState::Refused, Reply { error: Some(error), .. })) => {
+            return Err(Failure::new(error.code, error.message));
+        }
+        Some((RequestState::Done, _)) => return Ok(()),
+        Some(_) => {}
+        None if post.withdraw()? => {}
+        None => {}
+    }
+    let store = Store::open(path, Access::Read)?;
+    let now = store.session_by_no(no)?.ok_or_else(|| Error::NoSession(session.session_id.clone()))?;
+    drop(store);
+    if is_owned(path, &now)? {
+        let message = format!("failed to set it: the agent of `{}` has not answered yet", session.session_id);
+        return Err(Failure::new(ErrorCode::Timeout, message));
+    }
+    keep(path, &now, &|kept| {
+        for (place, value) in
+            [(&mut kept.model, &set.model), (&mut kept.mode, &set.mode), (&mut kept.effort, &set.effort)]
+        {
+            if value.is_some() {
+                place.clone_from(value);
+            }
+        }
+        if let Some(mode) = set.permission_mode {
+            kept.flags.retain(|flag| !flag.starts_with("--permission-mode="));
+            kept.flags.push(format!("--permission-mode={}", mode.as_str()));
+        }
+    })
+}
+
+/// Changes what a session that nobody runs keeps for its next run.
+///
+/// # Errors
+/// [`Error::Busy`].
+pub fn keep(path: &Path, session: &Session, change: &dyn Fn(&mut Kept)) -> Result<(), Failure> {
+    let mut owned = Owned::take_briefly(Store::open(path, Access::Write)?, session)?;
+    let mut kept = Kept::read(&owned.session().settings);
+    change(&mut kept);
+    let permission_mode = kept.flags.iter().find_map(|flag| flag.strip_prefix("--permission-mode="));
+    let settings = Settings {
+        model: kept.model.as_deref(),
+        mode: kept.mode.as_deref(),
+        effort: kept.effort.as_deref(),
+        permission_mode,
+        settings: Some(&kept.write()),
+        ..Settings::default()
+    };
+    let no = owned.session().no;
+    let kept = owned.store().update(no, &settings);
+    owned.leave()?;
+    Ok(kept?)
 }
 
 /// Closes a session that nobody runs for good; its events stay.

@@ -1,5 +1,6 @@
 //! The second door: the verbs of a session over HTTP. No agent lives here: to run, detached owners are started; to stream, the store is followed.
 
+pub mod acp;
 mod agent;
 mod body;
 mod config;

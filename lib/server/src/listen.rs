@@ -23,6 +23,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, watch};
 
 use crate::Config;
+use crate::acp::http::Links;
 use crate::body::Body;
 use crate::error::Error;
 use crate::fs::Shelf;
@@ -75,6 +76,7 @@ const GRACE: Duration = Duration::from_secs(3);
 pub(crate) struct Server {
     pub(crate) hub: Arc<Hub>,
     pub(crate) gate: Gate,
+    pub(crate) links: Links,
     pub(crate) env: Vec<(OsString, OsString)>,
     pub(crate) shelf: Arc<Shelf>,
     pub(crate) bounds: Held,
@@ -139,6 +141,7 @@ async fn run(
             // Who knows the token is nobody's victim; and no browser is led to a Unix socket.
             hosts: listener.is_local_tcp().then_some(config.hosts),
         },
+        links: Links::default(),
         env: config.env,
         shelf,
         bounds: Held::default(),

@@ -39,6 +39,7 @@ kinds! {
     SessionNotFound = "session_not_found", 404, "Session not found";
     AgentNotInstalled = "agent_not_installed", 404, "Agent not installed";
     MethodNotAllowed = "method_not_allowed", 405, "Method not allowed";
+    NotAcceptable = "not_acceptable", 406, "Not acceptable";
     Slow = "timeout", 408, "Request too slow";
     SessionAlreadyExists = "session_already_exists", 409, "Session already exists";
     Conflict = "conflict", 409, "Conflict";

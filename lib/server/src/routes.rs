@@ -10,12 +10,13 @@ use hyper::upgrade::OnUpgrade;
 use hyper::{Request, Response};
 use serde::de::DeserializeOwned;
 
+use crate::acp::http as acp;
 use crate::body::{Body, Query, decode, read};
 use crate::listen::Server;
 use crate::problem::{Kind, Problem};
 use crate::token::Scope;
 #[cfg(test)]
-use crate::told::{Archive, Bytes, EventFlow, Socket};
+use crate::told::{Archive, Bytes, Envelope, EventFlow, Socket};
 use crate::{agent, config, events, fs, processes, requests, sessions};
 
 /// What every verb gives.
@@ -81,6 +82,12 @@ routes! {
 
     GET "v1/agents" Read work agent::list, "Which agents there are, what of them is installed, what they can" => 200 agent::Agents;
     GET "v1/agents/{agent}" Read work agent::show, "The same of one agent" => 200 agent::Info;
+
+    GET "v1/acp" Read ask acp::list, "Clients of the Agent Client Protocol" => 200 acp::Servers;
+    GET "v1/acp/{client}" Read ask acp::sse, "Everything that a client is to hear, from the place in Last-Event-ID on" => 200 EventFlow;
+    POST "v1/acp/{client}" Prompt ask acp::post, "A message of a client; the first one names the agent. A request is answered in the body, or, with Prefer: respond-async, by 202 and in the flow"
+        ? { agent: String } <- Envelope => 200 Envelope;
+    DELETE "v1/acp/{client}" Prompt ask acp::close, "A client leaves: turns that it began are cancelled, its sessions stay" => 204 ();
 
     GET "v1/sessions" Read ask sessions::list, "Sessions, the latest first" ? { agent: String, status: String, limit: u64 } => 200 sessions::Sessions;
     POST "v1/sessions" Prompt ask sessions::create, "Makes a session under a name that is made up" <- sessions::Create => 201 sessions::Created;

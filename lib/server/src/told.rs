@@ -54,6 +54,26 @@ media! {
     Socket = "application/octet-stream";
 }
 
+/// A message of JSON-RPC.
+pub(crate) struct Envelope;
+
+impl JsonSchema for Envelope {
+    fn schema_name() -> Cow<'static, str> {
+        "AcpEnvelope".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "object",
+            "properties": {
+                "jsonrpc": { "const": "2.0" }, "id": { "type": ["string", "integer", "null"] }, "method": { "type": "string" },
+                "params": {}, "result": {}, "error": {}
+            },
+            "required": ["jsonrpc"]
+        })
+    }
+}
+
 /// An event, as the schema room tells of it.
 pub(crate) struct Event;
 

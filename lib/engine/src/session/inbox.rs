@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use agents::card::Card;
 use agents::dialect::{Decision, Effect, Fault, Order, OrderId, Prompt, RequestKey, Setting, Status};
 use host::input::InputLine;
 use schema::control::{Answer, Ask, Control, Refusal, Reply, Set};
@@ -173,23 +174,12 @@ impl Conductor<'_> {
     }
 
     pub(super) fn set(&mut self, origin: Origin, set: Set) {
-        let card = self.run.agent.card();
         let refused = match set.permission_mode {
-            Some(mode) if !card.permission_modes.contains(&mode) => {
-                Some(format!("permission mode {}: {} cannot", mode.as_str(), card.name))
-            }
             Some(mode) if mode != self.job.permission_mode && !self.asks_us() => Some(format!(
                 "permission mode {}: the agent was started without asking us; begin a new run with it",
                 mode.as_str()
             )),
-            _ if set.model.is_some() && !card.can.model => Some(format!("a model: {} has none to choose", card.name)),
-            _ if set.effort.is_some() && !card.can.effort => Some(format!("an effort: {} has none", card.name)),
-            _ => match &set.mode {
-                Some(mode) if !card.modes.is_empty() && !card.modes.contains(&mode.as_str()) => {
-                    Some(format!("mode `{mode}`: {} has {}", card.name, card.modes.join(", ")))
-                }
-                Some(_) | None => None,
-            },
+            Some(_) | None => cannot(self.run.agent.card(), &set),
         };
         if let Some(what) = refused {
             return self.settle(origin, Err(refusal(ErrorCode::Usage, format!("failed to set {what}"))));
@@ -283,5 +273,22 @@ impl Conductor<'_> {
             self.cut(Cut::Fault(fault));
             self.end_turn(None, false);
         }
+    }
+}
+
+/// What an agent cannot be set to.
+pub(crate) fn cannot(card: &Card, set: &Set) -> Option<String> {
+    match set.permission_mode {
+        Some(mode) if !card.permission_modes.contains(&mode) => {
+            Some(format!("permission mode {}: {} cannot", mode.as_str(), card.name))
+        }
+        _ if set.model.is_some() && !card.can.model => Some(format!("a model: {} has none to choose", card.name)),
+        _ if set.effort.is_some() && !card.can.effort => Some(format!("an effort: {} has none", card.name)),
+        _ => match &set.mode {
+            Some(mode) if !card.modes.is_empty() && !card.modes.contains(&mode.as_str()) => {
+                Some(format!("mode `{mode}`: {} has {}", card.name, card.modes.join(", ")))
+            }
+            Some(_) | None => None,
+        },
     }
 }

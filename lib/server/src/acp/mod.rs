@@ -1,0 +1,9 @@
+//! Our agents as agents of the Agent Client Protocol: one client's conversation, over stdio or HTTP; only the way differs.
+
+mod calls;
+pub(crate) mod http;
+mod link;
+mod place;
+mod stdio;
+
+pub use stdio::{Stdio, serve};

@@ -1,0 +1,110 @@
+//! The Agent Client Protocol, with us as the agent: real clients of npm's, unmodified, drive this program over stdio and HTTP.
+
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::env::{Output, TestEnv, readme};
+use crate::events::judged_whole;
+
+/// What the clients are; whatever they need comes with them.
+const PACKAGES: [&str; 3] = ["@agentclientprotocol/sdk@2.4.0", "acpx@0.19.1", "sandbox-agent@0.4.2"];
+
+/// The system's Node, once the clients are installed where every test's scripts find them; nothing where the tests are to do
+/// without the network. That they cannot be installed fails the test.
+fn node() -> Option<PathBuf> {
+    if std::env::var_os("SANDBOX_AGENT_TEST_OFFLINE").is_some_and(|value| value == "1") {
+        return None;
+    }
+    let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let lock = File::create(tmp.join("clients.lock")).unwrap();
+    lock.lock().unwrap();
+    let done = tmp.join("clients.done");
+    if fs::read_to_string(&done).unwrap_or_default() != PACKAGES.join(" ") {
+        let mut npm = Command::new("npm");
+        npm.args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-save", "--no-package-lock"]);
+        let output = npm.arg("--prefix").arg(tmp).args(PACKAGES).output().expect("npm is needed");
+        assert!(output.status.success(), "npm cannot install: {}", String::from_utf8_lossy(&output.stderr));
+        fs::write(done, PACKAGES.join(" ")).unwrap();
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    Some(
+        std::env::split_paths(&path)
+            .map(|folder| folder.join("node"))
+            .find(|node| node.exists())
+            .expect("Node is needed"),
+    )
+}
+
+/// Runs a script of the clients' to its end; nothing where there is no network.
+fn play(env: &TestEnv, script: &str, args: &[&str]) -> Option<Output> {
+    let node = node()?;
+    // Packages are looked for above a script.
+    let path = env.root().join("script.mjs");
+    fs::write(&path, script).unwrap();
+    let path = path.to_str().unwrap();
+    Some(env.program(&node).args(&[&[path], args].concat()).run().expect(0))
+}
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_sandbox-agent");
+
+#[test]
+fn an_editor_prompts_decides_cancels_and_loads() {
+    let env = TestEnv::new();
+    // As the README has editors start us.
+    let settings: Value = serde_json::from_str(readme("{\n  \"agent_servers\"")).unwrap();
+    let server = &settings["agent_servers"]["Claude, kept"];
+    let given = server["args"].to_string().replace("claude", "mock");
+    assert_eq!(server["command"], "sandbox-agent");
+    let work = env.work();
+    let Some(output) = play(&env, include_str!("acp/stdio.mjs"), &[PROGRAM, work.to_str().unwrap(), &given]) else {
+        return;
+    };
+    let session = output.text().trim();
+    // One session like all others, whole.
+    let listed = env.run(&["sessions", "list"]).expect(0).lines();
+    let ids: Vec<&str> = listed.iter().map(|one| one["session_id"].as_str().unwrap()).collect();
+    assert_eq!(ids, [session]);
+    judged_whole(&env, session);
+    env.wait_until_none_is_alive();
+}
+
+#[test]
+fn the_typescript_sdk_works_unmodified() {
+    let mut env = TestEnv::new();
+    env.set("SANDBOX_AGENT_BIN", PROGRAM);
+    let work = env.work();
+    if play(&env, include_str!("acp/sdk.mjs"), &[work.to_str().unwrap(), "mock"]).is_none() {
+        return;
+    }
+    let listed = env.run(&["sessions", "list"]).expect(0).lines();
+    assert_eq!(listed.len(), 2, "the driver's session went on in a second one");
+    for session in listed {
+        judged_whole(&env, session["session_id"].as_str().unwrap());
+    }
+    env.wait_until_none_is_alive();
+}
+
+#[test]
+fn a_killed_server_loses_nothing_of_a_stream() {
+    let env = TestEnv::new();
+    let work = env.work();
+    if play(&env, include_str!("acp/killed.mjs"), &[PROGRAM, work.to_str().unwrap()]).is_some() {
+        env.wait_until_none_is_alive();
+    }
+}
+
+#[test]
+fn the_lines_for_the_sdk_work() {
+    let mut env = TestEnv::new();
+    env.set("SANDBOX_AGENT_BIN", PROGRAM);
+    let lines = readme("import { SandboxAgent }");
+    let lines = lines.replace("\"codex\"", "\"mock\"").replace("fix the failing test", "permission touch it");
+    let Some(output) = play(&env, &lines, &[]) else { return };
+    let heard = output.lines();
+    assert!(heard.iter().any(|message| message["method"] == "session/request_permission"));
+    assert!(heard.iter().any(|message| message["params"]["update"]["status"] == "completed"));
+    env.wait_until_none_is_alive();
+}

@@ -8,6 +8,8 @@ use serde_json::Value;
 
 use crate::env::{Output, TestEnv, readme};
 use crate::events::judged_whole;
+use crate::model::{Reply, done};
+use crate::real::everywhere::{Place, Start, Tongue};
 
 /// What the clients are; whatever they need comes with them.
 const PACKAGES: [&str; 3] = ["@agentclientprotocol/sdk@2.4.0", "acpx@0.19.1", "sandbox-agent@0.4.2"];
@@ -107,4 +109,31 @@ fn the_lines_for_the_sdk_work() {
     assert!(heard.iter().any(|message| message["method"] == "session/request_permission"));
     assert!(heard.iter().any(|message| message["params"]["update"]["status"] == "completed"));
     env.wait_until_none_is_alive();
+}
+
+/// A turn, a permission, and a client that comes again, with a real agent against the scripted model.
+fn by_the_sdk(start: Start) {
+    let script = |tongue: Tongue| {
+        let text = || Reply::new().text("good morning");
+        vec![text(), tongue.command("touch made.txt"), done(), text()]
+    };
+    let Some(mut place) = start(&script) else { return };
+    place.env.set("SANDBOX_AGENT_BIN", PROGRAM);
+    let (work, made) = (place.env.work(), place.env.work().join("made.txt"));
+    let args = [work.to_str().unwrap(), &place.agent, made.to_str().unwrap()];
+    play(&place.env, include_str!("acp/sdk.mjs"), &args);
+    for session in place.env.run(&["sessions", "list"]).expect(0).lines() {
+        judged_whole(&place.env, session["session_id"].as_str().unwrap());
+    }
+    place.env.wait_until_none_is_alive();
+}
+
+#[test]
+fn claude_by_the_sdk() {
+    by_the_sdk(Place::claude);
+}
+
+#[test]
+fn codex_by_the_sdk() {
+    by_the_sdk(Place::codex);
 }

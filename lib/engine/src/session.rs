@@ -883,6 +883,8 @@ impl Conductor<'_> {
                             }
                             // The turn has ended already: what it became stays, and the agent is ended anyway.
                             self.signal = Some(caught);
+                            // Whoever lingers, or reads its stdin, starts no other one either.
+                            self.leaving = true;
                         }
                     },
                 }

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use schema::control::{Answer, Ask, Cancel, Control, Reply, Set};
+use schema::control::{Answer, Ask, Cancel, Control, End, Reply, Set};
 use schema::event::{Body, EndReason, SessionEnded, TerminatedBy};
 use schema::outcome::ErrorCode;
 use schema::record::{DeletedRecord, SessionRecord};
@@ -151,6 +151,18 @@ pub fn cancel(path: &Path, session: Session, kill: bool) -> Result<Option<String
         return Err(Failure::new(ErrorCode::Timeout, message).hint("`cancel --kill` ends the agent's process"));
     }
     Ok(turn_id)
+}
+
+/// Lets whoever runs a session end once nothing waits, instead of keeping its agent warm.
+///
+/// # Errors
+/// What the store says.
+pub fn release(path: &Path, session: Session) -> Result<(), Failure> {
+    if session.status != "ended" {
+        let mut post = Post::new(path, session, &Control::End(End {}))?;
+        post.settle(Some(Instant::now() + PATIENCE))?;
+    }
+    Ok(())
 }
 
 /// Changes settings: through whoever runs the session, else in what it keeps for its next run.

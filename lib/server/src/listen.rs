@@ -23,7 +23,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::{Semaphore, watch};
 
 use crate::Config;
-use crate::acp::http::Links;
+use crate::acp::http::{self as acp, Links};
 use crate::body::Body;
 use crate::error::Error;
 use crate::fs::Shelf;
@@ -193,6 +193,7 @@ async fn run(
         server.hub.rest().await;
     };
     let _ = tokio::time::timeout(GRACE, ended).await;
+    let _ = tokio::time::timeout(GRACE, acp::release(&server)).await;
     Ok(caught)
 }
 

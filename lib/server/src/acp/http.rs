@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use engine::keeper::New;
+use engine::verbs;
 use hyper::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
@@ -31,6 +32,16 @@ const LOOK: Duration = Duration::from_millis(20);
 impl Links {
     fn held(&self) -> MutexGuard<'_, HashMap<String, Arc<Link>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The server ends: turns go on, but agents that wait for their clients end.
+pub(crate) async fn release(server: &Arc<Server>) {
+    let links: Vec<Arc<Link>> = server.links.held().values().cloned().collect();
+    for session in links.iter().flat_map(|link| link.sessions()) {
+        if let Err(failure) = server.hub.work(move |path| verbs::release(path, session)).await {
+            log::warn!("{}", failure.message);
+        }
     }
 }
 

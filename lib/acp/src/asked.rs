@@ -162,11 +162,10 @@ fn fields(content: &Value) -> BTreeMap<String, Vec<String>> {
     let mut answers: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for (name, value) in content.as_object().into_iter().flatten() {
         let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let texts: Vec<String> = match value {
-            Value::Null => continue,
-            Value::Array(values) => values.iter().map(text).collect(),
-            value => vec![text(value)],
-        };
+        if value.is_null() {
+            continue;
+        }
+        let texts = value.as_array().map_or_else(|| vec![text(value)], |values| values.iter().map(text).collect());
         match name.strip_suffix(CUSTOM) {
             // What was typed is meant, whatever was chosen beside it.
             Some(id) if texts.iter().any(|text| !text.is_empty()) => drop(answers.insert(id.to_owned(), texts)),

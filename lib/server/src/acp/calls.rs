@@ -54,7 +54,7 @@ impl Link {
                 Ok(sent) => Reply::Turn(Box::new(sent)),
                 Err(failure) => Reply::Now(failed(&id, &failure)),
             },
-            (Some(id), Some(method)) => Reply::Now(match self.call(&id, &method, params).await {
+            (Some(id), Some(method)) => Reply::Now(match self.call(&method, params).await {
                 Ok(Some(result)) => acp::response(&id, result),
                 Ok(None) => {
                     acp::error(&id, -32601, &format!("the method `{}` is not known here", method.escape_debug()))
@@ -80,7 +80,7 @@ impl Link {
         }
     }
 
-    async fn call(self: &Arc<Link>, id: &Value, method: &str, params: Value) -> Result<Option<Value>, Failure> {
+    async fn call(self: &Arc<Link>, method: &str, params: Value) -> Result<Option<Value>, Failure> {
         let word = |key: &str| params[key].as_str().map(str::to_owned);
         Ok(Some(match method {
             "initialize" => {
@@ -98,8 +98,8 @@ impl Link {
                 return Err(Failure::usage(message).hint("or by a key in the environment of this program"));
             }
             "session/new" => self.create(&params).await?,
-            "session/load" => self.load(id, &params, true).await?,
-            "session/resume" => self.load(id, &params, false).await?,
+            "session/load" => self.load(&params, true).await?,
+            "session/resume" => self.load(&params, false).await?,
             "session/list" => self.list(&params).await?,
             "session/close" => {
                 let session = self.session(&params).await?;
@@ -175,7 +175,7 @@ impl Link {
     }
 
     /// Speaks with a session that exists, with what it has said so far or without; what it asks now is asked after the answer.
-    async fn load(self: &Arc<Link>, id: &Value, params: &Value, tell: bool) -> Result<Value, Failure> {
+    async fn load(self: &Arc<Link>, params: &Value, tell: bool) -> Result<Value, Failure> {
         let session = self.found(params).await?;
         let mut cursor = None;
         if tell {
@@ -192,7 +192,6 @@ impl Link {
             let now = now.await?;
             self.attach(&session, cursor.unwrap_or(now));
         }
-        let _ = id;
         let choices = self.choices(&session).await?;
         let forms = self.forms();
         let of = session.clone();

@@ -96,7 +96,7 @@ pub(crate) async fn post(mut asked: Asked) -> Answer {
     };
     if message.method.is_none() {
         // Who may prompt may not decide for that.
-        server.gate.check_token(&asked.headers)?.check(Scope::Answer)?;
+        server.gate.check_token(&asked.headers, None)?.check(Scope::Answer)?;
     }
     let link = link(server, id, asked.query.word("agent")).await?;
     if asynchronous && message.id.is_some() && message.method.is_some() {

@@ -6,4 +6,4 @@ mod link;
 mod place;
 mod stdio;
 
-pub use stdio::{Stdio, serve};
+pub use stdio::{Say, Stdio, serve};

@@ -29,8 +29,11 @@ pub struct Stdio {
     /// What the client says, until it leaves.
     pub lines: mpsc::Receiver<InputLine>,
     /// Takes what the client is to hear; `false`: it has left.
-    pub say: Box<dyn FnMut(&[u8]) -> bool + Send>,
+    pub say: Say,
 }
+
+/// Takes bytes; `false`: their reader has left.
+pub type Say = Box<dyn FnMut(&[u8]) -> bool + Send>;
 
 /// Serves until the client leaves or a signal ends it. Turns that the client began are cancelled then.
 ///

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::env::{Output, TestEnv, readme};
+use crate::env::{Output, TestEnv, readme, wait_until};
 use crate::events::judged_whole;
 use crate::model::{Reply, done};
 use crate::real::everywhere::{Place, Start, Tongue};
@@ -136,4 +136,46 @@ fn claude_by_the_sdk() {
 #[test]
 fn codex_by_the_sdk() {
     by_the_sdk(Place::codex);
+}
+
+/// acpx needs a newer Node than many systems have: the one that our own adapters run on.
+fn acpx(env: &TestEnv, args: &[&str]) -> Output {
+    let own = fs::read_dir(crate::real::agents().join("node")).into_iter().flatten().flatten();
+    let node = own.map(|version| version.path().join("run")).find(|node| node.exists()).or_else(node).unwrap();
+    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("node_modules/acpx/dist/cli.js");
+    let agent = format!("{PROGRAM} acp --agent mock");
+    // What it leaves in the background to keep an agent goes after a second.
+    let always = [program.to_str().unwrap(), "--agent", &agent, "--ttl", "1"];
+    env.program(&node).args(&always).args(args).run()
+}
+
+#[test]
+fn acpx_prompts_decides_cancels_and_loads() {
+    if node().is_none() || crate::real::agent("codex-acp").is_none() {
+        return;
+    }
+    let env = TestEnv::new();
+    assert_eq!(acpx(&env, &["--format", "quiet", "exec", "echo hi"]).expect(0).text().trim(), "mock: hi");
+    let allowed = acpx(&env, &["--format", "json", "--approve-all", "exec", "permission touch it"]).expect(0).lines();
+    assert!(allowed.iter().any(|message| message["params"]["update"]["status"] == "completed"), "{allowed:#?}");
+    assert_eq!(allowed.last().unwrap()["result"]["stopReason"], "end_turn");
+    assert!(acpx(&env, &["--deny-all", "exec", "permission touch it"]).expect(5).text().contains("mock: denied"));
+
+    // A session of its own, which it loads again for each prompt once it has let go of the agent.
+    acpx(&env, &["sessions", "new"]).expect(0);
+    for text in ["one", "two"] {
+        let said = acpx(&env, &["--format", "quiet", "prompt", &format!("echo {text}")]).expect(0);
+        assert_eq!(said.text().trim(), format!("mock: {text}"));
+        env.wait_until_none_is_alive();
+    }
+    acpx(&env, &["prompt", "--no-wait", "hang"]).expect(0);
+    let sessions = || env.run(&["sessions", "list"]).expect(0).lines();
+    wait_until("the turn to begin", || sessions().iter().any(|one| one["status"] == "running").then_some(()));
+    acpx(&env, &["cancel"]).expect(0);
+    wait_until("its end", || sessions().iter().any(|one| one["outcome"] == "cancelled").then_some(()));
+    env.wait_until_none_is_alive();
+    assert_eq!(sessions().iter().map(|one| one["turns"].as_i64().unwrap()).max(), Some(3), "one session of ours");
+    for session in sessions() {
+        judged_whole(&env, session["session_id"].as_str().unwrap());
+    }
 }

@@ -156,8 +156,11 @@ impl Link {
         if self.lasts {
             new.labels.push(format!("acp={}", self.id));
         }
-        let env = self.env.clone();
+        let (env, server) = (self.env.clone(), self.server.clone());
         let made = self.hub.work(move |path| {
+            if let Some(server) = server.upgrade() {
+                crate::config::equip(&server, path, &mut new)?;
+            }
             let name = keeper::create(path, &new, &env)?;
             let session = verbs::find(path, &name)?;
             let servers =

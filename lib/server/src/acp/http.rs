@@ -217,7 +217,7 @@ async fn link(server: &Arc<Server>, id: &str, agent: Option<&str>) -> Result<Arc
         return Err(Problem::invalid(format!("failed to find agent `{}`", agent.escape_debug())));
     }
     let new = New { agent: Some(agent), ..New::default() };
-    let made = Link::new(&server.hub, &server.env, server.version, id, new, true);
+    let made = Link::new(&server.hub, &server.env, server.version, id, new, Some(Arc::downgrade(server)));
     let link = Arc::clone(server.links.held().entry(id.to_owned()).or_insert(made));
     let (stopping, weak) = (server.stopping(), Arc::downgrade(&link));
     tokio::spawn(async move {

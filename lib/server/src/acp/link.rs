@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsString;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use acp::{Asking, Voice};
@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::place::Place;
 use crate::hub::Hub;
+use crate::listen::Server;
 
 /// What is read of one session at once.
 const PAGE: usize = 256;
@@ -35,6 +36,8 @@ pub(crate) struct Link {
     pub(crate) created: i64,
     /// Whether it is to be found again, by its sessions' label, when this server is gone.
     pub(crate) lasts: bool,
+    /// Whose directories' servers and skills its sessions are given.
+    pub(crate) server: Weak<Server>,
     state: Mutex<State>,
     /// Rings when something is to be told.
     bell: watch::Sender<u64>,
@@ -88,7 +91,7 @@ impl Link {
         version: &'static str,
         id: &str,
         new: New,
-        lasts: bool,
+        server: Option<Weak<Server>>,
     ) -> Arc<Link> {
         Arc::new(Link {
             hub: Arc::clone(hub),
@@ -97,7 +100,8 @@ impl Link {
             id: id.to_owned(),
             new,
             created: host::clock::now_ms(),
-            lasts,
+            lasts: server.is_some(),
+            server: server.unwrap_or_default(),
             state: Mutex::default(),
             bell: watch::Sender::new(0),
             closed: watch::Sender::new(false),

@@ -57,7 +57,7 @@ async fn run(stdio: Stdio) -> Result<Option<Caught>, Error> {
     engine::Places::beside(&store).make()?;
     let hub = Arc::new(Hub::new(store));
     tokio::spawn(Arc::clone(&hub).listen());
-    let link = Link::new(&hub, &env, version, &schema::ids::unique(), new, false);
+    let link = Link::new(&hub, &env, version, &schema::ids::unique(), new, None);
     let manner = Manner { write: |_: Option<Place>, message| format!("{message}\n"), beat: None };
     let mut told = link.listen(Place::default(), manner);
     // Answers that are told with no event.

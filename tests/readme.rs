@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::env::{Output, Program, TestEnv, readme, wait_until};
 
 /// Where each block of code is run, by its beginning; or why it is not.
-const BLOCKS: [(&str, &str); 17] = [
+const BLOCKS: [(&str, &str); 18] = [
     ("cargo install --path .", "not here: it builds what is tested"),
     ("cargo run -q -- run", "not here: the second line is what runs this"),
     ("sandbox-agent run -a codex \"fix", "the_pipelines_to_copy_work"),
@@ -16,6 +16,7 @@ const BLOCKS: [(&str, &str); 17] = [
     ("S=$(sandbox-agent run -a codex --detach", "running_sessions_are_watched_sent_to_and_answered"),
     ("import json, subprocess", "requests::the_programs_in_the_readme_work"),
     ("session=$(sandbox-agent", "requests::the_programs_in_the_readme_work"),
+    ("# the deployment: everything", "server::gate"),
     ("import { SandboxAgent }", "acp::the_lines_for_the_sdk_work"),
     ("{\n  \"agent_servers\"", "acp::an_editor_prompts_decides_cancels_and_loads"),
     ("{\"event_id\"", "not here: a shape, which contract.rs says by hand"),

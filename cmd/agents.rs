@@ -1,21 +1,15 @@
 //! `agents`: what is known and installed, which version is used, whether it is as it was installed.
 
-use std::io::Write;
-use std::path::Path;
-use std::time::Duration;
-
 use agents::agent::Agent;
 use agents::recipe::{self, Install};
 use agents::registry;
 use clap::{Args, Subcommand};
 use engine::Failure;
-use engine::inquiry::{Inquired, inquire};
+use engine::offers::offered;
 use host::env::{self, Name};
 use install::{Installed, Places, Porter, Settings};
 use schema::outcome::ErrorCode;
 use schema::record::{AgentFound, AgentRecord, OfferRecord, Support, VerifyRecord};
-use schema::time::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -86,7 +80,7 @@ pub(crate) fn main(context: &Context, args: AgentsArgs) -> Result<Exit, Failure>
         Verb::Show { agent, refresh } => {
             let (install, version) = named(&agent)?;
             let mut record = record(&places, install, version)?;
-            match offer(&record, refresh) {
+            match offered(&record, refresh, crate::run::agent_variables()?.0, env!("CARGO_PKG_VERSION")) {
                 Ok(offer) => record.offer = offer,
                 Err(failure) => {
                     out::complain(&format!("warning: {}", failure.message));
@@ -181,67 +175,6 @@ fn matrix() -> String {
 
 fn record(places: &Places, install: &'static Install, version: Option<&str>) -> Result<AgentRecord, Failure> {
     install::record(places, install, version).ok_or_else(|| missing(install, version))
-}
-
-/// For how long an answer is good.
-const FRESH: Duration = Duration::from_secs(3600);
-
-/// An answer, and whose it is.
-#[derive(Serialize, Deserialize)]
-struct Kept {
-    program: String,
-    version: Option<String>,
-    cwd: String,
-    asked_ms: i64,
-    said: OfferRecord,
-}
-
-/// What an agent offers in this directory, by its own word, now or within the last hour; nothing where it is not here or
-/// has no way to say.
-fn offer(record: &AgentRecord, refresh: bool) -> Result<Option<OfferRecord>, Failure> {
-    let (Some(agent), Some(program)) = (registry::driver(&record.agent), &record.program) else { return Ok(None) };
-    let cache = host::paths::cache()?;
-    let path = cache.join("offers").join(format!("{}.json", record.agent));
-    let cwd = std::env::current_dir().unwrap_or_default().display().to_string();
-    let kept = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Kept>(&bytes).ok());
-    let now = host::clock::now_ms();
-    let is_fresh = |kept: &Kept| {
-        let age = now - kept.asked_ms;
-        (&kept.program, &kept.version, &kept.cwd) == (program, &record.version, &cwd)
-            && u128::try_from(age).is_ok_and(|age| age < FRESH.as_millis())
-    };
-    if let Some(kept) = kept.filter(|kept| !refresh && is_fresh(kept)) {
-        return Ok(Some(kept.said));
-    }
-    let (env, _) = crate::run::agent_variables()?;
-    let client_version = env!("CARGO_PKG_VERSION").to_owned();
-    let asked = Inquired { agent, program: Path::new(program), env, cwd: cwd.clone(), client_version };
-    let Some(offer) = inquire(asked, &cache.join("asking"))?.map_err(|fault| {
-        Failure::new(fault.code, format!("{} does not say what it offers: {}", record.title, fault.message))
-    })?
-    else {
-        return Ok(None);
-    };
-    let said = OfferRecord { asked: Timestamp(now).to_string(), offer };
-    let kept = Kept { program: program.clone(), version: record.version.clone(), cwd, asked_ms: now, said };
-    let text = serde_json::to_string(&kept).expect("a record is JSON");
-    // Asking again is the only price of a cache that cannot be written.
-    if let Err(error) = keep(&path, &text) {
-        log::debug!("the offer is not kept: {}", engine::session::chain(&error));
-    }
-    Ok(Some(kept.said))
-}
-
-fn keep(path: &Path, text: &str) -> Result<(), host::Error> {
-    if let Some(folder) = path.parent() {
-        host::private::directory(folder)?;
-    }
-    let mut file = host::private::file(path)?;
-    file.set_len(0).and_then(|()| file.write_all(text.as_bytes())).map_err(|source| host::Error::File {
-        action: "write",
-        path: path.to_owned(),
-        source,
-    })
 }
 
 fn verify(context: &Context, places: &Places, agents: &[String]) -> Result<Exit, Failure> {

@@ -3,7 +3,6 @@
 pub(crate) mod record;
 pub(crate) mod view;
 
-use std::ffi::OsString;
 use std::io::{BufRead, Read, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -11,13 +10,11 @@ use std::time::{Duration, Instant};
 use clap::{Args, Subcommand, ValueEnum};
 use desktop::{Button, Desktop, Error, Filter, Format, Scale, Selection, Shot, Stroke};
 use engine::Failure;
-use engine::session::chain;
-use host::detach::{self, Ready, Streams};
+use host::detach::Ready;
 use schema::desktop::{
-    ClipboardHeldRecord, ClipboardRecord, DesktopWaitedRecord, KeysRecord, PictureFormat, Rectangle, ScreenshotRecord,
-    TypedRecord, WindowClosedRecord, WindowRecord,
+    ClipboardRecord, DesktopWaitedRecord, KeysRecord, PictureFormat, Rectangle, ScreenshotRecord, TypedRecord,
+    WindowClosedRecord, WindowRecord,
 };
-use schema::outcome::ErrorCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -953,28 +950,9 @@ fn clipboard(desktop: &Desktop, args: &ClipboardGetArgs) -> Result<ClipboardReco
     Ok(ClipboardRecord { text, selection: args.selection.as_str().to_owned() })
 }
 
-/// Leaves the text with a process in the background: a clipboard is what its holder answers.
 fn set_clipboard(desktop: &Desktop, store: &Path, args: &ClipboardSetArgs) -> Result<Value, Failure> {
-    use std::io::Seek;
-    // No command line: everybody could read it there, and it may be long.
-    let path = engine::Places::beside(store).directory().join(format!("clipboard-{}", schema::ids::unique()));
-    let mut file = host::private::file(&path)?;
-    let written = file.write_all(args.text.as_bytes()).and_then(|()| file.rewind());
-    let removed = std::fs::remove_file(&path);
-    written
-        .and(removed)
-        .map_err(|error| Failure::new(ErrorCode::Other, format!("failed to write {}: {error}", path.display())))?;
-    let flag = if desktop.name().starts_with(':') { "--display" } else { "--name" };
-    let words = ["__keep", "desktop", flag, desktop.name(), "--store"].map(OsString::from);
-    let more = ["clipboard", "set", "-", "--selection", args.selection.as_str()].map(OsString::from);
-    let words: Vec<OsString> = words.into_iter().chain([store.as_os_str().to_owned()]).chain(more).collect();
-    let streams = Streams { stdin: Some(file), ..Streams::default() };
-    let (holder_pid, line) = detach::spawn_self(&words, &variables(false, Vec::new(), &[], &[])?.0, streams)?;
-    let told: Value = serde_json::from_str(&line).unwrap_or_default();
-    if let Some(message) = told["message"].as_str() {
-        return Err(Failure::new(ErrorCode::Other, message));
-    }
-    Ok(json!(ClipboardHeldRecord { holder_pid, bytes: args.text.len() }))
+    let env = variables(false, Vec::new(), &[], &[])?.0;
+    Ok(json!(desktop::leave_text(desktop, store, &args.text, args.selection.as_str(), &env)?))
 }
 
 /// The process in the background.
@@ -1075,65 +1053,9 @@ fn script(store: &Path, name: &str, args: &DoArgs) -> Result<Exit, Failure> {
     Ok(Exit::Code(exit))
 }
 
-/// What installs a program.
-fn needed(programs: &[String]) -> String {
-    let package = match programs {
-        [only] if only == "xdg-open" => " (it is in xdg-utils)",
-        _ => "",
-    };
-    format!("sandbox-agent install desktop --yes; `--print-only` says what that does{package}")
-}
-
 /// What an error means to whoever asked.
 pub(crate) fn failure(error: Error) -> Failure {
-    let message = format!("failed to {}", chain(&error));
-    match error {
-        Error::Missing(programs) => Failure::new(ErrorCode::NotInstalled, message).hint(needed(&programs)),
-        Error::NotRunning(name) => Failure::new(ErrorCode::NotFound, message)
-            .hint(format!("start it: sandbox-agent desktop start --name {name}")),
-        Error::Ended { name, .. } => Failure::new(ErrorCode::NotFound, message)
-            .hint(format!("start it again: sandbox-agent desktop start --name {name}")),
-        Error::Busy(_) => Failure::new(ErrorCode::Busy, message).hint("try again"),
-        Error::Other { name, .. } => Failure::new(ErrorCode::Busy, message).hint(format!(
-            "--replace ends it first, as `sandbox-agent desktop stop --name {name}` does; or choose another --name"
-        )),
-        Error::OtherView { name, .. } => Failure::new(ErrorCode::Busy, message)
-            .hint(format!("stop it first: sandbox-agent desktop view stop --name {name}")),
-        Error::PortTaken(_) => Failure::new(ErrorCode::Busy, message).hint("leave --port out, and a free one is taken"),
-        Error::DisplayTaken(_) => {
-            Failure::new(ErrorCode::Busy, message).hint("leave --display-num out, and a free one is taken")
-        }
-        Error::Invalid(_) => Failure::usage(message),
-        Error::Outside { .. } => Failure::usage(message).hint("points are from 0,0 in the upper left corner on"),
-        Error::UnknownKey { .. } => {
-            Failure::usage(message).hint("as in Return, F5, ctrl+l, é; names are X11's; `desktop type` is for text")
-        }
-        Error::NoWindow(_) | Error::NoFocus => {
-            Failure::new(ErrorCode::NotFound, message).hint("`sandbox-agent desktop windows` lists them")
-        }
-        Error::NoText => Failure::new(ErrorCode::Other, message),
-        Error::NoTarget(_) => Failure::new(ErrorCode::NotFound, message),
-        Error::Recording { name, .. } => Failure::new(ErrorCode::Busy, message)
-            .hint(format!("stop it first: sandbox-agent desktop record stop --name {name}")),
-        Error::StillRecording(_) => Failure::new(ErrorCode::Busy, message).hint("stop it first"),
-        Error::NotRecording(_) | Error::NoRecording(_) => Failure::new(ErrorCode::NotFound, message)
-            .hint("`sandbox-agent desktop record list` has them all, and why one failed"),
-        Error::RecordingFailed { recording, .. } => Failure::new(ErrorCode::Other, message)
-            .hint(format!("what there is of it is kept: sandbox-agent desktop record show {recording}")),
-        Error::Timeout(_) => Failure::new(ErrorCode::Timeout, message),
-        Error::NotStarted { .. }
-        | Error::Connect { .. }
-        | Error::Display(_)
-        | Error::Unfit(_)
-        | Error::Picture(_)
-        | Error::Broken(_)
-        | Error::NoRoom { .. }
-        | Error::NoFilm(_)
-        | Error::NotOpened { .. }
-        | Error::File { .. } => Failure::new(ErrorCode::Other, message),
-        Error::Engine(error) => error.into(),
-        Error::Host(error) => error.into(),
-    }
+    error.into()
 }
 
 fn point(

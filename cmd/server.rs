@@ -16,7 +16,7 @@ use schema::record::ServerRecord;
 use schema::time::Timestamp;
 use server::{Access, Address, Config, Cors, Error, Token, serve};
 
-use crate::context::Context;
+use crate::context::{Context, duration};
 use crate::exit::Exit;
 use crate::out;
 use crate::run::unreadable;
@@ -69,6 +69,9 @@ pub(crate) struct ServerArgs {
     /// A directory that no path, link or race of a file route leads out of [env: SANDBOX_AGENT_FS_ROOT]
     #[arg(long, value_name = "DIR")]
     fs_root: Option<PathBuf>,
+    /// End once nobody has been connected for so long, as in 10m; sessions go on
+    #[arg(long, value_name = "DURATION")]
+    idle_exit: Option<String>,
     /// Log no requests
     #[arg(short, long)]
     quiet: bool,
@@ -83,14 +86,17 @@ pub(crate) fn main(context: &Context, args: ServerArgs) -> Result<Exit, Failure>
         return Err(without_token(token));
     }
     let store = context.store_path()?;
-    let (tokens, made) = tokens(&args)?;
-    let unix = args.unix.map(|path| std::path::absolute(&path).unwrap_or(path));
+    let inherited = host::socket::inherited()?;
+    let (tokens, made) = tokens(&args, inherited.is_some())?;
+    let idle_exit = args.idle_exit.map(|text| duration("--idle-exit", &text, "as in 30s, 10m, 1h")).transpose()?;
     let config = Config {
         store,
-        address: match &unix {
-            Some(path) => Address::Unix(path.clone()),
-            None => Address::Tcp(args.host, args.port),
+        address: match (inherited, args.unix) {
+            (Some(socket), _) => Address::Inherited(socket),
+            (None, Some(path)) => Address::Unix(std::path::absolute(&path).unwrap_or(path)),
+            (None, None) => Address::Tcp(args.host, args.port),
         },
+        idle_exit,
         tokens,
         cors: Cors {
             origins: args.cors_allow_origin,
@@ -109,7 +115,7 @@ pub(crate) fn main(context: &Context, args: ServerArgs) -> Result<Exit, Failure>
         |listening| {
             out::print_record(&ServerRecord {
                 url: listening.url.clone(),
-                unix: unix.map(|path| path.display().to_string()),
+                unix: listening.unix.as_ref().map(|path| path.display().to_string()),
                 token: made,
                 pid: std::process::id(),
                 version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -118,13 +124,14 @@ pub(crate) fn main(context: &Context, args: ServerArgs) -> Result<Exit, Failure>
         if args.quiet { Box::new(|_| {}) } else { log() },
     );
     match caught {
-        Ok(caught) => Ok(Exit::Signal(caught.into())),
+        Ok(Some(caught)) => Ok(Exit::Signal(caught.into())),
+        Ok(None) => Ok(Exit::Code(0)),
         Err(error) => Err(failure(error)),
     }
 }
 
 /// What opens it, and the token that we made up for it.
-fn tokens(args: &ServerArgs) -> Result<(Option<Vec<Token>>, Option<String>), Failure> {
+fn tokens(args: &ServerArgs, is_inherited: bool) -> Result<(Option<Vec<Token>>, Option<String>), Failure> {
     if args.no_token {
         return Ok((None, None));
     }
@@ -136,7 +143,7 @@ fn tokens(args: &ServerArgs) -> Result<(Option<Vec<Token>>, Option<String>), Fai
         return Ok((Some(vec![token]), None));
     }
     // Its file's permissions say who may; and whoever asked for more than this machine is to choose it.
-    if args.unix.is_some() || !is_here(&args.host) {
+    if !is_inherited && (args.unix.is_some() || !is_here(&args.host)) {
         return Ok((None, None));
     }
     let made = host::secret::new()?;

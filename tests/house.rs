@@ -64,8 +64,20 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     ),
     (
         "server",
-        &["acp", "agents", "engine", "files", "host", "install", "schema", "store"],
-        &["base64", "hyper", "hyper-util", "log", "serde", "serde_json", "sha1", "thiserror", "tokio", "tungstenite"],
+        &["acp", "agents", "desktop", "engine", "files", "host", "install", "schema", "store"],
+        &[
+            "base64",
+            "flate2",
+            "hyper",
+            "hyper-util",
+            "log",
+            "serde",
+            "serde_json",
+            "sha1",
+            "thiserror",
+            "tokio",
+            "tungstenite",
+        ],
     ),
     (
         "sandbox-agent",

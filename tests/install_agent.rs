@@ -1,7 +1,7 @@
 //! Installing agents from a registry on loopback: good packages, broken ones, hostile ones; kills and rivals; what `run` makes of it.
 
 mod bare;
-mod registry;
+pub(crate) mod registry;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -15,7 +15,7 @@ use crate::env::{Output, TestEnv, rounds};
 use registry::{Archive, Manner, Registry, package, program_path, script};
 
 /// An environment whose agents come from a registry of its own.
-fn start() -> (TestEnv, Registry) {
+pub(crate) fn start() -> (TestEnv, Registry) {
     let registry = Registry::start();
     let mut env = TestEnv::new().online();
     env.set("SANDBOX_AGENT_AGENTS_DIR", agents(&env));
@@ -27,7 +27,7 @@ fn agents(env: &TestEnv) -> PathBuf {
     env.root().join("agents")
 }
 
-fn offer(registry: &Registry, version: &str) {
+pub(crate) fn offer(registry: &Registry, version: &str) {
     registry.offer(&package(version), Archive::good(version).pack(), Manner::Well);
 }
 

@@ -1,12 +1,16 @@
 //! `server`: the same sessions over HTTP, driven over real sockets.
 
+mod agents;
 mod client;
 mod config;
+mod desktop;
 mod doors;
 mod errors;
 mod files;
 mod flows;
 mod gate;
+mod life;
 mod loops;
 mod processes;
+mod routes;
 mod sdk;

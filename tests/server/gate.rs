@@ -27,6 +27,7 @@ fn only_who_knows_the_token_gets_in_and_nobody_else_learns_it() {
     server.prompt("s", "env SANDBOX_AGENT_TOKEN");
     let ended = server.flow("/v1/sessions/s/events/sse", None).until("turn.ended").pop().unwrap().1;
     assert!(!ended.contains("secret"), "{ended}");
+    let _ = env.run(&["wait", "s", "--for", "idle", "--timeout", "100s"]);
     let log = server.running.stderr();
     assert!(!log.contains("secret") && log.contains("method=POST path=/v1/sessions/s status=201"), "{log}");
 }
@@ -67,7 +68,7 @@ fn a_token_is_made_up_read_from_a_file_or_taken_off_the_command_line() {
     assert!(taken.stderr.contains("in use") && taken.stderr.contains("--port"), "{}", taken.stderr);
 }
 
-fn private(env: &TestEnv, name: &str, text: &str) {
+pub(crate) fn private(env: &TestEnv, name: &str, text: &str) {
     env.write(name, text);
     std::fs::set_permissions(env.work().join(name), std::fs::Permissions::from_mode(0o600)).unwrap();
 }

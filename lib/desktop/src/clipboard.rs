@@ -1,7 +1,15 @@
 //! The clipboard: reading what another program holds, and holding a text until another program takes it over.
 
+use std::ffi::OsString;
+use std::io::{Seek, Write};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use engine::{Failure, Places};
+use host::detach::{self, Streams};
+use schema::desktop::ClipboardHeldRecord;
+use schema::outcome::ErrorCode;
+use serde_json::Value;
 use x11rb::connection::Connection;
 use x11rb::protocol::Event;
 use x11rb::protocol::xfixes::{ConnectionExt as _, SelectionEventMask};
@@ -52,6 +60,39 @@ struct Receiver {
     kind: u32,
     bytes: Vec<u8>,
     sent: usize,
+}
+
+/// Leaves a text with a process in the background, `__keep desktop … clipboard set -`: a clipboard is what its holder answers. The selection is `clipboard`,
+/// `primary` or `both`.
+///
+/// # Errors
+/// What keeps it from holding the text.
+pub fn leave_text(
+    desktop: &Desktop,
+    store: &Path,
+    text: &str,
+    selection: &str,
+    env: &[(OsString, OsString)],
+) -> Result<ClipboardHeldRecord, Failure> {
+    // No command line: everybody could read it there, and it may be long.
+    let path = Places::beside(store).directory().join(format!("clipboard-{}", schema::ids::unique()));
+    let mut file = host::private::file(&path)?;
+    let written = file.write_all(text.as_bytes()).and_then(|()| file.rewind());
+    let removed = std::fs::remove_file(&path);
+    written
+        .and(removed)
+        .map_err(|error| Failure::new(ErrorCode::Other, format!("failed to write {}: {error}", path.display())))?;
+    let flag = if desktop.name().starts_with(':') { "--display" } else { "--name" };
+    let words = ["__keep", "desktop", flag, desktop.name(), "--store"].map(OsString::from);
+    let more = ["clipboard", "set", "-", "--selection", selection].map(OsString::from);
+    let words: Vec<OsString> = words.into_iter().chain([store.as_os_str().to_owned()]).chain(more).collect();
+    let streams = Streams { stdin: Some(file), ..Streams::default() };
+    let (holder_pid, line) = detach::spawn_self(&words, env, streams)?;
+    let told: Value = serde_json::from_str(&line).unwrap_or_default();
+    if let Some(message) = told["message"].as_str() {
+        return Err(Failure::new(ErrorCode::Other, message));
+    }
+    Ok(ClipboardHeldRecord { holder_pid, bytes: text.len() })
 }
 
 /// More than this goes in pieces, in bytes.

@@ -11,6 +11,7 @@
 //! | `view`, `view/serve`, `view/viewer` | the live view: its process; the way to viewers; what one is shown and does |
 //! | `clipboard`, `watch` | what is copied and pasted; waiting for what is drawn |
 //! | `capture` | the screen kept up to date, and where it has changed |
+//! | `failure` | what an error means to whoever asked |
 //! | `record`, `recorder`, `boxes` | the catalogue of recordings; the process that makes one; what of its film plays |
 
 mod boxes;
@@ -18,6 +19,7 @@ mod capture;
 mod clipboard;
 mod connect;
 mod error;
+mod failure;
 mod keyboard;
 mod keys;
 mod launch;
@@ -33,7 +35,7 @@ mod watch;
 mod windows;
 
 pub use capture::Capture;
-pub use clipboard::{Holder, Selection};
+pub use clipboard::{Holder, Selection, leave_text};
 pub use connect::Desktop;
 pub use error::Error;
 pub use keyboard::Stroke;

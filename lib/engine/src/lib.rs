@@ -13,6 +13,7 @@ mod journal;
 pub mod keeper;
 mod kept;
 mod mask;
+pub mod offers;
 pub mod owner;
 mod peer;
 mod places;

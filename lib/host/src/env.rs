@@ -42,6 +42,12 @@ names! {
     Session = "SANDBOX_AGENT_SESSION",
     /// What clients of a server must know. It is for the server alone: nobody whom we start is given it.
     Token = "SANDBOX_AGENT_TOKEN",
+    /// Whom systemd hands sockets over to.
+    ListenPid = "LISTEN_PID",
+    /// How many.
+    ListenFds = "LISTEN_FDS",
+    /// What they are called.
+    ListenNames = "LISTEN_FDNAMES",
     /// A fixed time for tests, in milliseconds since 1970.
     TestClock = "SANDBOX_AGENT_TEST_CLOCK",
     /// A step at which a test wants us killed, `STEP:N`.
@@ -88,8 +94,8 @@ pub fn named(name: &str) -> Option<OsString> {
     std::env::var_os(name)
 }
 
-/// All of it, but for what only our own processes tell one another.
+/// All of it, but for what is said to us alone.
 pub fn all() -> Vec<(OsString, OsString)> {
-    let ours = [Name::Ready, Name::Token];
+    let ours = [Name::Ready, Name::Token, Name::ListenPid, Name::ListenFds, Name::ListenNames];
     std::env::vars_os().filter(|(name, _)| ours.iter().all(|own| name != own.as_str())).collect()
 }

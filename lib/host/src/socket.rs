@@ -1,13 +1,16 @@
-//! A Unix socket at a path of any length.
+//! Sockets: at a path of any length, handed over by systemd, and kept honest about who is still there.
 
 use std::fs::File;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::sys::socket::{setsockopt, sockopt};
 use tokio::net::UnixListener;
 
 use crate::Error;
+use crate::env::{self, Name};
 
 /// Listens at this path, in the place of what a dead process left there. Needs a tokio runtime.
 ///
@@ -31,6 +34,40 @@ pub fn connect(path: &Path) -> Result<UnixStream, Error> {
     let failed = |source| Error::File { action: "connect to", path: path.to_owned(), source };
     let (_directory, short) = short(path).map_err(failed)?;
     UnixStream::connect(short).map_err(failed)
+}
+
+/// The one socket that systemd listens on for us, `sd_listen_fds(3)`. To be taken once.
+///
+/// # Errors
+/// [`Error::File`] where there are several.
+pub fn inherited() -> Result<Option<OwnedFd>, Error> {
+    let number = |name| env::var(name).and_then(|text| text.to_str()?.parse::<u32>().ok());
+    if number(Name::ListenPid) != Some(std::process::id()) {
+        return Ok(None);
+    }
+    let failed = |source| Error::File { action: "take over the socket", path: "/proc/self/fd/3".into(), source };
+    match number(Name::ListenFds) {
+        Some(1) => {}
+        None | Some(0) => return Ok(None),
+        Some(_) => return Err(failed(std::io::Error::other("there are several; one is to be handed over"))),
+    }
+    // SAFETY: systemd has opened 3 for this process alone, says LISTEN_PID, and nobody else here takes it.
+    #[expect(unsafe_code)]
+    let socket = unsafe { OwnedFd::from_raw_fd(3) };
+    fcntl(&socket, FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).map_err(|error| failed(error.into()))?;
+    Ok(Some(socket))
+}
+
+/// A peer that is silent for a minute is asked whether it is still there, and given up after another.
+pub fn keep_alive(socket: &impl AsFd) {
+    // What cannot be set is as it was.
+    let _ = setsockopt(socket, sockopt::KeepAlive, &true);
+    #[cfg(target_os = "linux")]
+    {
+        let _ = setsockopt(socket, sockopt::TcpKeepIdle, &60);
+        let _ = setsockopt(socket, sockopt::TcpKeepInterval, &15);
+        let _ = setsockopt(socket, sockopt::TcpKeepCount, &4);
+    }
 }
 
 /// The kernel takes about a hundred bytes as a socket's path; by its open directory any socket has a short one.

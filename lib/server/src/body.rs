@@ -1,6 +1,7 @@
 //! Bodies both ways: what a client sends, bounded and typed; what it gets, whole or as a flow; and the words of a query.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 use std::pin::Pin;
 use std::str::FromStr;
 use std::task::{Context, Poll};
@@ -10,7 +11,7 @@ use hyper::body::{Body as _, Bytes, Frame, Incoming, SizeHint};
 use hyper::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Response, StatusCode};
 use serde::Serialize;
-use tokio::sync::mpsc::Receiver;
+use tokio::sync::mpsc::{self, Receiver};
 
 use crate::problem::{Kind, Problem};
 
@@ -22,6 +23,35 @@ pub(crate) enum Body {
     Flow(Receiver<Bytes>),
     /// The same where it may break off, which the client is to notice, and may have a known length.
     Piped(Receiver<io::Result<Bytes>>, Option<u64>),
+}
+
+/// What of a file is read at once: bytes.
+const PIECE: usize = 128 << 10;
+
+impl Body {
+    /// What a file holds now, piece by piece as the client takes it. Needs the runtime.
+    pub(crate) fn of_file(file: File) -> io::Result<Body> {
+        let length = file.metadata()?.len();
+        let (sender, receiver) = mpsc::channel(1);
+        tokio::task::spawn_blocking(move || {
+            let mut rest = file.take(length);
+            loop {
+                let mut piece = vec![0; PIECE];
+                let read = rest.read(&mut piece).map(|count| {
+                    piece.truncate(count);
+                    piece
+                });
+                let is_end = read.as_ref().map_or(true, Vec::is_empty);
+                if read.as_ref().is_ok_and(Vec::is_empty)
+                    || sender.blocking_send(read.map(Bytes::from)).is_err()
+                    || is_end
+                {
+                    return;
+                }
+            }
+        });
+        Ok(Body::Piped(receiver, Some(length)))
+    }
 }
 
 impl From<String> for Body {

@@ -128,12 +128,19 @@ pub(crate) fn flow(
     // Two pieces are on their way at most: a client that does not read costs no more than that.
     let (sender, receiver) = mpsc::channel(1);
     let follower = Follower { server: Arc::clone(server), session, after, raw, turn, sender };
+    let counted = Arc::clone(&server.numbers.followers);
     tokio::spawn(async move {
+        let _counted = counted;
         let session_id = follower.session.session_id.clone();
         if let Err(Ended::Failed(failure)) = follower.run().await {
             log::warn!("a flow of session {session_id} ended: {}", failure.message);
         }
     });
+    event_stream(receiver)
+}
+
+/// An answer of server-sent events.
+pub(crate) fn event_stream(receiver: mpsc::Receiver<Bytes>) -> Response<Body> {
     let mut response = Response::new(Body::Flow(receiver));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));

@@ -4,6 +4,7 @@ pub mod acp;
 mod agent;
 mod body;
 mod config;
+mod desktop;
 mod error;
 mod events;
 mod fs;
@@ -11,7 +12,10 @@ mod gate;
 mod hub;
 mod intake;
 mod listen;
+mod numbers;
+mod openapi;
 mod outlet;
+mod pack;
 mod problem;
 mod processes;
 mod requests;
@@ -21,9 +25,11 @@ mod terminal;
 mod token;
 #[cfg(test)]
 mod told;
+mod wire;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub use error::Error;
 pub use gate::Cors;
@@ -31,7 +37,7 @@ pub use listen::{Access, Address, Listening, serve};
 pub use token::{Scope, Scopes, Token};
 
 /// What a server is to do.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Config {
     /// The store.
     pub store: PathBuf,
@@ -43,6 +49,8 @@ pub struct Config {
     pub cors: Cors,
     /// Names by which clients may call it, beside those of this machine.
     pub hosts: Vec<String>,
+    /// It ends once nobody was connected for so long.
+    pub idle_exit: Option<Duration>,
     /// The environment of the owners that it starts.
     pub env: Vec<(OsString, OsString)>,
     /// What no file route leads out of.

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::ffi::OsString;
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -18,9 +19,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 
 use crate::Config;
 use crate::acp::http::{self as acp, Links};
@@ -29,16 +29,20 @@ use crate::error::Error;
 use crate::fs::Shelf;
 use crate::gate::Gate;
 use crate::hub::{Hub, THREADS};
+use crate::numbers::Numbers;
 use crate::processes::Held;
 use crate::routes;
+use crate::wire::{Stream, Wire};
 
 /// Where to listen.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub enum Address {
     /// A name or address, and a port; 0 is any that is free.
     Tcp(String, u16),
     /// A socket in the file system, for this user only.
     Unix(PathBuf),
+    /// A socket of either kind that listens already: systemd has made it.
+    Inherited(OwnedFd),
 }
 
 /// A server that listens.
@@ -46,6 +50,8 @@ pub enum Address {
 pub struct Listening {
     /// Where, as a URL; none on a Unix socket.
     pub url: Option<String>,
+    /// The Unix socket.
+    pub unix: Option<PathBuf>,
 }
 
 /// A request that was answered: when its answer began, a flow not yet at its end.
@@ -83,6 +89,7 @@ pub(crate) struct Server {
     /// Held while the configuration of a directory is changed.
     pub(crate) changing: Mutex<()>,
     pub(crate) version: &'static str,
+    pub(crate) numbers: Numbers,
     stop: watch::Sender<bool>,
     requests: AtomicU64,
     log: Box<dyn Fn(&Access) + Send + Sync>,
@@ -99,7 +106,7 @@ impl Server {
     }
 }
 
-/// Serves until a signal ends it, and says which. `ready` is called once it listens, `log` for each answer.
+/// Serves until a signal ends it, and says which; nothing where nobody came for as long as it was to wait. `ready` is called once it listens, `log` for each answer.
 ///
 /// # Errors
 /// What keeps it from listening.
@@ -107,7 +114,7 @@ pub fn serve(
     config: Config,
     ready: impl FnOnce(&Listening),
     log: Box<dyn Fn(&Access) + Send + Sync>,
-) -> Result<Caught, Error> {
+) -> Result<Option<Caught>, Error> {
     if config.cors.credentials && config.cors.origins.iter().any(|origin| origin == "*") {
         return Err(Error::AnyOrigin);
     }
@@ -126,13 +133,14 @@ async fn run(
     config: Config,
     ready: impl FnOnce(&Listening),
     log: Box<dyn Fn(&Access) + Send + Sync>,
-) -> Result<Caught, Error> {
+) -> Result<Option<Caught>, Error> {
     let mut signals = Signals::new()?;
     // The store is there before the first request, and so is its bell.
     drop(store::Store::open(&config.store, store::Access::Write).map_err(engine::Error::from)?);
     engine::Places::beside(&config.store).make()?;
     let shelf = Arc::new(Shelf::new(config.fs_root.as_deref(), &config.home)?);
     let (listener, listening) = Listener::bind(&config).await?;
+    let idle_exit = config.idle_exit;
     let server = Arc::new(Server {
         hub: Arc::new(Hub::new(config.store)),
         gate: Gate {
@@ -147,6 +155,7 @@ async fn run(
         bounds: Held::default(),
         changing: Mutex::default(),
         version: config.version,
+        numbers: Numbers::default(),
         stop: watch::Sender::new(false),
         requests: AtomicU64::new(0),
         log,
@@ -154,7 +163,15 @@ async fn run(
     tokio::spawn(Arc::clone(&server.hub).listen());
     ready(&listening);
     let open = Arc::new(Semaphore::new(CONNECTIONS));
+    let (gone, mut left) = mpsc::unbounded_channel();
+    let (mut connected, mut rest) = (0_usize, Instant::now());
     let caught = loop {
+        let idle = async {
+            match idle_exit {
+                Some(most) if connected == 0 => tokio::time::sleep_until((rest + most).into()).await,
+                Some(_) | None => std::future::pending().await,
+            }
+        };
         let next = async {
             let permit = Arc::clone(&open).acquire_owned().await.expect("it is never closed");
             (listener.accept().await, permit)
@@ -165,16 +182,24 @@ async fn run(
                     host::signals::stop_self();
                     continue;
                 }
-                Caught::Interrupt | Caught::Terminate | Caught::HangUp => break caught,
+                Caught::Interrupt | Caught::Terminate | Caught::HangUp => break Some(caught),
             },
+            () = idle => break None,
+            Some(()) = left.recv() => {
+                (connected, rest) = (connected - 1, Instant::now());
+                continue;
+            }
             next = next => next,
         };
         match accepted {
             Ok(stream) => {
-                let server = Arc::clone(&server);
+                connected += 1;
+                let (server, gone) = (Arc::clone(&server), gone.clone());
                 tokio::spawn(async move {
                     connection(server, stream).await;
                     drop(permit);
+                    // Nobody counts any more when all of it ends.
+                    let _ = gone.send(());
                 });
             }
             Err(error) => {
@@ -203,6 +228,7 @@ async fn connection(server: Arc<Server>, stream: Box<dyn Stream>) {
         let server = Arc::clone(&server);
         async move { Ok::<_, Infallible>(respond(&server, request).await) }
     });
+    let stream = Wire::new(stream, Arc::clone(&server));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
@@ -228,14 +254,10 @@ async fn respond(server: &Arc<Server>, request: Request<Incoming>) -> Response<B
     response
 }
 
-/// A connection of either kind.
-trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
-
 enum Listener {
     Tcp(TcpListener, SocketAddr),
-    Unix(UnixListener, PathBuf),
+    /// With what goes when we do.
+    Unix(UnixListener, Option<PathBuf>),
 }
 
 impl Listener {
@@ -251,7 +273,7 @@ impl Listener {
                 }
                 let listener = TcpListener::bind(found.as_slice()).await.map_err(failed)?;
                 let local = listener.local_addr().map_err(failed)?;
-                Ok((Listener::Tcp(listener, local), Listening { url: Some(format!("http://{local}")) }))
+                Ok((Listener::Tcp(listener, local), Listening { url: Some(format!("http://{local}")), unix: None }))
             }
             Address::Unix(path) => {
                 make_room(path)?;
@@ -260,7 +282,25 @@ impl Listener {
                 let listener = host::socket::listen(path)?;
                 let failed = |source| Error::Listen { address: path.display().to_string(), source };
                 std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(failed)?;
-                Ok((Listener::Unix(listener, path.clone()), Listening { url: None }))
+                let listening = Listening { url: None, unix: Some(path.clone()) };
+                Ok((Listener::Unix(listener, Some(path.clone())), listening))
+            }
+            Address::Inherited(socket) => {
+                let failed = |source| Error::Listen { address: "the socket that was handed over".to_owned(), source };
+                let listener = std::net::TcpListener::from(socket.try_clone().map_err(failed)?);
+                listener.set_nonblocking(true).map_err(failed)?;
+                if let Ok(local) = listener.local_addr() {
+                    if config.tokens.is_none() && !local.ip().is_loopback() {
+                        return Err(Error::Exposed { address: local.to_string() });
+                    }
+                    let listener = TcpListener::from_std(listener).map_err(failed)?;
+                    let listening = Listening { url: Some(format!("http://{local}")), unix: None };
+                    return Ok((Listener::Tcp(listener, local), listening));
+                }
+                let listener = std::os::unix::net::UnixListener::from(OwnedFd::from(listener));
+                let unix = listener.local_addr().map_err(failed)?.as_pathname().map(Path::to_owned);
+                let listener = UnixListener::from_std(listener).map_err(failed)?;
+                Ok((Listener::Unix(listener, None), Listening { url: None, unix }))
             }
         }
     }
@@ -279,6 +319,8 @@ impl Listener {
                 let (stream, _) = listener.accept().await?;
                 // Events are small and are to arrive at once.
                 let _ = stream.set_nodelay(true);
+                // Who vanished without a word is noticed, also while there is nothing to tell.
+                host::socket::keep_alive(&stream);
                 Ok(Box::new(stream))
             }
             Listener::Unix(listener, _) => Ok(Box::new(listener.accept().await?.0)),
@@ -288,7 +330,7 @@ impl Listener {
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        if let Listener::Unix(_, path) = self {
+        if let Listener::Unix(_, Some(path)) = self {
             // Gone already is as good.
             let _ = std::fs::remove_file(path);
         }

@@ -47,6 +47,15 @@ kinds! {
     TooLarge = "too_large", 413, "Body too large";
     UnsupportedMediaType = "unsupported_media_type", 415, "Unsupported media type";
     UpgradeRequired = "upgrade_required", 426, "Upgrade required";
+    HeadTooLarge = "head_too_large", 431, "Head too large";
+    DesktopInvalidAction = "desktop_invalid_action", 400, "Not possible on a desktop";
+    WindowNotFound = "window_not_found", 404, "Window not found";
+    NoFocusedWindow = "no_focused_window", 404, "No window has the focus";
+    DesktopInactive = "desktop_runtime_inactive", 409, "The desktop does not run";
+    DesktopStarting = "desktop_runtime_starting", 409, "The desktop is starting or stopping";
+    DesktopFailed = "desktop_runtime_failed", 503, "The desktop failed";
+    DesktopDependenciesMissing = "desktop_dependencies_missing", 503, "Programs of the desktop are missing";
+    InstallFailed = "install_failed", 500, "The agent was not installed";
     Internal = "internal", 500, "Internal error";
     Store = "store", 500, "The store failed";
     Unavailable = "unavailable", 503, "Unavailable";
@@ -84,7 +93,13 @@ impl Problem {
 
     /// A missing thing is a session in these routes, unless something else is said.
     pub(crate) fn of_session(self) -> Problem {
-        if self.kind == Kind::NotFound { Problem { kind: Kind::SessionNotFound, ..self } } else { self }
+        if self.kind == Kind::NotFound { self.of_kind(Kind::SessionNotFound) } else { self }
+    }
+
+    /// Its status and its title.
+    pub(crate) fn status(&self) -> (u16, &'static str) {
+        let (_, status, title) = self.kind.parts();
+        (status, title)
     }
 
     /// As it is told.
@@ -103,7 +118,7 @@ impl Problem {
     }
 
     pub(crate) fn response(self) -> Response<Body> {
-        let (_, status, _) = self.kind.parts();
+        let (status, _) = self.status();
         let mut response = Response::new(Body::from(self.document().to_string()));
         *response.status_mut() = hyper::StatusCode::from_u16(status).expect("the table has real ones");
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));

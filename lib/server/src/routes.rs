@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use hyper::body::Incoming;
-use hyper::header::{ALLOW, HeaderMap, HeaderValue, ORIGIN};
+use hyper::header::{ACCEPT, ALLOW, HeaderMap, HeaderValue, ORIGIN};
 use hyper::upgrade::OnUpgrade;
 use hyper::{Request, Response};
 use serde::de::DeserializeOwned;
@@ -13,11 +13,12 @@ use serde::de::DeserializeOwned;
 use crate::acp::http as acp;
 use crate::body::{Body, Query, decode, read};
 use crate::listen::Server;
+use crate::pack::{is_wanted, pack};
 use crate::problem::{Kind, Problem};
 use crate::token::Scope;
 #[cfg(test)]
-use crate::told::{Archive, Bytes, Envelope, EventFlow, Socket};
-use crate::{agent, config, events, fs, processes, requests, sessions};
+use crate::told::{Anything, Archive, Bytes, Envelope, EventFlow, Film, Metrics, Picture, Socket};
+use crate::{agent, config, desktop, events, fs, numbers, openapi, processes, requests, sessions};
 
 /// What every verb gives.
 pub(crate) type Answer = Result<Response<Body>, Problem>;
@@ -53,7 +54,7 @@ macro_rules! routes {
     ($($method:ident $path:literal $scope:ident $how:ident $call:path, $summary:literal
         $(? { $($query:ident: $kind:ty),* })? $(<- $takes:ty)? => $status:literal $gives:ty;)*) => {
         /// Every route; where two fit, the first is meant.
-        pub(crate) const ROUTES: &[Route] = &[$(Route {
+        pub(crate) static ROUTES: &[Route] = &[$(Route {
             method: stringify!($method),
             path: $path,
             scope: Scope::$scope,
@@ -80,8 +81,17 @@ macro_rules! routes {
 routes! {
     GET "v1/health" Open work health, "Whether it lives" => 200 Health;
 
+    GET "openapi.json" Open work openapi::document, "This document" => 200 Anything;
+    GET "v1/openapi.json" Open work openapi::document, "The same" => 200 Anything;
+
+    GET "metrics" Read ask numbers::metrics, "Numbers, as Prometheus reads them" => 200 Metrics;
+
     GET "v1/agents" Read work agent::list, "Which agents there are, what of them is installed, what they can" => 200 agent::Agents;
-    GET "v1/agents/{agent}" Read work agent::show, "The same of one agent" => 200 agent::Info;
+    GET "v1/agents/{agent}" Read work agent::show, "The same of one agent" => 200 agent::AgentInfo;
+
+    GET "v1/agents/{agent}/models" Read work agent::models, "Its models, by its own word, now or within the last hour" ? { refresh: bool } => 200 agent::AgentModels;
+    GET "v1/agents/{agent}/modes" Read work agent::modes, "Its modes, likewise" ? { refresh: bool } => 200 agent::AgentModes;
+    POST "v1/agents/{agent}/install" Admin work agent::install, "Installs it; who accepts text/event-stream is told how far it is" <- agent::InstallAgent => 200 agent::InstalledAgent;
 
     GET "v1/acp" Read ask acp::list, "Clients of the Agent Client Protocol" => 200 acp::Servers;
     GET "v1/acp/{client}" Read ask acp::sse, "Everything that a client is to hear, from the place in Last-Event-ID on" => 200 EventFlow;
@@ -90,9 +100,9 @@ routes! {
     DELETE "v1/acp/{client}" Prompt ask acp::close, "A client leaves: turns that it began are cancelled, its sessions stay" => 204 ();
 
     GET "v1/sessions" Read ask sessions::list, "Sessions, the latest first" ? { agent: String, status: String, limit: u64 } => 200 sessions::Sessions;
-    POST "v1/sessions" Prompt ask sessions::create, "Makes a session under a name that is made up" <- sessions::Create => 201 sessions::Created;
-    GET "v1/sessions/{session}" Read ask sessions::show, "One session" => 200 sessions::Info;
-    POST "v1/sessions/{session}" Prompt ask sessions::create, "Makes a session under this name" <- sessions::Create => 201 sessions::Created;
+    POST "v1/sessions" Prompt ask sessions::create, "Makes a session under a name that is made up" <- sessions::CreateSession => 201 sessions::Created;
+    GET "v1/sessions/{session}" Read ask sessions::show, "One session" => 200 sessions::SessionInfo;
+    POST "v1/sessions/{session}" Prompt ask sessions::create, "Makes a session under this name" <- sessions::CreateSession => 201 sessions::Created;
     DELETE "v1/sessions/{session}" Admin ask sessions::delete, "Deletes a session with all its events" ? { force: bool } => 204 ();
     POST "v1/sessions/{session}/terminate" Prompt ask sessions::terminate, "Ends whoever runs it and closes it for good; its events stay" => 204 ();
     POST "v1/sessions/{session}/cancel" Prompt ask requests::cancel, "Interrupts the turn; returns when it has ended" ? { kill: bool } => 200 requests::Cancelled;
@@ -151,6 +161,44 @@ routes! {
     POST "v1/processes/{process}/input" Proc ask processes::answer, "Types something" <- processes::Input => 200 processes::Taken;
     POST "v1/processes/{process}/terminal/resize" Proc ask processes::answer, "Sets the size of its terminal" <- processes::Size => 200 processes::Size;
     GET "v1/processes/{process}/terminal/ws" Proc ask processes::answer, "Its terminal as a WebSocket" ? { access_token: String } => 101 Socket;
+
+    GET "v1/desktop/status" Desktop work desktop::status, "What the desktop is doing, what it is made of, what is missing" ? { desktop: String } => 200 desktop::DesktopStatus;
+    POST "v1/desktop/start" Desktop work desktop::start, "Starts it" ? { desktop: String } <- desktop::StartDesktop => 200 desktop::DesktopStatus;
+    POST "v1/desktop/stop" Desktop work desktop::stop, "Ends it, with everything that was launched on it" ? { desktop: String } => 200 desktop::DesktopStatus;
+    GET "v1/desktop/display/info" Desktop work desktop::display, "Its display" ? { desktop: String } => 200 desktop::DisplayInfo;
+    GET "v1/desktop/screenshot" Desktop work desktop::screenshot, "A picture of the screen"
+        ? { desktop: String, format: String, quality: u8, scale: f64, showCursor: bool } => 200 Picture;
+    GET "v1/desktop/screenshot/region" Desktop work desktop::screenshot, "A picture of a part of the screen"
+        ? { desktop: String, x: i32, y: i32, width: u32, height: u32, format: String, quality: u8, scale: f64, showCursor: bool } => 200 Picture;
+    GET "v1/desktop/mouse/position" Desktop work desktop::position, "Where the pointer is" ? { desktop: String } => 200 desktop::Pointer;
+    POST "v1/desktop/mouse/move" Desktop work desktop::mouse, "Moves the pointer: x and y" ? { desktop: String } <- desktop::Point => 200 desktop::Pointer;
+    POST "v1/desktop/mouse/click" Desktop work desktop::mouse, "Clicks, there or where the pointer is" ? { desktop: String } <- desktop::Point => 200 desktop::Pointer;
+    POST "v1/desktop/mouse/down" Desktop work desktop::mouse, "Presses a button and leaves it down" ? { desktop: String } <- desktop::Point => 200 desktop::Pointer;
+    POST "v1/desktop/mouse/up" Desktop work desktop::mouse, "Releases a button" ? { desktop: String } <- desktop::Point => 200 desktop::Pointer;
+    POST "v1/desktop/mouse/drag" Desktop work desktop::mouse, "Drags from startX, startY to endX, endY" ? { desktop: String } <- desktop::Point => 200 desktop::Pointer;
+    POST "v1/desktop/mouse/scroll" Desktop work desktop::mouse, "Turns the wheel: deltaX, deltaY in notches" ? { desktop: String } <- desktop::Point => 200 desktop::Pointer;
+    POST "v1/desktop/keyboard/type" Desktop work desktop::keyboard_type, "Types text, whatever the keyboard" ? { desktop: String } <- desktop::Typing => 200 desktop::Done;
+    POST "v1/desktop/keyboard/press" Desktop work desktop::keyboard, "Presses a key, or keys together" ? { desktop: String } <- desktop::Key => 200 desktop::Done;
+    POST "v1/desktop/keyboard/down" Desktop work desktop::keyboard, "Presses a key and leaves it down" ? { desktop: String } <- desktop::Key => 200 desktop::Done;
+    POST "v1/desktop/keyboard/up" Desktop work desktop::keyboard, "Releases a key" ? { desktop: String } <- desktop::Key => 200 desktop::Done;
+    GET "v1/desktop/windows" Desktop work desktop::windows, "Its windows, the lowest first" ? { desktop: String } => 200 desktop::DesktopWindows;
+    GET "v1/desktop/windows/focused" Desktop work desktop::focused, "The window that has the focus" ? { desktop: String } => 200 desktop::DesktopWindow;
+    POST "v1/desktop/windows/{window}/focus" Desktop work desktop::focus, "Gives a window the focus and raises it" ? { desktop: String } => 200 desktop::DesktopWindow;
+    POST "v1/desktop/windows/{window}/move" Desktop work desktop::place, "Moves a window" ? { desktop: String } <- desktop::WindowPlace => 200 desktop::DesktopWindow;
+    POST "v1/desktop/windows/{window}/resize" Desktop work desktop::place, "Resizes a window" ? { desktop: String } <- desktop::WindowPlace => 200 desktop::DesktopWindow;
+    GET "v1/desktop/clipboard" Desktop work desktop::clipboard, "The text of the clipboard" ? { desktop: String, selection: String } => 200 desktop::Clipboard;
+    POST "v1/desktop/clipboard" Desktop work desktop::set_clipboard, "Holds a text until another program copies something" ? { desktop: String } <- desktop::Clipboard => 200 desktop::Done;
+    POST "v1/desktop/launch" Desktop work desktop::launch, "Starts a program on it" ? { desktop: String } <- desktop::LaunchApp => 200 desktop::Launched;
+    POST "v1/desktop/open" Desktop work desktop::open, "Opens a file or an address with the program that is meant for it" ? { desktop: String } <- desktop::OpenTarget => 200 desktop::Launched;
+    POST "v1/desktop/recording/start" Desktop work desktop::start_recording, "Records the screen" ? { desktop: String } <- desktop::StartRecording => 200 desktop::Recording;
+    POST "v1/desktop/recording/stop" Desktop work desktop::stop_recording, "Ends the recording; returns when the film is whole" ? { desktop: String } => 200 desktop::Recording;
+    GET "v1/desktop/recordings" Desktop work desktop::list_recordings, "Recordings of every desktop, the oldest first" => 200 desktop::Recordings;
+    GET "v1/desktop/recordings/{recording}" Desktop work desktop::show_recording, "One recording" => 200 desktop::Recording;
+    DELETE "v1/desktop/recordings/{recording}" Desktop work desktop::delete_recording, "Forgets a recording, with its film" => 204 ();
+    GET "v1/desktop/recordings/{recording}/download" Desktop work desktop::download_recording, "The film; of one that goes on what there is so far" => 200 Film;
+    GET "v1/desktop/stream/status" Desktop work desktop::view, "Where the live view is, and how many look" ? { desktop: String } => 200 desktop::LiveView;
+    POST "v1/desktop/stream/start" Desktop work desktop::start_view, "Serves it live, as a page at the url that comes back" ? { desktop: String } => 200 desktop::LiveView;
+    POST "v1/desktop/stream/stop" Desktop work desktop::stop_view, "Serves it no longer" ? { desktop: String } => 200 desktop::LiveView;
 }
 
 /// A request that has come in, for verbs that wait by themselves.
@@ -181,8 +229,10 @@ impl Asked {
 /// A request that has come in whole, for verbs that run on a thread.
 pub(crate) struct Work {
     pub(crate) server: Arc<Server>,
+    route: &'static Route,
     names: Vec<String>,
     pub(crate) query: Query,
+    headers: HeaderMap,
     body: Vec<u8>,
 }
 
@@ -197,6 +247,17 @@ impl Work {
         parse(&self.body)
     }
 
+    /// Whether it is to be told as server-sent events.
+    pub(crate) fn takes_flow(&self) -> bool {
+        let accepted = self.headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        accepted.into_iter().any(|accepted| accepted.contains("text/event-stream"))
+    }
+
+    /// The last word of the route's path, for verbs that serve several.
+    pub(crate) fn last(&self) -> &'static str {
+        self.route.path.rsplit('/').next().unwrap_or_default()
+    }
+
     /// The store.
     pub(crate) fn store(&self) -> &Path {
         self.server.hub.path()
@@ -207,18 +268,22 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     serde_json::from_slice(body).map_err(|error| Problem::invalid(format!("failed to read the body: {error}")))
 }
 
-/// The answer to a request, whatever it is.
+/// The answer to a request, whatever it is; counted by the route that was meant.
 pub(crate) async fn answer(server: &Arc<Server>, request: Request<Incoming>) -> Response<Body> {
     let origin = request.headers().get(ORIGIN).cloned();
-    let mut response = match pass(server, request).await {
+    let packed = is_wanted(request.headers());
+    let mut meant = None;
+    let response = match pass(server, request, &mut meant).await {
         Ok(response) => response,
         Err(problem) => problem.response(),
     };
+    let mut response = pack(server, response, packed).await;
     server.gate.mark(origin.as_ref(), &mut response);
+    server.numbers.count(meant, response.status().as_u16());
     response
 }
 
-async fn pass(server: &Arc<Server>, mut request: Request<Incoming>) -> Answer {
+async fn pass(server: &Arc<Server>, mut request: Request<Incoming>, meant: &mut Option<&'static Route>) -> Answer {
     server.gate.check_names(request.headers())?;
     if let Some(response) = server.gate.preflight(request.method(), request.headers()) {
         return Ok(response);
@@ -226,6 +291,7 @@ async fn pass(server: &Arc<Server>, mut request: Request<Incoming>) -> Answer {
     let path = request.uri().path().trim_matches('/').split('/').map(decode).collect::<Result<Vec<_>, _>>()?;
     let method = request.method().as_str();
     let route = ROUTES.iter().find(|route| route.method == method && fits(route.path, &path));
+    *meant = route;
     let query = Query::of(request.uri().query());
     if route.is_none_or(|route| route.scope != Scope::Open) {
         // A page cannot send headers with a WebSocket.
@@ -250,7 +316,7 @@ async fn pass(server: &Arc<Server>, mut request: Request<Incoming>) -> Answer {
         }
         Call::Work(work) => {
             let body = if route.takes { read(&head.headers, &mut body).await? } else { Vec::new() };
-            let given = Work { server: Arc::clone(&server), names, query, body };
+            let given = Work { server: Arc::clone(&server), route, names, query, headers: head.headers, body };
             server.hub.work(move |_| Ok(work(&given))).await?
         }
     }

@@ -21,7 +21,7 @@ use crate::routes::{Answer, Asked};
 #[derive(Debug, Default, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct Create {
+pub(crate) struct CreateSession {
     agent: Option<String>,
     agent_version: Option<String>,
     agent_mode: Option<String>,
@@ -54,14 +54,14 @@ pub(crate) struct Created {
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Sessions {
-    sessions: Vec<Info>,
+    sessions: Vec<SessionInfo>,
 }
 
 /// A session as a client is told of it.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct Info {
+pub(crate) struct SessionInfo {
     session_id: String,
     agent: String,
     agent_mode: Option<String>,
@@ -89,7 +89,7 @@ pub(crate) struct Info {
 
 /// `POST /v1/sessions` and `POST /v1/sessions/{id}`.
 pub(crate) async fn create(mut asked: Asked) -> Answer {
-    let wanted: Create = asked.json().await?;
+    let wanted: CreateSession = asked.json().await?;
     let (server, name) = (&asked.server, Some(asked.name(0)).filter(|name| !name.is_empty()));
     let agent = match (wanted.agent, wanted.agent_version) {
         (Some(agent), Some(version)) => Some(format!("{agent}@{version}")),
@@ -228,9 +228,9 @@ pub(crate) async fn find(server: &Arc<Server>, name: &str) -> Result<Session, Pr
     found.map_err(|failure| Problem::from(failure).of_session())
 }
 
-fn info(store: &Store, session: &Session) -> Result<Info, engine::Failure> {
+fn info(store: &Store, session: &Session) -> Result<SessionInfo, engine::Failure> {
     let record = verbs::record(store, session)?;
-    Ok(Info {
+    Ok(SessionInfo {
         session_id: record.session_id,
         agent: record.agent,
         agent_mode: record.mode,

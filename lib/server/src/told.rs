@@ -52,6 +52,12 @@ media! {
     Archive = "application/x-tar";
     /// No body: the connection speaks WebSocket from here on.
     Socket = "application/octet-stream";
+    /// What Prometheus reads.
+    Metrics = "text/plain; version=0.0.4";
+    /// A picture: image/png, image/jpeg or image/webp.
+    Picture = "image/*";
+    /// H.264.
+    Film = "video/mp4";
 }
 
 /// A message of JSON-RPC.
@@ -73,6 +79,9 @@ impl JsonSchema for Envelope {
         })
     }
 }
+
+/// JSON of any shape.
+pub(crate) type Anything = serde_json::Value;
 
 /// An event, as the schema room tells of it.
 pub(crate) struct Event;

@@ -16,7 +16,7 @@ const BLOCKS: [(&str, &str); 18] = [
     ("S=$(sandbox-agent run -a codex --detach", "running_sessions_are_watched_sent_to_and_answered"),
     ("import json, subprocess", "requests::the_programs_in_the_readme_work"),
     ("session=$(sandbox-agent", "requests::the_programs_in_the_readme_work"),
-    ("# the deployment: everything", "server::gate"),
+    ("# the deployment: everything", "not here: a shape; server::gate has files like it"),
     ("import { SandboxAgent }", "acp::the_lines_for_the_sdk_work"),
     ("{\n  \"agent_servers\"", "acp::an_editor_prompts_decides_cancels_and_loads"),
     ("{\"event_id\"", "not here: a shape, which contract.rs says by hand"),

@@ -82,7 +82,7 @@ const ROOMS: &[(&str, &[&str], &[&str])] = &[
     (
         "sandbox-agent",
         &["acp", "agents", "desktop", "engine", "files", "host", "install", "schema", "server", "store"],
-        &["base64", "clap", "clap_complete", "clap_mangen", "log", "serde", "serde_json", "toml"],
+        &["base64", "clap", "clap_complete", "clap_mangen", "flate2", "log", "serde", "serde_json", "toml"],
     ),
 ];
 

@@ -26,3 +26,6 @@ pub const SCHEMA_VERSION: &str = "1";
 
 /// The JSON Schema of everything the program prints, as generated from the types of this room and committed.
 pub const JSON_SCHEMA: &str = include_str!("../event.schema.json");
+
+/// The same, deflated (RFC 1951): what the product holds.
+pub const JSON_SCHEMA_PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/event.schema.deflate"));

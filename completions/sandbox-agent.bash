@@ -16,6 +16,9 @@ _sandbox__agent() {
             ",$1")
                 cmd="sandbox__agent"
                 ;;
+            sandbox__agent,acp)
+                cmd="sandbox__agent__subcmd__acp"
+                ;;
             sandbox__agent,agents)
                 cmd="sandbox__agent__subcmd__agents"
                 ;;
@@ -365,7 +368,7 @@ _sandbox__agent() {
 
     case "${cmd}" in
         sandbox__agent)
-            opts="-o -v -h -V --store --output --json --verbose --help --version run send answer cancel wait stream events sessions credentials proc fs desktop install-agent install agents server doctor schema completions man"
+            opts="-o -v -h -V --store --output --json --verbose --help --version run send answer cancel wait stream events sessions credentials proc fs desktop install-agent install agents server acp doctor schema completions man"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -381,6 +384,68 @@ _sandbox__agent() {
                     ;;
                 -o)
                     COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        sandbox__subcmd__agent__subcmd__acp)
+            opts="-o -v -a -m -h --store --output --json --verbose --agent --model --mode --effort --permission-mode --allow --deny --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --store)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --output)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                -o)
+                    COMPREPLY=($(compgen -W "ndjson text last none acp" -- "${cur}"))
+                    return 0
+                    ;;
+                --agent)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -a)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --model)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -m)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --mode)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --effort)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --permission-mode)
+                    COMPREPLY=($(compgen -W "read-only ask accept-edits auto bypass" -- "${cur}"))
+                    return 0
+                    ;;
+                --allow)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --deny)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -4375,7 +4440,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__server)
-            opts="-o -v -H -p -t -n -O -M -A -C -q -h --store --output --json --verbose --host --port --unix --token --token-file --no-token --allow-host --cors-allow-origin --cors-allow-method --cors-allow-header --cors-allow-credentials --fs-root --quiet --no-telemetry --help"
+            opts="-o -v -H -p -t -n -O -M -A -C -q -h --store --output --json --verbose --host --port --unix --token --token-file --no-token --allow-host --cors-allow-origin --cors-allow-method --cors-allow-header --cors-allow-credentials --fs-root --idle-exit --quiet --no-telemetry --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4454,6 +4519,10 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --fs-root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --idle-exit)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -50,6 +50,7 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "install
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "install" -d 'Install what the program itself needs of the system'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "agents" -d 'List, show, choose, verify and uninstall agents'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "server" -d 'The same sessions over HTTP'
+complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "acp" -d 'An agent for an editor: any agent by the Agent Client Protocol, on stdin and stdout'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "doctor" -d 'What is here, and what is wrong with it'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "schema" -d 'Print the JSON Schema of events and records'
 complete -c sandbox-agent -n "__fish_sandbox_agent_needs_command" -f -a "completions" -d 'Print a completion script for a shell'
@@ -1334,6 +1335,7 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s O
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s M -l cors-allow-method -d 'The methods that such pages may use; repeatable [default: what they ask for]' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s A -l cors-allow-header -d 'The headers that such pages may send; repeatable [default: what they ask for]' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -l fs-root -d 'A directory that no path, link or race of a file route leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -l idle-exit -d 'End once nobody has been connected for so long, as in 10m; sessions go on' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s n -l no-token -d 'Whoever is on this machine may use it'
@@ -1341,6 +1343,26 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s C
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s q -l quiet -d 'Log no requests'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -l no-telemetry -d 'There is no telemetry; for scripts that turn it off'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand acp" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand acp" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
+text\t'For people'
+last\t'The last text of the assistant, when the turn went well'
+none\t'Nothing'
+acp\t'The session as notifications of the Agent Client Protocol'"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand acp" -s a -l agent -d 'Which agent, and which version of it; `agents list` names them [env: SANDBOX_AGENT_AGENT]' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand acp" -s m -l model -d 'The model of new sessions, in the agent\'s words' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand acp" -l mode -d 'The mode of new sessions, in the agent\'s words' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand acp" -l effort -d 'The reasoning effort of new sessions, in the agent\'s words' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand acp" -l permission-mode -d 'How permissions are decided in new sessions [default: ask]' -r -f -a "read-only\t''
+ask\t''
+accept-edits\t''
+auto\t''
+bypass\t''"
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand acp" -l allow -d 'Allow what this rule covers, as in \'command:git *\'; repeatable' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand acp" -l deny -d 'Deny what this rule meets; repeatable, and stronger than --allow' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand acp" -l json -d 'The same as --output ndjson'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand acp" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand acp" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand doctor" -l store -d 'The store [env: SANDBOX_AGENT_STORE] [default: $XDG_DATA_HOME/sandbox-agent/store.db]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand doctor" -s o -l output -d 'How to print: events and records as NDJSON, for people, only the last text, or nothing' -r -f -a "ndjson\t'One JSON object a line'
 text\t'For people'

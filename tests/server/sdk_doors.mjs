@@ -1,18 +1,27 @@
-// The methods for files, processes and configuration of npm's sandbox-agent@0.4.2, as it is, against our server.
+// Every method of npm's sandbox-agent@0.4.2 but those of sessions, as it is, against our server.
 // Arguments: where the packages are, the server's address, its token, a directory.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { pathToFileURL } from "node:url";
 
 const [packages, baseUrl, token, place] = process.argv.slice(2);
 const require = createRequire(path.join(packages, "package.json"));
 const { SandboxAgent } = await import(pathToFileURL(path.join(packages, "node_modules/sandbox-agent/dist/index.js")));
 const WebSocket = require("ws");
-const client = await SandboxAgent.connect({ baseUrl, token });
+const connected = await SandboxAgent.connect({ baseUrl, token });
+const called = new Set();
+const client = new Proxy(connected, {
+  get(target, name) {
+    called.add(name);
+    const value = target[name];
+    return typeof value === "function" ? value.bind(target) : value;
+  },
+});
 const at = (...names) => path.join(place, ...names);
 
 const refused = async (promise, status, kind) => {
@@ -78,6 +87,10 @@ await refused(client.getProcess(started.id), 404, "not_found");
 
 // Terminals.
 const shell = await client.createProcess({ command: "sh", args: ["-c", "read line; stty size; echo got $line; read end; exit 3"], tty: true, interactive: true });
+assert.ok(client.buildProcessTerminalWebSocketUrl(shell.id).includes(shell.id));
+const raw = client.connectProcessTerminalWebSocket(shell.id, { WebSocket });
+await new Promise((resolve) => { raw.onopen = resolve; });
+raw.close();
 const terminal = client.connectProcessTerminal(shell.id, { WebSocket });
 let shown = "";
 const waiting = [];
@@ -116,5 +129,78 @@ await client.setSkillsConfig({ directory, skillName: "greet" }, skills);
 assert.deepEqual(await client.getSkillsConfig({ directory, skillName: "greet" }), skills);
 await client.deleteSkillsConfig({ directory, skillName: "greet" });
 await refused(client.getSkillsConfig({ directory, skillName: "greet" }), 404, "not_found");
+
+// Agents.
+assert.ok((await client.listAgents()).agents.some((one) => one.id === "mock" && one.installed));
+assert.equal((await client.getAgent("mock", { config: true })).id, "mock");
+assert.equal((await client.installAgent("mock")).already_installed, true);
+assert.equal((await client.getHealth()).status, "ok");
+
+// A desktop.
+assert.equal((await client.getDesktopStatus()).state, "inactive");
+await refused(client.takeDesktopScreenshot(), 409, "desktop_runtime_inactive");
+const desktop = await client.startDesktop({ width: 640, height: 480 });
+assert.deepEqual([desktop.state, desktop.resolution.width], ["active", 640]);
+assert.equal((await client.getDesktopDisplayInfo()).resolution.height, 480);
+const film = await client.startDesktopRecording({ fps: 10 });
+const app = { app: "xterm", args: ["-T", "one", "-e", "sh", "-c", `stty raw -echo; cat > ${at("typed")}`], wait: true };
+const launched = await client.launchDesktopApp(app);
+const [shownWindow] = (await client.listDesktopWindows()).windows;
+assert.deepEqual([shownWindow.id, shownWindow.title], [launched.windowId, "one"]);
+assert.equal((await client.focusDesktopWindow(launched.windowId)).isActive, true);
+assert.equal((await client.getDesktopFocusedWindow()).id, launched.windowId);
+assert.ok((await client.moveDesktopWindow(launched.windowId, { x: 30, y: 40 })).x >= 30);
+assert.ok((await client.resizeDesktopWindow(launched.windowId, { width: 300, height: 200 })).width <= 300);
+await client.typeDesktopText({ text: "é✓" });
+await client.pressDesktopKey({ key: "b", modifiers: { ctrl: true } });
+await client.keyDownDesktop({ key: "c" });
+await client.keyUpDesktop({ key: "c" });
+const wanted = Buffer.from("é✓\u0002c");
+while (!existsSync(at("typed")) || statSync(at("typed")).size < wanted.length) await sleep(20);
+assert.deepEqual(readFileSync(at("typed")), wanted);
+const point = ({ x, y }) => [x, y];
+assert.deepEqual(point(await client.moveDesktopMouse({ x: 50, y: 60 })), [50, 60]);
+assert.deepEqual(point(await client.getDesktopMousePosition()), [50, 60]);
+assert.deepEqual(point(await client.clickDesktop({ x: 600, y: 400, button: "left" })), [600, 400]);
+for (const told of [
+  await client.mouseDownDesktop({ x: 610, y: 410 }),
+  await client.mouseUpDesktop({ x: 610, y: 410 }),
+  await client.dragDesktopMouse({ startX: 600, startY: 400, endX: 620, endY: 420 }),
+  await client.scrollDesktop({ x: 600, y: 400, deltaY: 1 }),
+]) {
+  assert.ok(point(told).every(Number.isInteger), JSON.stringify(told));
+}
+const begins = (bytes, ...wanted) => assert.deepEqual([...bytes.slice(0, wanted.length)], wanted);
+begins(await client.takeDesktopScreenshot(), 0x89, 0x50, 0x4e, 0x47);
+begins(await client.takeDesktopRegionScreenshot({ x: 1, y: 2, width: 30, height: 20, format: "jpeg" }), 0xff, 0xd8);
+await client.setDesktopClipboard({ text: "kept ✓" });
+assert.equal((await client.getDesktopClipboard()).text, "kept ✓");
+assert.ok((await client.openDesktopTarget({ target: place })).processId);
+assert.equal((await client.startDesktopStream()).active, true);
+assert.equal((await client.getDesktopStreamStatus()).active, true);
+assert.equal((await client.stopDesktopStream()).active, false);
+// The live view is a page of its own, not WebRTC: whoever asks for that is refused.
+assert.ok(client.buildDesktopStreamWebSocketUrl().startsWith("ws"));
+const none = client.connectDesktopStreamWebSocket({ WebSocket });
+assert.match(await new Promise((resolve) => { none.onerror = (event) => resolve(event.message); }), /40[14]/);
+const stream = client.connectDesktopStream({ WebSocket });
+assert.ok(await new Promise((resolve) => stream.onError(resolve)));
+stream.close();
+while (!(await client.downloadDesktopRecording(film.id).then((bytes) => bytes.length > 0, () => false))) await sleep(20);
+assert.equal((await client.stopDesktopRecording()).id, film.id);
+assert.deepEqual((await client.listDesktopRecordings()).recordings.map((one) => one.id), [film.id]);
+assert.equal((await client.getDesktopRecording(film.id)).status, "completed");
+begins((await client.downloadDesktopRecording(film.id)).slice(4), ...Buffer.from("ftyp"));
+await client.deleteDesktopRecording(film.id);
+await refused(client.getDesktopRecording(film.id), 404, "not_found");
+assert.equal((await client.stopDesktop()).state, "inactive");
 await client.dispose();
+
+// Nothing of it is left out: what concerns sessions is called by tests/acp/sdk.mjs.
+const types = readFileSync(path.join(packages, "node_modules/sandbox-agent/dist/index.d.ts"), "utf8");
+const [, body] = /declare class SandboxAgent \{([^]*?)\n\}/.exec(types);
+const methods = [...body.matchAll(/^    (?!private|static|constructor|readonly)(?:get )?(\w+)[(]/gm)].map(([, name]) => name);
+assert.ok(methods.length > 90, String(methods.length));
+const ofSessions = /Session|Permission|sandbox|Sandbox|^inspectorUrl|AcpServers|getEvents/;
+assert.deepEqual(methods.filter((name) => !called.has(name) && !ofSessions.test(name)), []);
 console.log("done");

@@ -1,48 +1,21 @@
 //! The Agent Client Protocol, with us as the agent: real clients of npm's, unmodified, drive this program over stdio and HTTP.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::fs;
+use std::path::Path;
 
 use serde_json::Value;
 
 use crate::env::{Output, TestEnv, readme, wait_until};
 use crate::events::judged_whole;
 use crate::model::{Reply, done};
+use crate::npm::packages;
+use crate::real::equipment::node;
 use crate::real::everywhere::{Place, Start, Tongue};
-
-/// What the clients are; whatever they need comes with them.
-const PACKAGES: [&str; 3] = ["@agentclientprotocol/sdk@2.4.0", "acpx@0.19.1", "sandbox-agent@0.4.2"];
-
-/// The system's Node, once the clients are installed where every test's scripts find them; nothing where the tests are to do
-/// without the network. That they cannot be installed fails the test.
-fn node() -> Option<PathBuf> {
-    if std::env::var_os("SANDBOX_AGENT_TEST_OFFLINE").is_some_and(|value| value == "1") {
-        return None;
-    }
-    let tmp = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let lock = File::create(tmp.join("clients.lock")).unwrap();
-    lock.lock().unwrap();
-    let done = tmp.join("clients.done");
-    if fs::read_to_string(&done).unwrap_or_default() != PACKAGES.join(" ") {
-        let mut npm = Command::new("npm");
-        npm.args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-save", "--no-package-lock"]);
-        let output = npm.arg("--prefix").arg(tmp).args(PACKAGES).output().expect("npm is needed");
-        assert!(output.status.success(), "npm cannot install: {}", String::from_utf8_lossy(&output.stderr));
-        fs::write(done, PACKAGES.join(" ")).unwrap();
-    }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    Some(
-        std::env::split_paths(&path)
-            .map(|folder| folder.join("node"))
-            .find(|node| node.exists())
-            .expect("Node is needed"),
-    )
-}
 
 /// Runs a script of the clients' to its end; nothing where there is no network.
 fn play(env: &TestEnv, script: &str, args: &[&str]) -> Option<Output> {
-    let node = node()?;
+    packages()?;
+    let node = node();
     // Packages are looked for above a script.
     let path = env.root().join("script.mjs");
     fs::write(&path, script).unwrap();
@@ -141,7 +114,7 @@ fn codex_by_the_sdk() {
 /// acpx needs a newer Node than many systems have: the one that our own adapters run on.
 fn acpx(env: &TestEnv, args: &[&str]) -> Output {
     let own = fs::read_dir(crate::real::agents().join("node")).into_iter().flatten().flatten();
-    let node = own.map(|version| version.path().join("run")).find(|node| node.exists()).or_else(node).unwrap();
+    let node = own.map(|version| version.path().join("run")).find(|node| node.exists()).unwrap_or_else(node);
     let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("node_modules/acpx/dist/cli.js");
     let agent = format!("{PROGRAM} acp --agent mock");
     // What it leaves in the background to keep an agent goes after a second.
@@ -151,7 +124,7 @@ fn acpx(env: &TestEnv, args: &[&str]) -> Output {
 
 #[test]
 fn acpx_prompts_decides_cancels_and_loads() {
-    if node().is_none() || crate::real::agent("codex-acp").is_none() {
+    if packages().is_none() || crate::real::agent("codex-acp").is_none() {
         return;
     }
     let env = TestEnv::new();

@@ -29,6 +29,7 @@ mod house;
 mod install_agent;
 mod matrix;
 mod model;
+mod npm;
 mod peers;
 mod proc;
 mod readers;

@@ -16,6 +16,8 @@ use serde_json::Value;
 use super::client::Server;
 use crate::crash::Dice;
 use crate::env::{Output, Running, TestEnv, rounds, wait_until};
+use crate::npm::packages;
+use crate::real::equipment::node;
 
 /// A PostgreSQL of its own, reached by a socket in its folder.
 struct Postgres {
@@ -106,45 +108,26 @@ fn serve(env: &TestEnv, port: u16) -> Server {
     Server::of(env.command(&["server", "--port", &port]).var("SANDBOX_AGENT_TOKEN", "secret").spawn(), Some("secret"))
 }
 
-/// Where `pg` is; fetched from npm the first time.
-fn packages() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("loops");
-    let lock = fs::create_dir_all(&folder).and_then(|()| fs::File::create(folder.join("lock"))).unwrap();
-    lock.lock().unwrap();
-    if !folder.join("node_modules/pg").exists() {
-        let mut npm = Command::new("npm");
-        npm.args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--no-save", "--no-package-lock", "pg@8"]);
-        let output = npm.current_dir(&folder).output().expect("npm is needed");
-        assert!(output.status.success(), "npm cannot install: {}", String::from_utf8_lossy(&output.stderr));
-    }
-    folder
-}
-
 #[test]
 fn a_table_has_each_event_once_however_often_its_writer_and_the_server_are_killed() {
-    if std::env::var_os("SANDBOX_AGENT_TEST_OFFLINE").is_some() {
+    if packages().is_none() {
         return;
     }
     let env = TestEnv::new();
     let postgres = Postgres::start(&env);
-    let script = packages().join("stream.mjs");
-    fs::write(&script, include_str!("loops/stream.mjs")).unwrap();
+    let script = env.write("stream.mjs", include_str!("loops/stream.mjs"));
     let poll = env.write("poll.py", include_str!("loops/poll.py"));
     let mut server = Server::start(&env);
     let url = server.record["url"].as_str().unwrap().to_owned();
     let port: u16 = url.rsplit(':').next().unwrap().parse().unwrap();
     server.create("s");
-    let programs = [("polled", "/usr/bin/python3", poll), ("streamed", "node", script)];
+    let programs = [("polled", PathBuf::from("/usr/bin/python3"), poll), ("streamed", node(), script)];
     for (database, ..) in &programs {
         postgres.table(database);
     }
-    let start = |(database, interpreter, script): &(&str, &str, PathBuf)| {
-        let program = std::env::split_paths(&std::env::var_os("PATH").unwrap())
-            .map(|folder| folder.join(interpreter))
-            .find(|path| path.exists())
-            .unwrap_or_else(|| panic!("{interpreter} is needed"));
+    let start = |(database, program, script): &(&str, PathBuf, PathBuf)| {
         let args = [script.to_str().unwrap(), &url, "s", &postgres.address(database)];
-        env.program(&program).args(&args).var("SANDBOX_AGENT_TOKEN", "secret").spawn()
+        env.program(program).args(&args).var("SANDBOX_AGENT_TOKEN", "secret").spawn()
     };
     let mut clients: BTreeMap<&str, Running> = programs.iter().map(|program| (program.0, start(program))).collect();
     let mut dice = Dice::new(10);

@@ -1,26 +1,16 @@
 //! The client that npm has for the system that we replace, as it is, against our server: files, processes, configuration, agents, desktop.
 
-use std::process::Command;
-
 use super::client::Server;
 use crate::env::TestEnv;
+use crate::npm::packages;
 use crate::real::equipment::node;
-
-/// What is asked of the registry that npm is configured for here. A Node before 22 has no WebSocket of its own.
-const PACKAGES: [&str; 2] = ["sandbox-agent@0.4.2", "ws@8.18.3"];
 
 #[test]
 fn existing_clients_work_unchanged() {
     let mut env = TestEnv::new();
-    let (packages, place) = (env.root().join("packages"), env.root().join("place"));
-    for folder in [&packages, &place] {
-        std::fs::create_dir(folder).unwrap();
-    }
-    std::fs::write(packages.join("package.json"), "{}").unwrap();
-    let mut npm = Command::new("npm");
-    npm.args(["install", "--no-audit", "--no-fund", "--ignore-scripts", "--cache"]).arg(env.root().join("npm-cache"));
-    let installed = npm.args(PACKAGES).current_dir(&packages).output().unwrap();
-    assert!(installed.status.success(), "npm: {}", String::from_utf8_lossy(&installed.stderr));
+    let Some(packages) = packages() else { return };
+    let place = env.root().join("place");
+    std::fs::create_dir(&place).unwrap();
     env.set("LC_ALL", "C.UTF-8");
     env.set("BROWSER", "/usr/bin/true");
     let server = Server::start(&env);

@@ -118,6 +118,23 @@ fn a_killed_server_comes_back_with_its_window_manager() {
     desk.stop();
 }
 
+/// A window manager that comes up loses the windows that want to be shown meanwhile.
+#[test]
+fn without_its_window_manager_a_desktop_is_not_active_and_programs_wait() {
+    let desk = Desk::start();
+    let manager = desk.process("window-manager");
+    let manager = Pid::from_raw(manager["pid"].as_i64().unwrap() as i32);
+    kill(manager, Signal::SIGSTOP).unwrap();
+    kill_pid(&desk.process("server")["pid"]);
+    desk.ok(&["mouse", "move", "7", "8"]);
+    let status = desk.ok(&["status"]);
+    assert_eq!(status["state"], "starting", "it still holds on to the server that is gone: {status}");
+    kill(manager, Signal::SIGCONT).unwrap();
+    desk.xterm(&[], "touch ready; sleep 1000");
+    assert_eq!(desk.process("window-manager")["restarts"], 1);
+    desk.stop();
+}
+
 #[test]
 fn a_killed_window_manager_comes_back_and_windows_stay() {
     let desk = Desk::start();

@@ -101,6 +101,9 @@ fn d19_programs_are_launched() {
     assert_eq!(desk.ok(&by_class)["window"]["title"], "Third");
     let late = desk.run(&["launch", "--wait=200ms", "sleep", "1000"]).expect(124).object();
     assert!(late["message"].as_str().unwrap().contains("proc_"), "{late}");
+    let failed =
+        desk.run(&["launch", "--wait=1000s", "sh", "-c", "echo no such colour >&2; exit 4"]).expect(1).object();
+    assert_eq!(failed["message"], "failed to open `sh`: no such colour; exit code 4");
     let told = desk.ok(&["launch", "--env", "COLOUR=blue", "sh", "-c", "echo $COLOUR $DISPLAY > told"]);
     let id = told["process_id"].as_str().unwrap();
     desk.env.run(&["proc", "wait", id]).expect(0);

@@ -28,18 +28,26 @@ pub struct Launch {
     pub filter: Filter,
 }
 
-/// Starts a program, and waits for its window where that is wanted.
+/// Starts a program, and waits for its window where that is wanted: a new one of the process or of what it has started; one
+/// that tells no process counts too.
 ///
 /// # Errors
-/// [`host::Error::NotFound`] where there is no such program; [`Error::Timeout`] when no window came, and then it goes on.
+/// [`host::Error::NotFound`] where there is no such program; [`Error::NotOpened`] where it fails before it has a window;
+/// [`Error::Timeout`] when no window came, and then it goes on.
 pub fn launch(desktop: &Desktop, store: &Path, launch: &Launch) -> Result<LaunchedRecord, Error> {
     let awaited = Awaited::from_now(desktop, launch.wait)?;
+    let process = start(desktop, store, launch)?;
+    let is_its = |window: &WindowRecord| window.pid.is_none_or(|pid| process::is_below(&process, pid));
+    let find = |awaited: Awaited| awaited.window(desktop, store, &process, &launch.filter, &launch.command[0], &is_its);
+    let window = awaited.map(find).transpose()?;
+    Ok(LaunchedRecord { process_id: process.process_id, pid: process.state.pid, window })
+}
+
+fn start(desktop: &Desktop, store: &Path, launch: &Launch) -> Result<Process, Error> {
     let cwd = launch.cwd.to_string_lossy().into_owned();
     let kept = kept(&desktop.state.name, "app", launch.command.clone(), cwd, RestartPolicy::No);
     let kept = Kept { with: (!desktop.state.is_foreign()).then(|| desktop.state.server_uid()), ..kept };
-    let process = process::start(store, &kept, &environment(&launch.env, &desktop.state))?;
-    let window = awaited.map(|awaited| window(desktop, &process, launch, &awaited)).transpose()?;
-    Ok(LaunchedRecord { process_id: process.process_id, pid: process.state.pid, window })
+    Ok(process::start(store, &kept, &environment(&launch.env, &desktop.state))?)
 }
 
 /// What opens a file or an address with the program that is meant for it.
@@ -57,27 +65,14 @@ pub fn open(desktop: &Desktop, store: &Path, target: &str, launch: Launch) -> Re
         return Err(Error::Missing(vec![OPENER.to_owned()]));
     }
     let awaited = Awaited::from_now(desktop, launch.wait)?;
-    let filter = launch.filter.clone();
-    let begun = Launch { command: vec![OPENER.to_owned(), target.clone()], wait: None, ..launch };
-    let mut opened = self::launch(desktop, store, &begun)?;
-    let Some(awaited) = awaited else { return Ok(opened) };
-    let deadline = Instant::now() + awaited.patience;
-    while opened.window.is_none() {
-        let next = deadline.min(Instant::now() + LOOK);
-        opened.window = desktop.wait_for_window(&filter, next, &|window| awaited.is_new(window))?;
-        let process = process::find(store, &opened.process_id)?;
-        if process.state.status == "exited" && process.state.exit_code != Some(0) {
-            return Err(Error::NotOpened { target, why: last_words(store, &process.process_id) });
-        }
-        if opened.window.is_none() && Instant::now() >= deadline {
-            let what = format!("a window for `{target}` (process {}, which goes on)", process.process_id);
-            return Err(Error::Timeout(what));
-        }
-    }
-    Ok(opened)
+    let launch = Launch { command: vec![OPENER.to_owned(), target.clone()], ..launch };
+    let process = start(desktop, store, &launch)?;
+    let find = |awaited: Awaited| awaited.window(desktop, store, &process, &launch.filter, &target, &|_| true);
+    let window = awaited.map(find).transpose()?;
+    Ok(LaunchedRecord { process_id: process.process_id, pid: process.state.pid, window })
 }
 
-/// Between two looks whether it could be opened.
+/// Between two looks whether the program has failed.
 const LOOK: Duration = Duration::from_millis(100);
 
 /// A file as an absolute path, an address as it is.
@@ -119,27 +114,47 @@ struct Awaited {
 }
 
 impl Awaited {
-    /// From now on; nothing where nobody waits.
+    /// From now on; nothing where nobody waits. What is started afterwards finds a window manager.
     fn from_now(desktop: &Desktop, wait: Option<Duration>) -> Result<Option<Self>, Error> {
-        let Some(patience) = wait else { return Ok(None) };
         desktop.settle()?;
+        let Some(patience) = wait else { return Ok(None) };
         let before = desktop.windows(&Filter::default())?;
         Ok(Some(Self { patience, before: before.into_iter().map(|window| (window.id, window.pid)).collect() }))
+    }
+
+    /// Waits for a new window that is wanted, until the process that is to open it has failed.
+    fn window(
+        &self,
+        desktop: &Desktop,
+        store: &Path,
+        process: &Process,
+        filter: &Filter,
+        what: &str,
+        is_wanted: &dyn Fn(&WindowRecord) -> bool,
+    ) -> Result<WindowRecord, Error> {
+        let deadline = Instant::now() + self.patience;
+        loop {
+            let next = deadline.min(Instant::now() + LOOK);
+            let is_wanted = |window: &WindowRecord| self.is_new(window) && is_wanted(window);
+            if let Some(window) = desktop.wait_for_window(filter, next, &is_wanted)? {
+                return Ok(window);
+            }
+            let id = &process.process_id;
+            let now = process::find(store, id)?.state;
+            // One that ends well may have handed over to another.
+            let has_ended = now.status == "exited";
+            if has_ended && now.exit_code != Some(0) {
+                return Err(Error::NotOpened { target: what.to_owned(), why: last_words(store, id) });
+            }
+            if Instant::now() >= deadline {
+                let fate = if has_ended { "has ended" } else { "goes on" };
+                return Err(Error::Timeout(format!("a window for `{what}` (process {id}, which {fate})")));
+            }
+        }
     }
 
     /// The server gives the ids of a program that has ended to the next one.
     fn is_new(&self, window: &WindowRecord) -> bool {
         !self.before.iter().any(|(id, pid)| *id == window.id && *pid == window.pid)
     }
-}
-
-/// Waits for a new window of the process or of what it has started; one that tells no process counts too.
-fn window(desktop: &Desktop, process: &Process, launch: &Launch, awaited: &Awaited) -> Result<WindowRecord, Error> {
-    let deadline = Instant::now() + awaited.patience;
-    let found = desktop.wait_for_window(&launch.filter, deadline, &|window| {
-        awaited.is_new(window) && window.pid.is_none_or(|pid| process::is_below(process, pid))
-    })?;
-    found.ok_or_else(|| {
-        Error::Timeout(format!("a window of `{}` (process {}, which goes on)", launch.command[0], process.process_id))
-    })
 }

@@ -16,8 +16,6 @@ use schema::process::{LogLine, ProcessRecord, ProcessStatus, RestartPolicy};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use store::Process;
-use x11rb::connection::Connection;
-use x11rb::protocol::xproto::EventMask;
 
 use crate::connect::{Desktop, abstract_socket, socket};
 use crate::packages::{Manager, Packages};
@@ -300,10 +298,12 @@ pub fn status(store: &Path, name: &str) -> Result<DesktopRecord, Error> {
     record.state = if !state.server.is_kept(store)? {
         record.last_error = Some(last_words(store, &state.server.process_id));
         DesktopState::Failed
-    } else if record.processes.iter().any(|part| !part.running) || Desktop::open(state).is_err() {
-        DesktopState::Starting
-    } else {
+    } else if record.processes.iter().all(|part| part.running)
+        && Desktop::open(state).and_then(|desktop| desktop.has_manager()).unwrap_or(false)
+    {
         DesktopState::Active
+    } else {
+        DesktopState::Starting
     };
     Ok(record)
 }
@@ -438,22 +438,18 @@ fn server(store: &Path, start: &Start, state: &mut State, display: u32) -> Resul
 
 /// Starts the window manager, and waits until it manages windows.
 fn manager(store: &Path, start: &Start, state: &mut State, desktop: &Desktop) -> Result<(), Error> {
-    let property = desktop.atom("_NET_SUPPORTING_WM_CHECK")?;
-    desktop.watch(desktop.root, EventMask::PROPERTY_CHANGE)?;
-    desktop.connection.flush()?;
     let command = ["openbox", "--sm-disable"].map(str::to_owned).into();
     let kept = part(&start.name, "window-manager", command, &state.server);
     let process = process::start(store, &kept, &launch::environment(&start.env, state))?;
     state.manager = Part::of(&process);
     let deadline = Instant::now() + PATIENCE;
-    while desktop.values(desktop.root, property)?.is_empty() {
+    // Now and then one looks whether it is still there.
+    while !desktop.manager_answers(Instant::now() + Duration::from_millis(50))? {
         if has_failed(store, &process)? || Instant::now() > deadline {
             let why = last_words(store, &process.process_id);
             forget(store, &process)?;
             return Err(Error::NotStarted { program: "openbox", why });
         }
-        // Also without an event one looks whether it is still there.
-        desktop.event(Instant::now() + Duration::from_millis(50))?;
     }
     Ok(())
 }

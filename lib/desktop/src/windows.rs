@@ -45,6 +45,9 @@ pub struct Filter {
 /// Between two looks at what no event tells of, such as a title.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// Before the window manager is asked again whether it is there, for the first time; then twice as long.
+const SOON: Duration = Duration::from_millis(4);
+
 /// How long a window manager may take to do what it is asked, on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -238,23 +241,50 @@ impl Desktop {
     }
 
     /// Waits until the window manager has come to all that it was told until now: what it says of windows is then so. It may
-    /// be far behind, as when the keymap has changed a hundred times.
+    /// be far behind, as when the keymap has changed a hundred times, or come up only: openbox then loses windows that want
+    /// to be shown, for good.
     pub(crate) fn settle(&self) -> Result<(), Error> {
+        self.manager_answers(Instant::now() + PATIENCE)?;
+        Ok(())
+    }
+
+    /// Whether the window manager has come to all that it was told until now.
+    pub(crate) fn manager_answers(&self, deadline: Instant) -> Result<bool, Error> {
         let atoms = self.atoms()?;
-        if !self.values(self.root, atoms._NET_SUPPORTED)?.contains(&atoms._NET_REQUEST_FRAME_EXTENTS) {
-            return Ok(());
+        // That of others may not know the question; ours does once it is there.
+        if self.state.is_foreign()
+            && !self.values(self.root, atoms._NET_SUPPORTED)?.contains(&atoms._NET_REQUEST_FRAME_EXTENTS)
+        {
+            return Ok(true);
         }
         // It answers to this about any window, in turn.
         let window = self.connection.generate_id()?;
         let interest = CreateWindowAux::new().event_mask(EventMask::PROPERTY_CHANGE);
         self.connection.create_window(0, window, self.root, 0, 0, 1, 1, 0, WindowClass::INPUT_ONLY, 0, &interest)?;
-        self.ask(window, atoms._NET_REQUEST_FRAME_EXTENTS, [0; 5])?;
-        let deadline = Instant::now() + PATIENCE;
-        while self.values(window, atoms._NET_FRAME_EXTENTS)?.is_empty() && Instant::now() < deadline {
-            self.event(deadline.min(Instant::now() + LOOK))?;
+        let (mut answers, mut pause) = (false, SOON);
+        // One that comes up loses the question too.
+        while !answers && Instant::now() < deadline {
+            self.ask(window, atoms._NET_REQUEST_FRAME_EXTENTS, [0; 5])?;
+            let next = deadline.min(Instant::now() + pause);
+            pause = LOOK.min(pause * 2);
+            loop {
+                answers = !self.values(window, atoms._NET_FRAME_EXTENTS)?.is_empty();
+                if answers || Instant::now() >= next {
+                    break;
+                }
+                self.event(next)?;
+            }
         }
         self.connection.destroy_window(window)?;
-        Ok(())
+        Ok(answers)
+    }
+
+    /// Whether a window manager has taken this display, and is there: what one has written that was killed stays.
+    pub(crate) fn has_manager(&self) -> Result<bool, Error> {
+        let property = self.atom("_NET_SUPPORTING_WM_CHECK")?;
+        let Some(window) = self.values(self.root, property)?.first().copied() else { return Ok(false) };
+        // It may have gone.
+        Ok(self.values(window, property).is_ok_and(|told| told == [window]))
     }
 
     /// Waits until the program that has the focus has come to what it was sent until now: one that answers pings is asked

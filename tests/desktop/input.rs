@@ -93,7 +93,9 @@ fn d08_keys_and_chords_are_pressed() {
 }
 
 /// What a terminal reports of the pointer: button or motion, column, row, press or release.
-fn reports(bytes: &[u8]) -> Vec<(u32, u32, u32, char)> {
+type Report = (u32, u32, u32, char);
+
+fn reports(bytes: &[u8]) -> Vec<Report> {
     let text = std::str::from_utf8(bytes).unwrap();
     let report = |part: &str| {
         let end = part.chars().last().unwrap();
@@ -103,12 +105,12 @@ fn reports(bytes: &[u8]) -> Vec<(u32, u32, u32, char)> {
     text.split("\x1b[<").skip(1).map(report).collect()
 }
 
-/// Waits for so many reports of the pointer.
-fn wait_for_reports(desk: &Desk, count: usize) -> Vec<(u32, u32, u32, char)> {
+/// Waits until what is reported of the pointer is enough.
+fn wait_for_reports(desk: &Desk, is_enough: impl Fn(&[Report]) -> bool) -> Vec<Report> {
     crate::env::wait_until("what the pointer did", || {
         let bytes = std::fs::read(desk.env.work().join("typed")).unwrap();
         let is_whole = bytes.last().is_some_and(u8::is_ascii_alphabetic);
-        Some(bytes).filter(|_| is_whole).map(|bytes| reports(&bytes)).filter(|reports| reports.len() >= count)
+        Some(bytes).filter(|_| is_whole).map(|bytes| reports(&bytes)).filter(|reports| is_enough(reports))
     })
 }
 
@@ -138,27 +140,33 @@ fn the_pointer_hits_what_it_points_at() {
     expected.extend([(2, 80, 24, 'M'), (2, 80, 24, 'm')].repeat(2));
     desk.ok(&["mouse", "click", "--button", "middle"]);
     expected.extend([(1, 80, 24, 'M'), (1, 80, 24, 'm')]);
-    assert_eq!(wait_for_reports(&desk, expected.len()), expected);
+    assert_eq!(wait_for_reports(&desk, |seen| seen.len() >= expected.len()), expected);
 
     let [x, y] = cell(3, 4);
     desk.ok(&["mouse", "scroll", &x, &y, "--dy", "60"]);
     expected.extend([(65, 3, 4, 'M')].repeat(60));
     desk.ok(&["mouse", "scroll", "--dy", "-2"]);
     expected.extend([(64, 3, 4, 'M')].repeat(2));
-    assert_eq!(wait_for_reports(&desk, expected.len()), expected);
+    assert_eq!(wait_for_reports(&desk, |seen| seen.len() >= expected.len()), expected);
 
     let ([from_x, from_y], [x, y]) = (cell(1, 1), cell(11, 1));
     desk.ok(&["mouse", "drag", &from_x, &from_y, &x, &y]);
-    expected.push((0, 1, 1, 'M'));
-    expected.extend((2..=11).map(|column| (32, column, 1, 'M')));
-    expected.push((0, 11, 1, 'm'));
-    assert_eq!(wait_for_reports(&desk, expected.len()), expected);
+    let (first, last) = ((0, 1, 1, 'M'), (0, 11, 1, 'm'));
+    let seen = wait_for_reports(&desk, |seen| seen.last() == Some(&last));
+    let (before, dragged) = seen.split_at(expected.len());
+    assert_eq!((before, dragged[0]), (&expected[..], first));
+    // A terminal that is behind takes some steps for one.
+    let way: Vec<Report> = (2..=11).map(|column| (32, column, 1, 'M')).collect();
+    let steps = &dragged[1..dragged.len() - 1];
+    assert!(steps.is_sorted_by(|one, next| one < next) && steps.iter().all(|step| way.contains(step)), "{steps:?}");
+    assert_eq!(steps.last(), way.last(), "it arrives before it is let go");
+    expected = seen;
 
     let down = desk.ok(&["mouse", "down", &x, &y]);
     assert_eq!(down["buttons"], serde_json::json!([1]), "{down}");
     assert_eq!(desk.ok(&["mouse", "up"])["buttons"], serde_json::json!([]));
     expected.extend([(0, 11, 1, 'M'), (0, 11, 1, 'm')]);
-    assert_eq!(wait_for_reports(&desk, expected.len()), expected);
+    assert_eq!(wait_for_reports(&desk, |seen| seen.len() >= expected.len()), expected);
 
     desk.ok(&["mouse", "move", "31", "47"]);
     let seen = desk.client("xdotool", &["getmouselocation"]).run().expect(0);
@@ -179,7 +187,7 @@ fn the_pointer_hits_what_it_points_at() {
         desk.run(&[&["mouse"], words].concat()).expect(2);
     }
     assert_eq!(desk.ok(&["mouse", "position"])["y"], 47, "what is refused moves nothing");
-    assert_eq!(wait_for_reports(&desk, expected.len()), expected);
+    assert_eq!(wait_for_reports(&desk, |seen| seen.len() >= expected.len()), expected);
     desk.stop();
 }
 

@@ -8,11 +8,9 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::signal::killpg;
-use nix::unistd::Pid;
 
-use crate::spawn::Start;
-use crate::{Error, Signal};
+use crate::Error;
+use crate::spawn::{self, Start};
 
 /// More than this of an answer is not read, in bytes.
 const LONGEST: usize = 64 << 10;
@@ -72,11 +70,7 @@ fn answer(program: &OsStr, args: &[&str], patience: Duration) -> io::Result<Answ
         }
         if Instant::now() > deadline {
             if ended.is_none() {
-                // It leads a group of its own, whose number is taken until it is waited for.
-                let group = Pid::from_raw(child.id().try_into().expect("process ids fit"));
-                // Whoever is gone already needs no signal.
-                let _ = killpg(group, Signal::SIGKILL);
-                child.wait()?;
+                spawn::kill(&mut child)?;
             }
             return Err(io::Error::new(io::ErrorKind::TimedOut, format!("it did not end within {patience:?}")));
         }

@@ -83,9 +83,8 @@ impl Fed {
 impl Drop for Fed {
     fn drop(&mut self) {
         if self.ended.is_none() {
-            // It may just have ended; then waiting for it is all.
-            let _ = self.child.kill();
-            let _ = self.child.wait();
+            // What it started does not outlive it either.
+            let _ = spawn::kill(&mut self.child);
         }
     }
 }
@@ -93,6 +92,7 @@ impl Drop for Fed {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tree;
 
     fn shell(script: &str) -> Fed {
         Fed::start(Path::new("/bin/sh"), &["-c".as_ref(), script.as_ref()]).unwrap()
@@ -108,11 +108,20 @@ mod tests {
         let mut gone = shell("exec <&-; sleep 0.1");
         let error = std::iter::repeat_with(|| gone.write(&[0; 1 << 20], long)).find_map(Result::err).unwrap();
         assert_eq!(error.kind(), ErrorKind::BrokenPipe);
-        let mut sleeps = shell("sleep 1000");
+        let folder = tempfile::tempdir().unwrap();
+        let note = folder.path().join("pid");
+        let mut sleeps = shell(&format!("sleep 1000 & echo $! > {}; wait", note.display()));
         let moment = Duration::from_millis(50);
         let error = std::iter::repeat_with(|| sleeps.write(&[0; 1 << 20], moment)).find_map(Result::err).unwrap();
         assert_eq!(error.kind(), ErrorKind::TimedOut);
         assert!(sleeps.end(moment).unwrap().is_none());
+        // What it started is gone as well.
+        let pid = std::fs::read_to_string(note).unwrap().trim().parse().unwrap();
+        let began = Instant::now();
+        while tree::is_alive(pid) {
+            assert!(began.elapsed() < long, "process {pid} goes on");
+            std::thread::yield_now();
+        }
         assert!(Fed::start(Path::new("/no/such/program"), &[]).is_err());
     }
 }

@@ -5,12 +5,12 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
-use nix::sys::signal::{SigSet, SigmaskHow, sigprocmask};
+use nix::sys::signal::{SigSet, SigmaskHow, killpg, sigprocmask};
 use nix::sys::stat::umask;
-use nix::unistd::{pipe2, setsid};
+use nix::unistd::{Pid, pipe2, setsid};
 
 use crate::setup::{Prepared, Setup};
 use crate::{Signal, private, signals};
@@ -54,7 +54,7 @@ impl Start {
         Ok(())
     }
 
-    pub(crate) fn spawn(mut self) -> io::Result<std::process::Child> {
+    pub(crate) fn spawn(mut self) -> io::Result<Child> {
         let (inherit, deaf, mask, setup) = (self.inherit, self.deaf, private::former_umask(), self.setup);
         let prepare = move || {
             setsid()?;
@@ -83,6 +83,15 @@ impl Start {
         }
         self.command.spawn()
     }
+}
+
+/// Kills a child that nobody has waited for yet, with what it started in its session's first group, and waits for it.
+pub(crate) fn kill(child: &mut Child) -> io::Result<()> {
+    // It leads a group of its own, whose number is taken until it is waited for.
+    let group = Pid::from_raw(child.id().try_into().expect("process ids fit"));
+    // Whoever is gone already needs no signal.
+    let _ = killpg(group, Signal::SIGKILL);
+    child.wait().map(drop)
 }
 
 /// What a guard does not hear.

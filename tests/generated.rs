@@ -8,7 +8,7 @@ use crate::env::TestEnv;
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-fn compare(path: &Path, text: &str) {
+pub(crate) fn compare(path: &Path, text: &str) {
     if std::env::var_os("UPDATE").is_some() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();

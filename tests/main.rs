@@ -12,6 +12,7 @@ mod contract;
 mod crash;
 mod credentials;
 mod desktop;
+mod docs;
 mod doctor;
 mod endings;
 mod env;

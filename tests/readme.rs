@@ -4,16 +4,17 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use crate::docs::{blocks, is_a_test, place};
 use crate::env::{Output, Program, TestEnv, readme, wait_until};
 
-/// Where each block of code is run, by its beginning; or why it is not.
+/// The test that runs each block of code, by the block's beginning; or why it is not run.
 const BLOCKS: [(&str, &str); 18] = [
     ("cargo install --path .", "not here: it builds what is tested"),
     ("cargo run -q -- run", "not here: the second line is what runs this"),
-    ("sandbox-agent run -a codex \"fix", "the_pipelines_to_copy_work"),
-    ("sandbox-agent install-agent codex claude", "install_agent, with a registry of its own"),
-    ("FROM debian", "install_agent::bare"),
-    ("S=$(sandbox-agent run -a codex --detach", "running_sessions_are_watched_sent_to_and_answered"),
+    ("sandbox-agent run -a codex \"fix", "readme::the_pipelines_to_copy_work"),
+    ("sandbox-agent install-agent codex claude", "install_agent::versions_stand_side_by_side"),
+    ("FROM debian", "install_agent::bare::the_dockerfile_of_the_readme_installs_agents_that_anybody_can_run"),
+    ("S=$(sandbox-agent run -a codex --detach", "readme::running_sessions_are_watched_sent_to_and_answered"),
     ("import json, subprocess", "requests::the_programs_in_the_readme_work"),
     ("session=$(sandbox-agent", "requests::the_programs_in_the_readme_work"),
     ("# the deployment: everything", "not here: a shape; server::gate has files like it"),
@@ -21,35 +22,22 @@ const BLOCKS: [(&str, &str); 18] = [
     ("{\n  \"agent_servers\"", "acp::an_editor_prompts_decides_cancels_and_loads"),
     ("{\"event_id\"", "not here: a shape, which contract.rs says by hand"),
     ("sandbox-agent run -a claude --mcp", "real::everywhere::a_server_and_a_skill_of_the_session"),
-    ("sandbox-agent fs ls", "the_lines_about_files_work"),
-    ("sandbox-agent proc run", "proc::readme"),
-    ("sandbox-agent install desktop", "desktop::readme"),
-    ("sqlite3 -readonly", "the_pipelines_to_copy_work"),
-    ("sandbox-agent credentials extract", "the_lines_about_credentials_work"),
+    ("sandbox-agent fs ls", "readme::the_lines_about_files_work"),
+    ("sandbox-agent proc run", "proc::readme::the_lines_in_the_readme_work"),
+    ("sandbox-agent install desktop", "desktop::readme::the_lines_in_the_readme_work"),
+    ("sqlite3 -readonly", "readme::the_pipelines_to_copy_work"),
+    ("sandbox-agent credentials extract", "readme::the_lines_about_credentials_work"),
 ];
 
 #[test]
-fn each_block_is_known() {
-    let blocks = include_str!("../README.md").split("```").skip(1).step_by(2);
-    let beginnings: Vec<&str> = blocks.map(|block| block.split_once('\n').unwrap().1).collect();
-    let known = |block: &&str| BLOCKS.iter().any(|(beginning, _)| block.starts_with(beginning));
-    let unknown: Vec<_> = beginnings.iter().filter(|block| !known(block)).collect();
-    assert!(unknown.is_empty() && beginnings.len() == BLOCKS.len(), "{unknown:?}");
-}
-
-/// A place whose PATH has our program and these scripts.
-fn place(scripts: &[(&str, &str)]) -> TestEnv {
-    let mut env = TestEnv::new();
-    env.add_to_path(Path::new(env!("CARGO_BIN_EXE_sandbox-agent")).parent().unwrap());
-    let programs = env.root().join("programs");
-    fs::create_dir(&programs).unwrap();
-    for (name, script) in scripts {
-        let path = programs.join(name);
-        fs::write(&path, format!("#!/bin/bash\n{script}\n")).unwrap();
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+fn each_block_is_run() {
+    let blocks = blocks(include_str!("../README.md"));
+    for block in &blocks {
+        let entry = BLOCKS.iter().find(|(beginning, _)| block.text.starts_with(beginning));
+        let (_, test) = entry.unwrap_or_else(|| panic!("which test runs this?\n{}", block.text));
+        assert!(test.starts_with("not here: ") || is_a_test(test), "there is no test {test}");
     }
-    env.add_to_path(&programs);
-    env
+    assert_eq!(blocks.len(), BLOCKS.len());
 }
 
 fn shell(env: &TestEnv, line: &str) -> Program {

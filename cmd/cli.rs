@@ -23,12 +23,16 @@ use crate::{
 
 const EXAMPLES: &str = "\
 Examples:
-  sandbox-agent run --agent mock \"hello\"                 a turn of the built-in mock, as NDJSON
-  sandbox-agent run -a codex -s fix \"fix the test\" | jq .type
-  sandbox-agent stream fix --offset 12 --follow          what comes after event 12, as it comes
-  sandbox-agent sessions list                            one line a session";
+  sandbox-agent run --agent mock \"hello\"                 the built-in mock agent: no account, no network
+  sandbox-agent run -a codex -s fix \"fix the test\"        in a session that is called `fix`; every event a line
+  sandbox-agent run -s fix -o last \"now the changelog\"   go on with it, and print only the answer
+  sandbox-agent stream fix --offset 12 --follow          its events after the 12th, from any terminal, as they come
+  sandbox-agent sessions list                            every session there is";
 
 /// Drive any coding agent from a shell, a Dockerfile or a program.
+///
+/// A session is a conversation with an agent, under a name of yours. What happens in it is a list of events, numbered 1, 2, 3, … and
+/// stored before they are printed: `stream SESSION --offset N` prints what came after event N, now or next week.
 #[derive(Debug, Parser)]
 #[command(name = "sandbox-agent", version, before_help = EXAMPLES, after_help = TABLE, max_term_width = 120)]
 #[command(disable_help_subcommand = true, infer_long_args = false, args_override_self = true)]
@@ -69,9 +73,9 @@ enum Command {
     Cancel(Later<cancel::CancelArgs>),
     /// Wait until sessions are idle, asking or ended
     Wait(Later<wait::WaitArgs>),
-    /// The events of a session as a flow, from an offset, also while it runs
+    /// Print the events of a session: all, or those after --offset N; with --follow also as they come
     Stream(Later<stream::StreamArgs>),
-    /// The events of a session as pages
+    /// Print the events of a session in pages: --limit, --since, newest first, or wait for the next
     Events(Later<events::EventsArgs>),
     /// List, show, search, export, rename, end and delete sessions
     Sessions(Later<sessions::SessionsArgs>),

@@ -14,7 +14,7 @@ pub(crate) enum Exit {
     Signal(Signal),
 }
 
-/// The table of exit codes, for `--help` and the man page.
+/// The table of exit codes and the variables of all commands, for `--help` and the man page.
 pub(crate) const TABLE: &str = "\
 Exit codes:
     0  ok            the turn completed and nothing was denied
@@ -33,7 +33,19 @@ Exit codes:
   126  failed        agent found but does not run
   127  failed        agent not installed
   130  cancelled     Ctrl-C (129 hang-up, 141 closed pipe, 143 TERM)
-  137  failed        the owner was killed, as the recovering command writes it";
+  137  failed        the owner was killed, as the recovering command writes it
+
+Environment:
+  SANDBOX_AGENT_HOME        where everything is written, in place of the user's directories
+  SANDBOX_AGENT_STORE       the store, as --store
+  SANDBOX_AGENT_AGENT       the agent where none is named, as --agent
+  SANDBOX_AGENT_AGENTS_DIR  where agents are installed and looked for first
+  SANDBOX_AGENT_MIRROR      the npm registry, as install-agent --registry
+  SANDBOX_AGENT_OFFLINE     1: install nothing, fetch nothing
+  SANDBOX_AGENT_NO_INPUT    1: never ask on the terminal
+  SANDBOX_AGENT_FS_ROOT     the root of fs and of the server's files, as --root
+  SANDBOX_AGENT_TOKEN       the server's token
+  SANDBOX_AGENT_LOG         info or debug: say on stderr what is done, as --verbose";
 
 impl Exit {
     /// How a run ends.

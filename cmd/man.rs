@@ -27,9 +27,6 @@ pub(crate) fn main(args: &ManArgs) -> Result<Exit, Failure> {
     root.build();
     if let Some(directory) = &args.out {
         write(&root, directory, "sandbox-agent")?;
-        for command in root.get_subcommands().filter(|command| !command.is_hide_set()) {
-            write(command, directory, &format!("sandbox-agent-{}", command.get_name()))?;
-        }
         return Ok(Exit::Code(0));
     }
     let command = match &args.page {
@@ -43,10 +40,15 @@ pub(crate) fn main(args: &ManArgs) -> Result<Exit, Failure> {
     Ok(Exit::Code(0))
 }
 
+/// Writes the page of a command, and those of the commands below it, to which it refers.
 fn write(command: &clap::Command, directory: &Path, name: &str) -> Result<(), Failure> {
     let path = directory.join(format!("{name}.1"));
     std::fs::write(&path, render(command, name)?)
-        .map_err(|error| Failure::usage(format!("failed to write {}: {error}", path.display())))
+        .map_err(|error| Failure::usage(format!("failed to write {}: {error}", path.display())))?;
+    for below in command.get_subcommands().filter(|command| !command.is_hide_set()) {
+        write(below, directory, &format!("{name}-{}", below.get_name()))?;
+    }
+    Ok(())
 }
 
 fn render(command: &clap::Command, name: &str) -> Result<Vec<u8>, Failure> {

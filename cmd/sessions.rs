@@ -45,6 +45,9 @@ pub(crate) struct SessionsArgs {
 #[derive(Debug, Subcommand)]
 enum Verb {
     /// One line a session, the latest first
+    #[command(
+        before_help = "Examples:\n  sandbox-agent sessions list -o text\n  sandbox-agent sessions list --status asking | jq -r .session_id"
+    )]
     List(ListArgs),
     /// One session
     Show {
@@ -73,8 +76,12 @@ enum Verb {
         force: bool,
     },
     /// Delete sessions by age, number or size
+    #[command(before_help = "Examples:\n  sandbox-agent sessions prune --older-than 30d --keep 100 --dry-run")]
     Prune(PruneArgs),
     /// Write a session as NDJSON: its record, then its events
+    #[command(
+        before_help = "Examples:\n  sandbox-agent sessions export fix --redact > fix.ndjson\n  sandbox-agent sessions export fix | ssh other sandbox-agent sessions import"
+    )]
     Export(ExportArgs),
     /// Read what `export` wrote
     Import {
@@ -90,6 +97,9 @@ enum Verb {
         limit: usize,
     },
     /// Tokens and money, summed up
+    #[command(
+        before_help = "Examples:\n  sandbox-agent sessions usage --by day --since 7d\n  sandbox-agent sessions usage fix | jq .cost_usd"
+    )]
     Usage(UsageArgs),
     /// A session for people: the same as `stream SESSION -o text`
     Log {

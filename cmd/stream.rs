@@ -20,10 +20,10 @@ const EXAMPLES: &str = "\
 Examples:
   sandbox-agent stream fix                          everything that is stored
   sandbox-agent stream fix --offset 12 --follow     what comes after event 12, until the session is idle
-  sandbox-agent stream fix -f=ended --type turn.ended
+  sandbox-agent stream fix --follow --exit-status -o text   for people, with the exit code of the run
   sandbox-agent stream --all -f --offset-file ship.pos   every event once, over any number of restarts";
 
-/// The events of a session as a flow.
+/// Print the events of a session: all, or those after --offset N; with --follow also as they come.
 #[derive(Debug, Args)]
 #[command(before_help = EXAMPLES)]
 pub(crate) struct StreamArgs {

@@ -1,7 +1,9 @@
 //! The pages of `docs/`: every block of code is run as it stands there, and prints what the page says.
 
+mod codes;
 mod links;
 mod reference;
+mod session;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -47,6 +49,7 @@ macro_rules! pages {
 pages! {
     adding_an_agent: "docs/adding-an-agent.md",
     changelog: "docs/CHANGELOG.md",
+    comparison: "docs/comparison.md",
     contributing: ".github/CONTRIBUTING.md",
     docker: "docs/docker.md",
     embedding: "docs/embedding.md",
@@ -55,6 +58,7 @@ pages! {
     overview: "docs/README.md",
     recipes: "docs/recipes.md",
     security: ".github/SECURITY.md",
+    skill: "docs/skills/sandbox-agent/SKILL.md",
     store: "docs/store.md",
     threat_model: "docs/threat-model.md",
     tour: "docs/tour.md",

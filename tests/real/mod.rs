@@ -18,10 +18,12 @@ mod claude;
 pub(crate) mod codex;
 pub(crate) mod equipment;
 pub(crate) mod everywhere;
+mod headless;
 mod installs;
 mod offers;
 mod opencode;
 mod pi;
+mod skill;
 mod trouble;
 
 use std::io::Write;

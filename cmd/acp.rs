@@ -13,7 +13,7 @@ use crate::server::failure;
 
 const EXAMPLES: &str = "\
 Examples:
-  sandbox-agent acp --agent claude                       as an editor starts it: it speaks on stdin and stdout
+  sandbox-agent acp --agent claude                       as an editor starts it
   sandbox-agent acp -a codex --permission-mode accept-edits
   sandbox-agent sessions list                            its sessions are sessions like all others";
 

@@ -18,7 +18,7 @@ use crate::out::{self, Output};
 
 const EXAMPLES: &str = "\
 Examples:
-  sandbox-agent agents list                              one line an agent: what is installed, and where
+  sandbox-agent agents list                              what is installed, and where
   sandbox-agent agents list --outdated                   what has a newer version in the registry
   sandbox-agent agents show codex | jq -r .offer.models[].id   its models, by its own word
   sandbox-agent agents use codex@0.168.0                 this version from now on

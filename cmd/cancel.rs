@@ -10,7 +10,7 @@ use crate::out;
 
 const EXAMPLES: &str = "\
 Examples:
-  sandbox-agent cancel fix            by the agent's own protocol; what it waits for is answered `cancelled`
+  sandbox-agent cancel fix            the turn that runs; the session stays
   sandbox-agent cancel fix --kill     its process, at once";
 
 /// Interrupt the running turn.

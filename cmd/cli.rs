@@ -23,11 +23,11 @@ use crate::{
 
 const EXAMPLES: &str = "\
 Examples:
-  sandbox-agent run --agent mock \"hello\"                 the built-in mock agent: no account, no network
-  sandbox-agent run -a codex -s fix \"fix the test\"        in a session that is called `fix`; every event a line
-  sandbox-agent run -s fix -o last \"now the changelog\"   go on with it, and print only the answer
-  sandbox-agent stream fix --offset 12 --follow          its events after the 12th, from any terminal, as they come
-  sandbox-agent sessions list                            every session there is";
+  sandbox-agent run --agent mock \"hello\"                the built-in mock: no account needed
+  sandbox-agent run -a codex -s fix \"fix the test\"       in a session called `fix`
+  sandbox-agent run -s fix -o last \"now the changelog\"  go on with it; only the answer
+  sandbox-agent stream fix --offset 12 --follow         what came after event 12, as it comes
+  sandbox-agent sessions list                           every session";
 
 /// Drive any coding agent from a shell, a Dockerfile or a program.
 ///

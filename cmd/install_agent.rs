@@ -19,12 +19,12 @@ use crate::out::{self, Output};
 
 const EXAMPLES: &str = "\
 Examples:
-  sandbox-agent install-agent codex claude               the versions that this release was tested with
+  sandbox-agent install-agent codex claude               the versions that were tested
   sandbox-agent install-agent codex@0.169.0 opencode@latest
   sandbox-agent install-agent --all --lock agents.lock   everything, and what exactly into a file
   sandbox-agent install-agent codex --locked agents.lock exactly that again, or an error
   sandbox-agent install-agent codex --from ./codex.tgz   without a network
-  RUN sandbox-agent install-agent codex@0.169.0 claude   in a Dockerfile, as root: for every user of the image";
+  RUN sandbox-agent install-agent codex@0.169.0 claude   in a Dockerfile: for every user";
 
 /// Agents to install.
 #[derive(Debug, Args)]

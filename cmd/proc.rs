@@ -41,7 +41,7 @@ Examples:
 const LOGS_EXAMPLES: &str = "\
 Examples:
   sandbox-agent proc logs web                               one JSON object a record
-  sandbox-agent proc logs web --follow --offset 120         what comes after record 120, until the process ends
+  sandbox-agent proc logs web --follow --offset 120         what comes after record 120, until it ends
   sandbox-agent proc logs web --raw --stream stderr | less
   sandbox-agent proc logs web --tail 20 --since 10m";
 

@@ -15,8 +15,8 @@ use crate::run;
 
 const EXAMPLES: &str = "\
 Examples:
-  sandbox-agent send fix -- \"and update the changelog\"     next in the queue; starts a background run if none is live
-  sandbox-agent send fix --steer \"use the other parser\"    into the running turn, where the agent can
+  sandbox-agent send fix -- \"and update the changelog\"     next in the queue; starts a run if none is live
+  sandbox-agent send fix --steer \"use the other parser\"    into the running turn, if the agent can
   sandbox-agent wait fix --prompt \"$(sandbox-agent send fix 'run the tests' | jq -r .prompt_id)\"";
 
 /// Queue a prompt for a session.

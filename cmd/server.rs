@@ -23,7 +23,7 @@ use crate::run::unreadable;
 
 const EXAMPLES: &str = "\
 Examples:
-  sandbox-agent server                                   127.0.0.1:2468; the token that it makes up is printed once
+  sandbox-agent server                                   on 127.0.0.1:2468; prints the token
   sandbox-agent server --token-file token                or SANDBOX_AGENT_TOKEN in the environment
   sandbox-agent server --unix ./agent.sock               for this user only, without a token
   curl -N -H \"Authorization: Bearer $TOKEN\" localhost:2468/v1/sessions/fix/events/sse?offset=120";

@@ -18,10 +18,10 @@ use crate::run::print_types;
 
 const EXAMPLES: &str = "\
 Examples:
-  sandbox-agent stream fix                          everything that is stored
-  sandbox-agent stream fix --offset 12 --follow     what comes after event 12, until the session is idle
-  sandbox-agent stream fix --follow --exit-status -o text   for people, with the exit code of the run
-  sandbox-agent stream --all -f --offset-file ship.pos   every event once, over any number of restarts";
+  sandbox-agent stream fix                            all that is stored
+  sandbox-agent stream fix --offset 12 --follow       what comes after event 12, until it is idle
+  sandbox-agent stream fix -f --exit-status -o text   for people, with the run's exit code
+  sandbox-agent stream --all -f --offset-file ship.pos  every event once, over restarts";
 
 /// Print the events of a session: all, or those after --offset N; with --follow also as they come.
 #[derive(Debug, Args)]

@@ -16,7 +16,7 @@ use crate::out;
 
 const EXAMPLES: &str = "\
 Examples:
-  sandbox-agent wait fix                          idle or asking; exits with the run's code, 6 when asking
+  sandbox-agent wait fix                          until idle or asking; the run's code, 6 when asking
   sandbox-agent wait fix --for idle --timeout 20m
   sandbox-agent wait a b c | jq -r '[.session_id, .outcome] | @tsv'";
 

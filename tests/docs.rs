@@ -228,7 +228,13 @@ pub(crate) fn place(scripts: &[(&str, &str)]) -> TestEnv {
 
 /// The place of a page: a repository with a few files, one change of which is staged, and everybody who is played.
 fn repository() -> TestEnv {
-    let env = place(&STAND_INS);
+    // Wherever this machine has them: the PATH of a test is that of the system.
+    let ours = std::env::var_os("PATH").unwrap();
+    let found = |name: &str| std::env::split_paths(&ours).map(|folder| folder.join(name)).find(|path| path.is_file());
+    let script = |name: &str| found(name).map(|path| format!("exec '{}' \"$@\"", path.display()));
+    let languages: Vec<_> = ["node", "go"].into_iter().filter_map(|name| Some((name, script(name)?))).collect();
+    let scripts = STAND_INS.into_iter().chain(languages.iter().map(|(name, script)| (*name, script.as_str())));
+    let env = place(&scripts.collect::<Vec<_>>());
     let made = "git config --global user.name Someone && git config --global user.email someone@example.com
         git init -q && mkdir src && echo one > notes.txt && echo 'fn a() {}' > src/a.rs && echo 'fn b() {}' > src/b.rs
         git add . && git commit -q -m begin && echo two >> notes.txt && git add .";

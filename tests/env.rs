@@ -107,7 +107,7 @@ impl TestEnv {
 
     /// Our own program with these arguments, to be run or spawned.
     pub(crate) fn command(&self, arguments: &[&str]) -> Program {
-        let mut program = self.program(Path::new(env!("CARGO_BIN_EXE_sandbox-agent")));
+        let mut program = self.program(&program());
         program.command.args(arguments);
         program
     }
@@ -174,6 +174,12 @@ impl Drop for TestEnv {
             panic!("processes outlived the test: {alive:?}");
         }
     }
+}
+
+/// The program under test: what cargo built beside the tests, or another one, as CI names the static one.
+pub(crate) fn program() -> PathBuf {
+    std::env::var_os("SANDBOX_AGENT_TEST_PROGRAM")
+        .map_or_else(|| env!("CARGO_BIN_EXE_sandbox-agent").into(), PathBuf::from)
 }
 
 /// A living process.

@@ -31,6 +31,7 @@ mod install_agent;
 mod matrix;
 mod model;
 mod npm;
+mod pack;
 mod peers;
 mod proc;
 mod readers;

@@ -8,8 +8,9 @@ use crate::docs::{blocks, is_a_test, place};
 use crate::env::{Output, Program, TestEnv, readme, wait_until};
 
 /// The test that runs each block of code, by the block's beginning; or why it is not run.
-const BLOCKS: [(&str, &str); 18] = [
+const BLOCKS: [(&str, &str); 19] = [
     ("cargo install --path .", "not here: it builds what is tested"),
+    ("sh install.sh --from", "pack::the_lines_of_the_readme_install"),
     ("cargo run -q -- run", "not here: the second line is what runs this"),
     ("sandbox-agent run -a codex \"fix", "readme::the_pipelines_to_copy_work"),
     ("sandbox-agent install-agent codex claude", "install_agent::versions_stand_side_by_side"),

@@ -73,7 +73,11 @@ fn the_pipelines_to_copy_work() {
     for prompt in ["once", "again"] {
         env.run(&["run", "-a", "mock", "-s", "shipped", prompt]).expect(0);
         let shipping = shell(&env, ship).spawn();
-        wait_until("all to be shipped", || (shipped() == all()).then_some(()));
+        // The place is kept after the lines are printed; whoever is killed in between says them again.
+        let cursor = env.run(&["events", "--all", "--reverse", "--limit", "1"]).expect(0).object()["cursor"].clone();
+        let place = format!("{{\"cursor\":{cursor}}}");
+        let kept = || fs::read_to_string(env.work().join("ship.pos")).is_ok_and(|kept| kept.trim() == place);
+        wait_until("all to be shipped", || (kept() && shipped() == all()).then_some(()));
         shipping.ctrl_c();
         drop(shipping.wait());
     }

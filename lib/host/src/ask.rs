@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags};
 
 use crate::Error;
 use crate::spawn::{self, Start};
@@ -41,38 +41,26 @@ fn answer(program: &OsStr, args: &[&str], patience: Duration) -> io::Result<Answ
         start.command().args(args).stdin(Stdio::null()).stdout(writer.try_clone()?).stderr(writer);
         start.spawn()?
     };
-    let mut bytes = Vec::new();
-    let mut ended = None;
+    let end = spawn::end_of(&child)?;
+    let (mut bytes, mut is_open) = (Vec::new(), true);
     loop {
-        // What it said last is read after its end was seen; what it left behind may hold the pipe open.
-        let wait = if ended.is_some() { PollTimeout::ZERO } else { PollTimeout::from(20u8) };
-        let mut fds = [PollFd::new(reader.as_fd(), PollFlags::POLLIN)];
-        let mut closed = false;
-        if poll(&mut fds, wait)? > 0 {
+        let mut fds = [PollFd::new(end.as_fd(), PollFlags::POLLIN), PollFd::new(reader.as_fd(), PollFlags::POLLIN)];
+        let watched = if is_open { &mut fds[..] } else { &mut fds[..1] };
+        if !spawn::wait_for(watched, deadline)? || Instant::now() > deadline {
+            spawn::kill(&mut child)?;
+            return Err(io::Error::new(io::ErrorKind::TimedOut, format!("it did not end within {patience:?}")));
+        }
+        let [has_ended, says] = fds.map(|fd| fd.any() == Some(true));
+        if is_open && says {
             let mut buffer = [0; 4096];
             let count = (&reader).read(&mut buffer)?;
-            closed = count == 0;
+            is_open = count > 0;
             let room = LONGEST.saturating_sub(bytes.len());
             bytes.extend_from_slice(&buffer[..count.min(room)]);
-        } else if ended.is_some() {
-            closed = true;
-        }
-        if let (Some(status), true) = (ended, closed) {
-            let status: std::process::ExitStatus = status;
+        } else if has_ended {
+            // What it said last has been read; what it left behind may hold the pipe open.
             let text = String::from_utf8_lossy(&bytes).into_owned();
-            return Ok(Answer { code: status.code(), text });
-        }
-        if closed {
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        if ended.is_none() {
-            ended = child.try_wait()?;
-        }
-        if Instant::now() > deadline {
-            if ended.is_none() {
-                spawn::kill(&mut child)?;
-            }
-            return Err(io::Error::new(io::ErrorKind::TimedOut, format!("it did not end within {patience:?}")));
+            return Ok(Answer { code: child.wait()?.code(), text });
         }
     }
 }

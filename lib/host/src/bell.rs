@@ -236,7 +236,7 @@ fn heard(inotify: &Inotify) -> Option<Wake> {
 }
 
 /// Rounded up: rounded down, the last fraction of a millisecond would be spent in a busy loop.
-fn milliseconds(duration: Duration) -> PollTimeout {
+pub(crate) fn milliseconds(duration: Duration) -> PollTimeout {
     let milliseconds = duration.as_nanos().div_ceil(1_000_000).min(i32::MAX as u128) as i32;
     PollTimeout::try_from(milliseconds).unwrap_or(PollTimeout::MAX)
 }

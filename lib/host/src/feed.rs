@@ -9,7 +9,7 @@ use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::poll::{PollFd, PollFlags};
 
 use crate::Error;
 use crate::spawn::{self, Start};
@@ -20,9 +20,6 @@ pub struct Fed {
     input: Option<File>,
     ended: Option<ExitStatus>,
 }
-
-/// Between two looks whether it has ended.
-const LOOK: Duration = Duration::from_millis(5);
 
 impl Fed {
     /// Starts a program.
@@ -52,8 +49,8 @@ impl Fed {
                 Ok(count) => bytes = &bytes[count..],
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                    let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
-                    if poll(&mut [PollFd::new(input.as_fd(), PollFlags::POLLOUT)], timeout)? == 0 {
+                    let mut room = [PollFd::new(input.as_fd(), PollFlags::POLLOUT)];
+                    if !spawn::wait_for(&mut room, Instant::now() + patience)? {
                         return Err(ErrorKind::TimedOut.into());
                     }
                 }
@@ -69,12 +66,9 @@ impl Fed {
     /// What the kernel says.
     pub fn end(mut self, patience: Duration) -> io::Result<Option<ExitStatus>> {
         self.input = None;
-        let deadline = Instant::now() + patience;
-        while self.ended.is_none() && Instant::now() < deadline {
-            self.ended = self.child.try_wait()?;
-            if self.ended.is_none() {
-                std::thread::sleep(LOOK);
-            }
+        let end = spawn::end_of(&self.child)?;
+        if spawn::wait_for(&mut [PollFd::new(end.as_fd(), PollFlags::POLLIN)], Instant::now() + patience)? {
+            self.ended = Some(self.child.wait()?);
         }
         Ok(self.ended)
     }

@@ -6,12 +6,17 @@ use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
+use std::time::Instant;
 
+use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::poll::{PollFd, poll};
 use nix::sys::signal::{SigSet, SigmaskHow, killpg, sigprocmask};
 use nix::sys::stat::umask;
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::{Pid, pipe2, setsid};
 
+use crate::bell::milliseconds;
 use crate::setup::{Prepared, Setup};
 use crate::{Signal, private, signals};
 
@@ -92,6 +97,31 @@ pub(crate) fn kill(child: &mut Child) -> io::Result<()> {
     // Whoever is gone already needs no signal.
     let _ = killpg(group, Signal::SIGKILL);
     child.wait().map(drop)
+}
+
+/// What can be read from when a child has ended, which is still to be waited for. (A pidfd is not everywhere.)
+pub(crate) fn end_of(child: &Child) -> io::Result<OwnedFd> {
+    let child = Pid::from_raw(child.id().try_into().expect("process ids fit"));
+    let (reads, writes) = pipe()?;
+    std::thread::Builder::new().spawn(move || {
+        // Of a child that has been waited for there is nothing to know any more.
+        while waitid(Id::Pid(child), WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT) == Err(Errno::EINTR) {}
+        drop(writes);
+    })?;
+    Ok(reads)
+}
+
+/// Waits until one of these has something; false when none had until the deadline.
+pub(crate) fn wait_for(fds: &mut [PollFd<'_>], deadline: Instant) -> io::Result<bool> {
+    loop {
+        let left = deadline.saturating_duration_since(Instant::now());
+        match poll(fds, milliseconds(left)) {
+            Ok(0) if Instant::now() < deadline => {}
+            Ok(count) => return Ok(count > 0),
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
 }
 
 /// What a guard does not hear.

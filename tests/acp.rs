@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use crate::env::{Output, TestEnv, readme, wait_until};
 use crate::events::judged_whole;
@@ -148,6 +149,10 @@ fn acpx_prompts_decides_cancels_and_loads() {
     wait_until("its end", || sessions().iter().any(|one| one["outcome"] == "cancelled").then_some(()));
     env.wait_until_none_is_alive();
     assert_eq!(sessions().iter().map(|one| one["turns"].as_i64().unwrap()).max(), Some(3), "one session of ours");
+    // It keeps sockets beside the folder of the test, by the home that they belong to.
+    let home = Sha256::digest(env.home().as_os_str().as_encoded_bytes());
+    let name: String = home.iter().take(5).map(|byte| format!("{byte:02x}")).collect();
+    fs::remove_dir_all(format!("/tmp/acpx-{name}")).unwrap();
     for session in sessions() {
         judged_whole(&env, session["session_id"].as_str().unwrap());
     }

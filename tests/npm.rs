@@ -27,6 +27,8 @@ pub(crate) fn packages() -> Option<PathBuf> {
         if std::env::var_os("NODE_EXTRA_CA_CERTS").is_none() && Path::new(CERTIFICATES).exists() {
             npm.env("NODE_EXTRA_CA_CERTS", CERTIFICATES);
         }
+        // Nothing of it goes to the caller's home.
+        npm.arg("--cache").arg(folder.join("npm-cache"));
         let output = npm.arg("--prefix").arg(folder).args(PACKAGES).output().expect("npm is needed");
         assert!(output.status.success(), "npm cannot install: {}", String::from_utf8_lossy(&output.stderr));
         fs::write(done, PACKAGES.join(" ")).unwrap();

@@ -22,18 +22,6 @@ use x11rb::wrapper::ConnectionExt as _;
 use crate::Error;
 use crate::connect::Desktop;
 
-x11rb::atom_manager! {
-    Atoms: AtomsCookie {
-        CLIPBOARD,
-        TARGETS,
-        TIMESTAMP,
-        UTF8_STRING,
-        TEXT,
-        INCR,
-        _SANDBOX_AGENT_CLIPBOARD,
-    }
-}
-
 /// What is meant by clipboard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Selection {
@@ -46,7 +34,6 @@ pub enum Selection {
 /// A text that we hold.
 pub struct Holder<'a> {
     desktop: &'a Desktop,
-    atoms: Atoms,
     text: String,
     since: u32,
     selections: Vec<u32>,
@@ -107,9 +94,8 @@ impl Desktop {
     /// # Errors
     /// [`Error::Timeout`] when its holder does not answer; [`Error::NoText`] when it holds none.
     pub fn clipboard(&self, selection: Selection, patience: Duration) -> Result<String, Error> {
-        let atoms = Atoms::new(&self.connection)?.reply()?;
         let wanted = selection;
-        let selection = atom(&atoms, selection);
+        let selection = self.selection(selection);
         let window = self.hidden_window(EventMask::PROPERTY_CHANGE)?;
         // Who goes, or gives it away, while it is asked need not answer any more.
         let changes = SelectionEventMask::SET_SELECTION_OWNER
@@ -120,8 +106,8 @@ impl Desktop {
             return Ok(String::new());
         }
         let deadline = Instant::now() + patience;
-        for kind in [atoms.UTF8_STRING, AtomEnum::STRING.into()] {
-            let property = atoms._SANDBOX_AGENT_CLIPBOARD;
+        for kind in [self.atoms.UTF8_STRING, AtomEnum::STRING.into()] {
+            let property = self.atoms._SANDBOX_AGENT_CLIPBOARD;
             self.connection.convert_selection(window, selection, kind, property, 0u32)?;
             let answer = loop {
                 match self.event(deadline)? {
@@ -136,8 +122,8 @@ impl Desktop {
             if answer.property == 0 {
                 continue;
             }
-            let bytes = self.take(&atoms, window, deadline)?;
-            return Ok(if kind == atoms.UTF8_STRING {
+            let bytes = self.take(window, deadline)?;
+            return Ok(if kind == self.atoms.UTF8_STRING {
                 String::from_utf8_lossy(&bytes).into_owned()
             } else {
                 bytes.into_iter().map(char::from).collect()
@@ -151,10 +137,9 @@ impl Desktop {
     /// # Errors
     /// When the server has gone.
     pub fn hold_text(&self, text: String, selections: &[Selection]) -> Result<Holder<'_>, Error> {
-        let atoms = Atoms::new(&self.connection)?.reply()?;
         let window = self.hidden_window(EventMask::PROPERTY_CHANGE)?;
         // Only a change that is nothing tells what time it is for the server; an older holder could win against none.
-        let property = atoms._SANDBOX_AGENT_CLIPBOARD;
+        let property = self.atoms._SANDBOX_AGENT_CLIPBOARD;
         self.connection.change_property8(PropMode::APPEND, window, property, AtomEnum::STRING, &[])?;
         let since = loop {
             match self.event(Instant::now() + Duration::from_secs(60))? {
@@ -163,22 +148,29 @@ impl Desktop {
                 None => return Err(Error::Unfit("it does not say what time it is")),
             }
         };
-        let selections: Vec<u32> = selections.iter().map(|selection| atom(&atoms, *selection)).collect();
+        let selections: Vec<u32> = selections.iter().map(|selection| self.selection(*selection)).collect();
         for selection in &selections {
             self.connection.set_selection_owner(window, *selection, since)?;
             if self.connection.get_selection_owner(*selection)?.reply()?.owner != window {
                 return Err(Error::Unfit("somebody else took the clipboard at this moment"));
             }
         }
-        Ok(Holder { desktop: self, atoms, text, since, selections, receivers: Vec::new() })
+        Ok(Holder { desktop: self, text, since, selections, receivers: Vec::new() })
+    }
+
+    fn selection(&self, selection: Selection) -> u32 {
+        match selection {
+            Selection::Clipboard => self.atoms.CLIPBOARD,
+            Selection::Primary => AtomEnum::PRIMARY.into(),
+        }
     }
 
     /// The property that the holder wrote, in one piece or in many.
-    fn take(&self, atoms: &Atoms, window: u32, deadline: Instant) -> Result<Vec<u8>, Error> {
-        let property = atoms._SANDBOX_AGENT_CLIPBOARD;
+    fn take(&self, window: u32, deadline: Instant) -> Result<Vec<u8>, Error> {
+        let property = self.atoms._SANDBOX_AGENT_CLIPBOARD;
         // Taking it away tells a holder of pieces to begin.
         let first = self.connection.get_property(true, window, property, 0u32, 0, LONGEST)?.reply()?;
-        if first.type_ != atoms.INCR {
+        if first.type_ != self.atoms.INCR {
             return Ok(first.value);
         }
         let mut bytes = Vec::new();
@@ -238,7 +230,7 @@ impl Holder<'_> {
         let connection = &self.desktop.connection;
         // Old programs leave the property out.
         let property = if request.property == 0 { request.target } else { request.property };
-        let (string, atoms) = (u32::from(AtomEnum::STRING), &self.atoms);
+        let (string, atoms) = (u32::from(AtomEnum::STRING), &self.desktop.atoms);
         let (window, target) = (request.requestor, request.target);
         let mut given = property;
         if target == atoms.TARGETS {
@@ -248,7 +240,7 @@ impl Holder<'_> {
             connection.change_property32(PropMode::REPLACE, window, property, AtomEnum::INTEGER, &[self.since])?;
         } else if target == atoms.UTF8_STRING || target == atoms.TEXT {
             let bytes = self.text.clone().into_bytes();
-            self.give(window, property, self.atoms.UTF8_STRING, bytes)?;
+            self.give(window, property, self.desktop.atoms.UTF8_STRING, bytes)?;
         } else if target == string {
             // Latin-1; what it does not have is a question mark.
             let bytes = self.text.chars().map(|char| u8::try_from(u32::from(char)).unwrap_or(b'?')).collect();
@@ -280,7 +272,7 @@ impl Holder<'_> {
             ChangeWindowAttributesAux::new().event_mask(EventMask::PROPERTY_CHANGE | EventMask::STRUCTURE_NOTIFY);
         connection.change_window_attributes(window, &interest)?;
         let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        connection.change_property32(PropMode::REPLACE, window, property, self.atoms.INCR, &[length])?;
+        connection.change_property32(PropMode::REPLACE, window, property, self.desktop.atoms.INCR, &[length])?;
         self.receivers.retain(|other| (other.window, other.property) != (window, property));
         self.receivers.push(Receiver { window, property, kind, bytes, sent: 0 });
         Ok(())
@@ -300,13 +292,6 @@ impl Holder<'_> {
             self.receivers.remove(at);
         }
         Ok(())
-    }
-}
-
-fn atom(atoms: &Atoms, selection: Selection) -> u32 {
-    match selection {
-        Selection::Clipboard => atoms.CLIPBOARD,
-        Selection::Primary => AtomEnum::PRIMARY.into(),
     }
 }
 

@@ -8,18 +8,52 @@ use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use schema::desktop::{DisplayRecord, Resolution};
-use x11rb::connection::Connection;
-use x11rb::protocol::Event;
-use x11rb::protocol::xfixes::ConnectionExt as _;
-use x11rb::protocol::xproto::{ConnectionExt, ImageOrder, Screen};
+use x11rb::connection::{Connection, RequestConnection};
+use x11rb::cookie::Cookie;
+use x11rb::protocol::xfixes::{self, ConnectionExt as _};
+use x11rb::protocol::xproto::{ConnectionExt, GetPropertyReply, ImageOrder, Screen};
+use x11rb::protocol::{Event, shm, xtest};
 use x11rb::rust_connection::{DefaultStream, RustConnection};
 
 use crate::Error;
 use crate::stack::State;
 
+x11rb::atom_manager! {
+    /// The names that any of our commands needs: to ask for all of them at once takes no longer than for one.
+    pub(crate) Atoms: AtomsCookie {
+        _NET_CLIENT_LIST,
+        _NET_CLIENT_LIST_STACKING,
+        _NET_ACTIVE_WINDOW,
+        _NET_WM_NAME,
+        _NET_WM_PID,
+        _NET_WM_PING,
+        _NET_FRAME_EXTENTS,
+        _NET_WM_STATE,
+        _NET_WM_STATE_HIDDEN,
+        _NET_WM_STATE_MAXIMIZED_VERT,
+        _NET_WM_STATE_MAXIMIZED_HORZ,
+        _NET_MOVERESIZE_WINDOW,
+        _NET_CLOSE_WINDOW,
+        _NET_SUPPORTED,
+        _NET_SUPPORTING_WM_CHECK,
+        _NET_REQUEST_FRAME_EXTENTS,
+        WM_PROTOCOLS,
+        CLIPBOARD,
+        TARGETS,
+        TIMESTAMP,
+        UTF8_STRING,
+        TEXT,
+        INCR,
+        _SANDBOX_AGENT_CLIPBOARD,
+        // Where the ring of keys for foreign symbols is remembered: the next of them, then all.
+        _SANDBOX_AGENT_KEYS,
+    }
+}
+
 /// A running desktop that we are connected to.
 pub struct Desktop {
     pub(crate) connection: RustConnection,
+    pub(crate) atoms: Atoms,
     pub(crate) state: State,
     pub(crate) root: u32,
     /// Of the screen, in pixels.
@@ -58,7 +92,12 @@ impl Desktop {
             return Err(Error::Unfit("its pixels are not blue, green, red and a byte between them"));
         }
         let (root, width, height) = (screen.root, screen.width_in_pixels, screen.height_in_pixels);
-        Ok(Desktop { connection, state, root, width, height, speaks_fixes: Cell::new(false) })
+        // Most commands use one of these; the answers come with those about the names.
+        for extension in [xtest::X11_EXTENSION_NAME, shm::X11_EXTENSION_NAME, xfixes::X11_EXTENSION_NAME] {
+            connection.prefetch_extension_information(extension)?;
+        }
+        let atoms = Atoms::new(&connection)?.reply()?;
+        Ok(Desktop { connection, atoms, state, root, width, height, speaks_fixes: Cell::new(false) })
     }
 
     /// Its name.
@@ -121,15 +160,24 @@ impl Desktop {
         }
     }
 
-    pub(crate) fn atom(&self, name: &str) -> Result<u32, Error> {
-        Ok(self.connection.intern_atom(false, name.as_bytes())?.reply()?.atom)
-    }
-
     /// A property's 32-bit values; none where it is not there.
     pub(crate) fn values(&self, window: u32, property: u32) -> Result<Vec<u32>, Error> {
-        let reply = self.connection.get_property(false, window, property, 0u32, 0, 1 << 16)?.reply()?;
-        Ok(reply.value32().map(Iterator::collect).unwrap_or_default())
+        Ok(values(&self.ask_for_values(window, property)?.reply()?))
     }
+
+    /// Asks for them, for several properties to be asked for at once.
+    pub(crate) fn ask_for_values(
+        &self,
+        window: u32,
+        property: u32,
+    ) -> Result<Cookie<'_, RustConnection, GetPropertyReply>, Error> {
+        Ok(self.connection.get_property(false, window, property, 0u32, 0, 1 << 16)?)
+    }
+}
+
+/// What of a property are numbers.
+pub(crate) fn values(reply: &GetPropertyReply) -> Vec<u32> {
+    reply.value32().map(Iterator::collect).unwrap_or_default()
 }
 
 /// The server's socket: the abstract one, which needs no directory, or the file.

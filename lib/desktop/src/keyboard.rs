@@ -21,9 +21,6 @@ pub enum Stroke {
     Up,
 }
 
-/// Where the ring of keys for foreign symbols is remembered: the next of them, then all.
-const RING: &str = "_SANDBOX_AGENT_KEYS";
-
 /// How many foreign symbols a piece of text has at most; two pieces have to fit into the ring.
 const MOST_FOREIGN: usize = 24;
 
@@ -199,7 +196,7 @@ impl Desktop {
     /// The keymap without the keys of the ring: what is on them now may be on none a moment later.
     fn native(&self) -> Result<Keymap, Error> {
         let mut keymap = self.keymap()?;
-        for code in self.values(self.root, self.atom(RING)?)?.into_iter().skip(1) {
+        for code in self.values(self.root, self.atoms._SANDBOX_AGENT_KEYS)?.into_iter().skip(1) {
             let begin = (code as usize - usize::from(keymap.first)) * keymap.width;
             keymap.symbols[begin..begin + keymap.width].fill(0);
         }
@@ -223,7 +220,7 @@ impl Desktop {
     }
 
     fn bind(&self, keymap: &Keymap, foreign: &[u32], wanted: &[u32]) -> Result<(), Error> {
-        let property = self.atom(RING)?;
+        let property = self.atoms._SANDBOX_AGENT_KEYS;
         let known = self.values(self.root, property)?;
         let (next, ring) = match known.split_first() {
             Some((next, ring)) => (*next as usize, ring.to_vec()),

@@ -1,11 +1,14 @@
 //! Pixels as files: PNG, JPEG and WebP, and smaller pictures of larger ones, row by row.
 
+use std::cell::RefCell;
 use std::io::{self, Write};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
 
 use flate2::write::ZlibEncoder;
 use flate2::{Compression, Crc};
 use image_webp::{ColorType, WebPEncoder};
-use jpeg_encoder::Encoder;
+use jpeg_encoder::{Encoder, EncodingError, ImageBuffer, JpegColorType, rgb_to_ycbcr};
 
 use crate::Error;
 
@@ -45,13 +48,13 @@ impl Format {
                 if !(1..=100).contains(&quality) {
                     return Err(Error::Invalid("take a screenshot: the quality is from 1 to 100".to_owned()));
                 }
-                Box::new(Whole { quality: Some(quality), width, height, rgb: Vec::new() })
+                Box::new(Jpeg::begin(quality, width, height)?)
             }
             Format::Webp => {
                 if width.max(height) > 1 << 14 {
                     return Err(Error::Invalid("take a screenshot: WebP ends at 16384 pixels".to_owned()));
                 }
-                Box::new(Whole { quality: None, width, height, rgb: Vec::new() })
+                Box::new(Webp::begin(width, height))
             }
         })
     }
@@ -119,39 +122,147 @@ impl Write for Chunks {
     }
 }
 
-/// The writer of what has to be there as a whole first.
-struct Whole {
-    /// Of a JPEG; else it is a WebP.
-    quality: Option<u8>,
+/// How many rows of a JPEG go together: as many as its blocks are high at the most.
+const BLOCK: usize = 16;
+
+/// The writer of a JPEG: another thread packs rows while the next ones are fetched.
+struct Jpeg {
+    band: Band,
+    full: SyncSender<Band>,
+    used: Receiver<Band>,
+    packer: JoinHandle<Result<Vec<u8>, EncodingError>>,
+}
+
+/// Some rows: their brightness and two differences of colour.
+#[derive(Default)]
+struct Band {
+    rows: usize,
+    planes: [Vec<u8>; 3],
+}
+
+impl Jpeg {
+    fn begin(quality: u8, width: u32, height: u32) -> Result<Jpeg, Error> {
+        let (full, bands) = sync_channel(2);
+        let (back, used) = sync_channel(4);
+        let size = |size: u32| u16::try_from(size).expect("a screen is not larger");
+        let now = RefCell::new((0, Band::default()));
+        let source = Source { width: size(width), height: size(height), bands, back, now };
+        let pack = move || {
+            let mut file = Vec::new();
+            Encoder::new(&mut file, quality).encode_image(source)?;
+            Ok(file)
+        };
+        let packer = std::thread::Builder::new().spawn(pack).map_err(Error::Picture)?;
+        Ok(Jpeg { band: Band::default(), full, used, packer })
+    }
+
+    fn send(&mut self) {
+        let next = Band { rows: 0, ..self.used.try_recv().unwrap_or_default() };
+        // Why the other thread has ended is told at the end.
+        let _ = self.full.send(std::mem::replace(&mut self.band, next));
+    }
+}
+
+impl Rows for Jpeg {
+    fn row(&mut self, rgb: &[u8]) -> io::Result<()> {
+        let [brightness, blue, red] = &mut self.band.planes;
+        if self.band.rows == 0 {
+            [&mut *brightness, blue, red].into_iter().for_each(Vec::clear);
+        }
+        for pixel in rgb.chunks_exact(3) {
+            let (y, cb, cr) = rgb_to_ycbcr(pixel[0], pixel[1], pixel[2]);
+            brightness.push(y);
+            blue.push(cb);
+            red.push(cr);
+        }
+        self.band.rows += 1;
+        if self.band.rows == BLOCK {
+            self.send();
+        }
+        Ok(())
+    }
+}
+
+impl Encode for Jpeg {
+    fn finish(mut self: Box<Jpeg>) -> io::Result<Vec<u8>> {
+        if self.band.rows > 0 {
+            self.send();
+        }
+        let Jpeg { full, packer, .. } = *self;
+        drop(full);
+        packer.join().expect("it does not panic").map_err(io::Error::other)
+    }
+}
+
+/// What the packing thread takes its rows from, in turn.
+struct Source {
+    width: u16,
+    height: u16,
+    bands: Receiver<Band>,
+    back: SyncSender<Band>,
+    /// Rows, and which of the picture is their first.
+    now: RefCell<(usize, Band)>,
+}
+
+impl ImageBuffer for Source {
+    fn get_jpeg_color_type(&self) -> JpegColorType {
+        JpegColorType::Ycbcr
+    }
+
+    fn width(&self) -> u16 {
+        self.width
+    }
+
+    fn height(&self) -> u16 {
+        self.height
+    }
+
+    fn fill_buffers(&self, row: u16, buffers: &mut [Vec<u8>; 4]) {
+        let (row, width) = (usize::from(row), usize::from(self.width));
+        let (first, band) = &mut *self.now.borrow_mut();
+        if row >= *first + band.rows {
+            // Where nobody sends any more nobody wants the picture either; it is packed from what there is.
+            if let Ok(next) = self.bands.recv() {
+                *first += band.rows;
+                let _ = self.back.try_send(std::mem::replace(band, next));
+            }
+        }
+        let at = row.saturating_sub(*first) * width;
+        for (plane, buffer) in band.planes.iter().zip(buffers) {
+            match plane.get(at..at + width) {
+                Some(row) => buffer.extend_from_slice(row),
+                None => buffer.extend(std::iter::repeat_n(0, width)),
+            }
+        }
+    }
+}
+
+/// The writer of a WebP, which has to be there as a whole first.
+struct Webp {
     width: u32,
     height: u32,
     rgb: Vec<u8>,
 }
 
-impl Rows for Whole {
+impl Webp {
+    fn begin(width: u32, height: u32) -> Webp {
+        // Growing, it would be copied again and again.
+        Webp { width, height, rgb: Vec::with_capacity(3 * width as usize * height as usize) }
+    }
+}
+
+impl Rows for Webp {
     fn row(&mut self, rgb: &[u8]) -> io::Result<()> {
         self.rgb.extend_from_slice(rgb);
         Ok(())
     }
 }
 
-impl Encode for Whole {
-    fn finish(self: Box<Whole>) -> io::Result<Vec<u8>> {
+impl Encode for Webp {
+    fn finish(self: Box<Webp>) -> io::Result<Vec<u8>> {
         let mut file = Vec::new();
-        let size = |size: u32| u16::try_from(size).expect("a screen is not larger");
-        match self.quality {
-            Some(quality) => {
-                let (width, height) = (size(self.width), size(self.height));
-                Encoder::new(&mut file, quality)
-                    .encode(&self.rgb, width, height, jpeg_encoder::ColorType::Rgb)
-                    .map_err(io::Error::other)?;
-            }
-            None => {
-                WebPEncoder::new(&mut file)
-                    .encode(&self.rgb, self.width, self.height, ColorType::Rgb8)
-                    .map_err(io::Error::other)?;
-            }
-        }
+        let encoder = WebPEncoder::new(&mut file);
+        encoder.encode(&self.rgb, self.width, self.height, ColorType::Rgb8).map_err(io::Error::other)?;
         Ok(file)
     }
 }
@@ -242,6 +353,24 @@ mod tests {
             scaled.row(&row).unwrap();
         }
         kept.0
+    }
+
+    /// Whatever goes together, it is what the whole would be.
+    #[test]
+    fn a_jpeg_is_the_same_in_bands() {
+        for (width, height, quality) in [(1, 1, 85), (17, 33, 85), (40, 48, 95), (333, 100, 30)] {
+            let rgb: Vec<u8> = (0..width * height * 3).map(|at| (at % 977 * at % 251) as u8).collect();
+            let mut whole = Vec::new();
+            let (wide, high) = (u16::try_from(width).unwrap(), u16::try_from(height).unwrap());
+            Encoder::new(&mut whole, quality).encode(&rgb, wide, high, jpeg_encoder::ColorType::Rgb).unwrap();
+            let mut picture = Format::Jpeg(quality).begin(width, height).unwrap();
+            rgb.chunks_exact(width as usize * 3).for_each(|row| picture.as_rows().row(row).unwrap());
+            assert!(picture.finish().unwrap() == whole, "{width}x{height}");
+        }
+        // Who gives up half way waits for nobody.
+        let mut picture = Format::Jpeg(85).begin(100, 100).unwrap();
+        picture.as_rows().row(&[0; 300]).unwrap();
+        drop(picture);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use x11rb::protocol::xproto::{
 use x11rb::protocol::xtest::ConnectionExt as _;
 
 use crate::Error;
-use crate::connect::Desktop;
+use crate::connect::{Desktop, values};
 
 /// A button of a mouse.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,8 +48,10 @@ impl Desktop {
     /// # Errors
     /// When the server has gone.
     pub fn position(&self) -> Result<PointerRecord, Error> {
-        let pointer = self.connection.query_pointer(self.root)?.reply()?;
-        let window = self.managed(pointer.child)?.map(|window| window.to_string());
+        let pointer = self.connection.query_pointer(self.root)?;
+        let clients = self.ask_for_values(self.root, self.atoms._NET_CLIENT_LIST)?;
+        let (pointer, clients) = (pointer.reply()?, values(&clients.reply()?));
+        let window = self.managed(pointer.child, &clients)?.map(|window| window.to_string());
         let held = [KeyButMask::BUTTON1, KeyButMask::BUTTON2, KeyButMask::BUTTON3].into_iter().zip(1..);
         // The server tells of the first five buttons only, and the last two of them are the wheel.
         let buttons = held.filter(|(mask, _)| pointer.mask.contains(*mask)).map(|(_, number)| number).collect();

@@ -277,15 +277,17 @@ pub fn status(store: &Path, name: &str) -> Result<DesktopRecord, Error> {
     record.xauthority = Some(state.xauthority.clone());
     record.resolution = Some(state.resolution());
     record.started = Some(Timestamp(state.started).to_string());
-    for process in process::list(store)? {
+    let is_part = |process: &Process| {
+        let mut parts = [&state.server, &state.manager].into_iter().chain(&state.bus);
+        parts.any(|part| part.process_id == process.process_id)
+    };
+    // Of what has ended there may be thousands.
+    let living = |process: &Process| process.state.status != "exited" || is_part(process);
+    for process in process::list(store)?.into_iter().filter(living) {
         let told = process::record(store, &process)?;
         let role = told.labels.get(ROLE);
         let running = told.status == ProcessStatus::Running;
-        let is_part = [&state.server, &state.manager]
-            .into_iter()
-            .chain(&state.bus)
-            .any(|part| part.process_id == told.process_id);
-        if let Some(role) = role.filter(|_| is_of(&told, name) && (is_part || running)) {
+        if let Some(role) = role.filter(|_| is_of(&told, name) && (is_part(&process) || running)) {
             record.processes.push(DesktopProcess {
                 role: role.clone(),
                 process_id: told.process_id.clone(),

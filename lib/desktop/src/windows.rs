@@ -13,26 +13,7 @@ use x11rb::protocol::xproto::{
 };
 
 use crate::Error;
-use crate::connect::Desktop;
-
-x11rb::atom_manager! {
-    Atoms: AtomsCookie {
-        _NET_CLIENT_LIST,
-        _NET_CLIENT_LIST_STACKING,
-        _NET_ACTIVE_WINDOW,
-        _NET_WM_NAME,
-        _NET_WM_PID,
-        _NET_FRAME_EXTENTS,
-        _NET_WM_STATE,
-        _NET_WM_STATE_HIDDEN,
-        _NET_WM_STATE_MAXIMIZED_VERT,
-        _NET_WM_STATE_MAXIMIZED_HORZ,
-        _NET_MOVERESIZE_WINDOW,
-        _NET_CLOSE_WINDOW,
-        _NET_SUPPORTED,
-        _NET_REQUEST_FRAME_EXTENTS,
-    }
-}
+use crate::connect::{Desktop, values};
 
 /// Which windows are meant; all of it has to be true.
 #[derive(Debug, Clone, Default)]
@@ -89,12 +70,12 @@ impl Desktop {
     /// # Errors
     /// When the server has gone.
     pub fn windows(&self, filter: &Filter) -> Result<Vec<WindowRecord>, Error> {
-        let atoms = self.atoms()?;
         // A window comes into the two lists one after the other, and is managed when it is in both.
-        let managed = self.values(self.root, atoms._NET_CLIENT_LIST)?;
-        let mut order = self.values(self.root, atoms._NET_CLIENT_LIST_STACKING)?;
+        let managed = self.ask_for_values(self.root, self.atoms._NET_CLIENT_LIST)?;
+        let order = self.ask_for_values(self.root, self.atoms._NET_CLIENT_LIST_STACKING)?;
+        let (managed, mut order) = (values(&managed.reply()?), values(&order.reply()?));
         order.retain(|window| managed.contains(window));
-        let mut all = self.look(&atoms, &order)?;
+        let mut all = self.look(&order)?;
         all.retain(|window| filter.matches(window));
         Ok(all)
     }
@@ -114,12 +95,11 @@ impl Desktop {
     /// [`Error::NoWindow`], [`Error::Timeout`].
     pub fn focus(&self, window: u32) -> Result<WindowRecord, Error> {
         self.settle()?;
-        let atoms = self.atoms()?;
-        self.one(&atoms, window)?;
+        self.one(window)?;
         self.watch(self.root, EventMask::PROPERTY_CHANGE)?;
-        self.ask(window, atoms._NET_ACTIVE_WINDOW, [PERSON, 0, 0, 0, 0])?;
+        self.ask(window, self.atoms._NET_ACTIVE_WINDOW, [PERSON, 0, 0, 0, 0])?;
         let deadline = Instant::now() + PATIENCE;
-        while self.values(self.root, atoms._NET_ACTIVE_WINDOW)?.first() != Some(&window) {
+        while self.values(self.root, self.atoms._NET_ACTIVE_WINDOW)?.first() != Some(&window) {
             if Instant::now() > deadline {
                 return Err(Error::Timeout(format!("the focus on window {window}")));
             }
@@ -131,7 +111,7 @@ impl Desktop {
         while !self.has_focus(window)? && Instant::now() < deadline {
             self.event(Instant::now() + FOCUS / 200)?;
         }
-        self.one(&atoms, window)
+        self.one(window)
     }
 
     /// Whether keys go to a window, or to a part of it.
@@ -156,12 +136,11 @@ impl Desktop {
     /// # Errors
     /// [`Error::NoWindow`].
     pub fn move_window(&self, window: u32, x: i32, y: i32) -> Result<WindowRecord, Error> {
-        let atoms = self.atoms()?;
-        let before = self.one(&atoms, window)?;
+        let before = self.one(window)?;
         if (before.frame.x, before.frame.y) == (x, y) {
             return Ok(before);
         }
-        self.change_place(&atoms, window, 1 << 8 | 1 << 9, [x.cast_unsigned(), y.cast_unsigned(), 0, 0])
+        self.change_place(window, 1 << 8 | 1 << 9, [x.cast_unsigned(), y.cast_unsigned(), 0, 0])
     }
 
     /// Gives a window's contents this size, or the next that it accepts.
@@ -169,12 +148,11 @@ impl Desktop {
     /// # Errors
     /// [`Error::NoWindow`].
     pub fn resize_window(&self, window: u32, width: u32, height: u32) -> Result<WindowRecord, Error> {
-        let atoms = self.atoms()?;
-        let before = self.one(&atoms, window)?;
+        let before = self.one(window)?;
         if (before.place.width, before.place.height) == (width, height) {
             return Ok(before);
         }
-        self.change_place(&atoms, window, 1 << 10 | 1 << 11, [0, 0, width, height])
+        self.change_place(window, 1 << 10 | 1 << 11, [0, 0, width, height])
     }
 
     /// Asks a window to close, and waits until it has.
@@ -182,12 +160,11 @@ impl Desktop {
     /// # Errors
     /// [`Error::NoWindow`]; [`Error::Timeout`] when it stays, as one that asks a question first.
     pub fn close_window(&self, window: u32, patience: Duration) -> Result<(), Error> {
-        let atoms = self.atoms()?;
-        self.one(&atoms, window)?;
+        self.one(window)?;
         self.watch(self.root, EventMask::PROPERTY_CHANGE)?;
-        self.ask(window, atoms._NET_CLOSE_WINDOW, [0, PERSON, 0, 0, 0])?;
+        self.ask(window, self.atoms._NET_CLOSE_WINDOW, [0, PERSON, 0, 0, 0])?;
         let deadline = Instant::now() + patience;
-        while self.values(self.root, atoms._NET_CLIENT_LIST)?.contains(&window) {
+        while self.values(self.root, self.atoms._NET_CLIENT_LIST)?.contains(&window) {
             if Instant::now() > deadline {
                 return Err(Error::Timeout(format!("the end of window {window}")));
             }
@@ -224,8 +201,7 @@ impl Desktop {
     }
 
     /// The managed window that holds this one, or is it.
-    pub(crate) fn managed(&self, mut window: u32) -> Result<Option<u32>, Error> {
-        let clients = self.values(self.root, self.atom("_NET_CLIENT_LIST")?)?;
+    pub(crate) fn managed(&self, mut window: u32, clients: &[u32]) -> Result<Option<u32>, Error> {
         while window != 0 {
             if clients.contains(&window) {
                 return Ok(Some(window));
@@ -250,10 +226,9 @@ impl Desktop {
 
     /// Whether the window manager has come to all that it was told until now.
     pub(crate) fn manager_answers(&self, deadline: Instant) -> Result<bool, Error> {
-        let atoms = self.atoms()?;
         // That of others may not know the question; ours does once it is there.
         if self.state.is_foreign()
-            && !self.values(self.root, atoms._NET_SUPPORTED)?.contains(&atoms._NET_REQUEST_FRAME_EXTENTS)
+            && !self.values(self.root, self.atoms._NET_SUPPORTED)?.contains(&self.atoms._NET_REQUEST_FRAME_EXTENTS)
         {
             return Ok(true);
         }
@@ -264,11 +239,11 @@ impl Desktop {
         let (mut answers, mut pause) = (false, SOON);
         // One that comes up loses the question too.
         while !answers && Instant::now() < deadline {
-            self.ask(window, atoms._NET_REQUEST_FRAME_EXTENTS, [0; 5])?;
+            self.ask(window, self.atoms._NET_REQUEST_FRAME_EXTENTS, [0; 5])?;
             let next = deadline.min(Instant::now() + pause);
             pause = LOOK.min(pause * 2);
             loop {
-                answers = !self.values(window, atoms._NET_FRAME_EXTENTS)?.is_empty();
+                answers = !self.values(window, self.atoms._NET_FRAME_EXTENTS)?.is_empty();
                 if answers || Instant::now() >= next {
                     break;
                 }
@@ -281,7 +256,7 @@ impl Desktop {
 
     /// Whether a window manager has taken this display, and is there: what one has written that was killed stays.
     pub(crate) fn has_manager(&self) -> Result<bool, Error> {
-        let property = self.atom("_NET_SUPPORTING_WM_CHECK")?;
+        let property = self.atoms._NET_SUPPORTING_WM_CHECK;
         let Some(window) = self.values(self.root, property)?.first().copied() else { return Ok(false) };
         // It may have gone.
         Ok(self.values(window, property).is_ok_and(|told| told == [window]))
@@ -291,8 +266,8 @@ impl Desktop {
     /// (`_NET_WM_PING`: <https://specifications.freedesktop.org/wm-spec/latest/>), any other is given a time. Events of
     /// this connection that come meanwhile are lost.
     pub(crate) fn let_read(&self, time: Duration) -> Result<(), Error> {
-        let (protocols, ping) = (self.atom("WM_PROTOCOLS")?, self.atom("_NET_WM_PING")?);
-        let active = self.values(self.root, self.atom("_NET_ACTIVE_WINDOW")?)?.first().copied().unwrap_or_default();
+        let (protocols, ping) = (self.atoms.WM_PROTOCOLS, self.atoms._NET_WM_PING);
+        let active = self.values(self.root, self.atoms._NET_ACTIVE_WINDOW)?.first().copied().unwrap_or_default();
         // It may have gone just now.
         if !self.values(active, protocols).is_ok_and(|understood| understood.contains(&ping)) {
             std::thread::sleep(time);
@@ -309,34 +284,31 @@ impl Desktop {
         self.watch(self.root, EventMask::NO_EVENT)
     }
 
-    fn atoms(&self) -> Result<Atoms, Error> {
-        Ok(Atoms::new(&self.connection)?.reply()?)
-    }
-
-    fn one(&self, atoms: &Atoms, window: u32) -> Result<WindowRecord, Error> {
-        let managed = self.values(self.root, atoms._NET_CLIENT_LIST)?.contains(&window);
-        let found = if managed { self.look(atoms, &[window])?.pop() } else { None };
+    fn one(&self, window: u32) -> Result<WindowRecord, Error> {
+        let managed = self.values(self.root, self.atoms._NET_CLIENT_LIST)?.contains(&window);
+        let found = if managed { self.look(&[window])?.pop() } else { None };
         found.ok_or_else(|| Error::NoWindow(window.to_string()))
     }
 
     /// What there is to know of windows, all of them asked at once; those that have gone meanwhile are left out.
-    fn look(&self, atoms: &Atoms, windows: &[u32]) -> Result<Vec<WindowRecord>, Error> {
-        let active = self.values(self.root, atoms._NET_ACTIVE_WINDOW)?.first().copied();
+    fn look(&self, windows: &[u32]) -> Result<Vec<WindowRecord>, Error> {
+        let active = self.ask_for_values(self.root, self.atoms._NET_ACTIVE_WINDOW)?;
         let connection = &self.connection;
         let mut asked = Vec::new();
         for window in windows.iter().copied() {
             let property = |atom: u32| connection.get_property(false, window, atom, 0u32, 0, 1 << 12);
-            let text = [property(atoms._NET_WM_NAME)?, property(AtomEnum::WM_NAME.into())?];
+            let text = [property(self.atoms._NET_WM_NAME)?, property(AtomEnum::WM_NAME.into())?];
             let rest = [
                 property(AtomEnum::WM_CLASS.into())?,
-                property(atoms._NET_WM_PID)?,
-                property(atoms._NET_FRAME_EXTENTS)?,
-                property(atoms._NET_WM_STATE)?,
+                property(self.atoms._NET_WM_PID)?,
+                property(self.atoms._NET_FRAME_EXTENTS)?,
+                property(self.atoms._NET_WM_STATE)?,
             ];
             let size = connection.get_geometry(window)?;
             let place = connection.translate_coordinates(window, self.root, 0, 0)?;
             asked.push((window, text, rest, size, place));
         }
+        let active = values(&active.reply()?).first().copied();
         let mut found = Vec::new();
         for (window, [name, old_name], [class, pid, frame, state], size, place) in asked {
             // Every reply is taken, so that none is left for the next question.
@@ -373,31 +345,25 @@ impl Desktop {
                     height: place.height + top + bottom,
                 },
                 is_active: active == Some(window),
-                minimized: state.contains(&atoms._NET_WM_STATE_HIDDEN),
-                maximized: state.contains(&atoms._NET_WM_STATE_MAXIMIZED_VERT)
-                    && state.contains(&atoms._NET_WM_STATE_MAXIMIZED_HORZ),
+                minimized: state.contains(&self.atoms._NET_WM_STATE_HIDDEN),
+                maximized: state.contains(&self.atoms._NET_WM_STATE_MAXIMIZED_VERT)
+                    && state.contains(&self.atoms._NET_WM_STATE_MAXIMIZED_HORZ),
             });
         }
         Ok(found)
     }
 
-    fn change_place(
-        &self,
-        atoms: &Atoms,
-        window: u32,
-        which: u32,
-        [x, y, width, height]: [u32; 4],
-    ) -> Result<WindowRecord, Error> {
+    fn change_place(&self, window: u32, which: u32, [x, y, width, height]: [u32; 4]) -> Result<WindowRecord, Error> {
         const NORTH_WEST: u32 = 1;
         self.watch(window, EventMask::STRUCTURE_NOTIFY)?;
-        self.ask(window, atoms._NET_MOVERESIZE_WINDOW, [NORTH_WEST | which | PERSON << 12, x, y, width, height])?;
+        self.ask(window, self.atoms._NET_MOVERESIZE_WINDOW, [NORTH_WEST | which | PERSON << 12, x, y, width, height])?;
         let deadline = Instant::now() + MOMENT;
         while let Some(event) = self.event(deadline)? {
             if matches!(event, Event::ConfigureNotify(event) if event.window == window) {
                 break;
             }
         }
-        self.one(atoms, window)
+        self.one(window)
     }
 
     /// Has the server tell of such events.

@@ -18,6 +18,9 @@ pub(crate) struct Server {
     token: Option<String>,
 }
 
+/// What is asked and refused: method, path, headers, body, and the status and the kind of error that come back.
+type Refused<'a> = (&'a str, &'a str, &'a [(&'a str, &'a str)], &'a str, u16, &'a str);
+
 impl Server {
     pub(crate) fn start(env: &TestEnv) -> Server {
         let running = env.command(&["server", "--port", "0"]).var("SANDBOX_AGENT_TOKEN", "secret").spawn();
@@ -75,6 +78,17 @@ impl Server {
         let (mut answer, mut rest) = self.raw(&[head.as_bytes(), body].concat());
         rest.read_to_end(&mut answer.body).unwrap();
         answer
+    }
+
+    /// Fails unless each of these is refused, in the one format.
+    pub(crate) fn refuses(&self, asked: &[Refused<'_>]) {
+        for (method, path, headers, body, status, kind) in asked {
+            let answer = self.send(method, path, headers, body.as_bytes());
+            let text = String::from_utf8_lossy(&answer.body);
+            assert_eq!(answer.status, *status, "{method} {path:.80} {body:.80}: {text}");
+            answer.problem(*status, kind);
+            assert!(answer.headers["x-request-id"].parse::<u64>().is_ok());
+        }
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {

@@ -12,9 +12,8 @@ fn every_error_has_the_one_format() {
     server.create("s");
     let typed: &[(&str, &str)] = &[("content-type", "application/json")];
     let large = format!("{{\"message\":\"{}\"}}", "x".repeat(17 << 20));
-    // What is asked, how, and what comes back.
-    for (method, path, headers, body, status, kind) in [
-        ("GET", "/", &[] as &[(&str, &str)], "", 404, "not_found"),
+    server.refuses(&[
+        ("GET", "/", &[], "", 404, "not_found"),
         ("GET", "/v1/nothing", &[], "", 404, "not_found"),
         ("GET", "/v1/sessions/s/events/sse/more", &[], "", 404, "not_found"),
         ("PUT", "/v1/sessions", &[], "", 405, "method_not_allowed"),
@@ -62,12 +61,7 @@ fn every_error_has_the_one_format() {
         ("POST", "/v1/sessions/ses_mine", typed, r#"{"agent":"mock"}"#, 400, "invalid_request"),
         ("GET", "/v1/sessions", &[("authorization", "Bearer wrong")], "", 401, "token_invalid"),
         ("GET", "/nothing", &[("authorization", "Bearer wrong")], "", 401, "token_invalid"),
-    ] {
-        let answer = server.send(method, path, headers, body.as_bytes());
-        assert_eq!(answer.status, status, "{method} {path} {:.80}: {}", body, String::from_utf8_lossy(&answer.body));
-        answer.problem(status, kind);
-        assert!(answer.headers["x-request-id"].parse::<u64>().is_ok());
-    }
+    ]);
     let refused = server.send("PUT", "/v1/sessions/s", &[], b"");
     assert_eq!(refused.headers["allow"], "GET, POST, DELETE");
     // Nothing of that was left behind, and the server is as it was.

@@ -315,8 +315,8 @@ fn what_cannot_be_done_to_files_is_told_in_one_format() {
     nix::unistd::mkfifo(&env.home().join("pipe"), nix::sys::stat::Mode::S_IRWXU).unwrap();
     let long = format!("/v1/fs/stat?path={}", "x".repeat(300));
     let typed: &[(&str, &str)] = &[("content-type", "application/json")];
-    for (method, path, headers, body, status, kind) in [
-        ("GET", "/v1/fs", &[] as &[(&str, &str)], "", 404, "not_found"),
+    server.refuses(&[
+        ("GET", "/v1/fs", &[], "", 404, "not_found"),
         ("GET", "/v1/fs/nothing", &[], "", 404, "not_found"),
         ("GET", "/v1/fs/file/more", &[], "", 404, "not_found"),
         ("POST", "/v1/fs/file", &[], "", 405, "method_not_allowed"),
@@ -350,10 +350,6 @@ fn what_cannot_be_done_to_files_is_told_in_one_format() {
         ("POST", "/v1/fs/move", &[], r#"{"from":"a","to":"b"}"#, 415, "unsupported_media_type"),
         ("POST", "/v1/fs/upload-batch", TAR, "no archive", 400, "invalid_request"),
         ("PUT", "/v1/fs/file?path=b", &[("authorization", "Bearer wrong")], "x", 401, "token_invalid"),
-    ] {
-        let answer = server.send(method, path, headers, body.as_bytes());
-        assert_eq!(answer.status, status, "{method} {path:.80} {body}: {}", String::from_utf8_lossy(&answer.body));
-        answer.problem(status, kind);
-    }
+    ]);
     assert_eq!(fs::read_dir(env.home()).unwrap().count(), 2);
 }

@@ -426,8 +426,8 @@ fn what_cannot_be_done_to_processes_is_told_in_one_format() {
     let of = |verb: &str| format!("/v1/processes/{id}/{verb}");
     let (input, logs, resize) = (of("input"), of("logs"), of("terminal/resize"));
     let large = format!("{{\"data\":\"{}\"}}", "x".repeat(70_000));
-    for (method, path, headers, body, status, kind) in [
-        ("PUT", "/v1/processes", &[] as &[(&str, &str)], "", 405, "method_not_allowed"),
+    server.refuses(&[
+        ("PUT", "/v1/processes", &[], "", 405, "method_not_allowed"),
         ("GET", "/v1/processes/run/more", &[], "", 404, "not_found"),
         ("GET", "/v1/processes/none", &[], "", 404, "not_found"),
         ("DELETE", "/v1/processes/none", &[], "", 404, "not_found"),
@@ -463,11 +463,7 @@ fn what_cannot_be_done_to_processes_is_told_in_one_format() {
         // B1-40.
         ("POST", &resize, typed, r#"{"cols":0,"rows":0}"#, 400, "invalid_request"),
         ("POST", &resize, typed, r#"{"cols":70000,"rows":1}"#, 400, "invalid_request"),
-    ] {
-        let answer = server.send(method, path, headers, body.as_bytes());
-        assert_eq!(answer.status, status, "{method} {path} {body:.80}: {}", String::from_utf8_lossy(&answer.body));
-        answer.problem(status, kind);
-    }
+    ]);
     act(&server, &id, "kill").json(200);
     assert_eq!(server.get("/v1/processes").json(200)["processes"].as_array().unwrap().len(), 1);
 }

@@ -9,6 +9,7 @@ use server::acp::{Stdio, serve};
 use crate::context::Context;
 use crate::exit::Exit;
 use crate::out;
+use crate::permissions::PermissionArgs;
 use crate::server::failure;
 
 const EXAMPLES: &str = "\
@@ -33,15 +34,8 @@ pub(crate) struct AcpArgs {
     /// The reasoning effort of new sessions, in the agent's words
     #[arg(long)]
     effort: Option<String>,
-    /// How permissions are decided in new sessions [default: ask]
-    #[arg(long, value_name = "MODE", value_parser = ["read-only", "ask", "accept-edits", "auto", "bypass"])]
-    permission_mode: Option<String>,
-    /// Allow what this rule covers, as in 'command:git *'; repeatable
-    #[arg(long, value_name = "KIND:PATTERN")]
-    allow: Vec<String>,
-    /// Deny what this rule meets; repeatable, and stronger than --allow
-    #[arg(long, value_name = "KIND:PATTERN")]
-    deny: Vec<String>,
+    #[command(flatten)]
+    permissions: PermissionArgs,
 }
 
 /// Runs it.
@@ -59,9 +53,9 @@ pub(crate) fn main(context: &Context, args: AcpArgs) -> Result<Exit, Failure> {
         model: args.model,
         mode: args.mode,
         effort: args.effort,
-        permission_mode: args.permission_mode,
-        allow: args.allow,
-        deny: args.deny,
+        permission_mode: args.permissions.permission_mode,
+        allow: args.permissions.allow,
+        deny: args.permissions.deny,
         ..New::default()
     };
     let caught = serve(Stdio {

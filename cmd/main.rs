@@ -25,6 +25,7 @@ mod markdown;
 mod mock_agent;
 mod names;
 mod out;
+mod permissions;
 mod proc;
 mod redact;
 mod run;

@@ -29,6 +29,7 @@ use crate::equipment::{self, EquipmentArgs};
 use crate::exit::Exit;
 use crate::names;
 use crate::out::{self, Output, Printer, Writer};
+use crate::permissions::PermissionArgs;
 use crate::settings::PolicyFile;
 
 const EXAMPLES: &str = "\
@@ -89,15 +90,8 @@ pub(crate) struct RunArgs {
     #[arg(short = 'C', long, value_name = "DIR")]
     cwd: Option<PathBuf>,
 
-    /// How permissions are decided [default: ask]
-    #[arg(long, value_name = "MODE", value_parser = ["read-only", "ask", "accept-edits", "auto", "bypass"])]
-    permission_mode: Option<String>,
-    /// Allow what this rule covers, as in 'command:git *'; repeatable
-    #[arg(long, value_name = "KIND:PATTERN")]
-    allow: Vec<String>,
-    /// Deny what this rule meets; repeatable, and stronger than --allow
-    #[arg(long, value_name = "KIND:PATTERN")]
-    deny: Vec<String>,
+    #[command(flatten)]
+    permissions: PermissionArgs,
     /// Rules and settings of permissions: a TOML file with allow, deny, permission_mode, on_ask; flags come first
     #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
@@ -445,9 +439,9 @@ fn join(context: &Context, args: &RunArgs, busy: Busy, ask: Ask) -> Result<Exit,
 /// A flag that only an owner's start can follow.
 fn settings_flag(args: &RunArgs) -> Option<&'static str> {
     let given = [
-        (args.permission_mode.is_some(), "--permission-mode"),
-        (!args.allow.is_empty(), "--allow"),
-        (!args.deny.is_empty(), "--deny"),
+        (args.permissions.permission_mode.is_some(), "--permission-mode"),
+        (!args.permissions.allow.is_empty(), "--allow"),
+        (!args.permissions.deny.is_empty(), "--deny"),
         (args.policy.is_some(), "--policy"),
         (args.on_ask.is_some(), "--on-ask"),
         (!args.env.is_empty(), "--env"),
@@ -802,7 +796,7 @@ fn policy(context: &Context, args: &RunArgs, card: &Card, cwd: &str) -> Result<P
         Some(path) => crate::settings::policy_file(path)?,
         None => PolicyFile::default(),
     };
-    let asked = args.permission_mode.as_ref().or(file.permission_mode.as_ref());
+    let asked = args.permissions.permission_mode.as_ref().or(file.permission_mode.as_ref());
     let flag = match asked {
         Some(word) => Some(PermissionMode::parse(word).ok_or_else(|| {
             Failure::usage(format!("failed to use permission mode `{word}`: there is none of this name"))
@@ -818,8 +812,8 @@ fn policy(context: &Context, args: &RunArgs, card: &Card, cwd: &str) -> Result<P
     }
     let mut rules = Vec::new();
     let settings = &context.settings;
-    let allow = args.allow.iter().chain(&file.allow).chain(settings.allow()).map(|rule| (true, rule));
-    let deny = args.deny.iter().chain(&file.deny).chain(settings.deny()).map(|rule| (false, rule));
+    let allow = args.permissions.allow.iter().chain(&file.allow).chain(settings.allow()).map(|rule| (true, rule));
+    let deny = args.permissions.deny.iter().chain(&file.deny).chain(settings.deny()).map(|rule| (false, rule));
     for (allow, rule) in deny.chain(allow) {
         rules.push(Rule::parse(allow, rule).map_err(|error| Failure::usage(format!("failed to {error}")))?);
     }

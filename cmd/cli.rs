@@ -118,6 +118,10 @@ pub(crate) fn dispatch(args: Vec<OsString>, ready: Option<Ready>) -> Exit {
         Ok(cli) => cli,
         Err(error) => return unparsed(&error, wants_text),
     };
+    // An action on a desktop is over before that would win anything.
+    if !matches!(cli.command, Command::Desktop(_)) {
+        host::memory::give_back_at_once();
+    }
     logger::begin(cli.global.verbose);
     let ready = Rc::new(Cell::new(ready));
     let result = Context::new(&cli.global, Rc::clone(&ready)).and_then(|context| match cli.command {

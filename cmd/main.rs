@@ -45,8 +45,6 @@ use std::process::ExitCode;
 use exit::Exit;
 
 fn main() -> ExitCode {
-    #[cfg(target_env = "musl")]
-    host::memory::give_back_at_once();
     // The hidden roles come first: they need nothing of what follows, and the mock's start counts.
     let mut args = std::env::args_os();
     let _ourselves = args.next();
@@ -63,8 +61,12 @@ fn main() -> ExitCode {
             let args: Vec<String> = args.map(|arg| arg.to_string_lossy().into_owned()).collect();
             Exit::Code(mock_agent::main(&args))
         }
-        Some("__view") => Exit::Code(desktop::view::serve(args).unwrap_or(2)),
+        Some("__view") => {
+            host::memory::give_back_at_once();
+            Exit::Code(desktop::view::serve(args).unwrap_or(2))
+        }
         Some(engine::keeper::ROLE) => {
+            host::memory::give_back_at_once();
             let Some(ready) = host::detach::Ready::inherited() else { return Exit::Code(2).leave() };
             let args: Vec<OsString> = args.collect();
             match args.first().and_then(|what| what.to_str()) {

@@ -29,7 +29,6 @@ pub mod http;
 pub mod input;
 pub mod lines;
 pub mod lock;
-#[cfg(any(test, target_env = "musl"))]
 pub mod memory;
 mod order;
 pub mod paths;

@@ -4,7 +4,10 @@
 //! cycles to begin, and compares byte by byte, and most of what we copy is shorter than a line of text. `stream` took twice as
 //! long, of which copying was a third.
 
-#![expect(unsafe_code, reason = "these are routines of the C library, called by whatever is compiled")]
+#![cfg_attr(
+    any(test, target_env = "musl"),
+    expect(unsafe_code, reason = "these are routines of the C library, called by whatever is compiled")
+)]
 
 #[cfg(all(target_arch = "x86_64", any(test, target_env = "musl")))]
 use std::arch::global_asm;
@@ -13,18 +16,20 @@ use std::arch::global_asm;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// What is freed goes back to the system at once: an owner that waits for a week is to be small, and to keep it for later wins
-/// no time that can be measured.
-#[cfg(target_env = "musl")]
+/// What is freed from now on goes back to the system at once: an owner that waits for a week is to be small, and to keep it
+/// for later wins no time that can be measured.
 pub fn give_back_at_once() {
-    use std::ffi::{c_int, c_long};
-    unsafe extern "C" {
-        fn mi_option_set(option: c_int, value: c_long);
+    #[cfg(target_env = "musl")]
+    {
+        use std::ffi::{c_int, c_long};
+        unsafe extern "C" {
+            fn mi_option_set(option: c_int, value: c_long);
+        }
+        /// `mi_option_purge_delay` in the `mimalloc.h` of version 2.
+        const PURGE_DELAY: c_int = 15;
+        // SAFETY: it stores a number.
+        unsafe { mi_option_set(PURGE_DELAY, 0) }
     }
-    /// `mi_option_purge_delay` in the `mimalloc.h` of version 2.
-    const PURGE_DELAY: c_int = 15;
-    // SAFETY: it stores a number.
-    unsafe { mi_option_set(PURGE_DELAY, 0) }
 }
 
 // Small sizes are two loads and two stores that may overlap. All that is short is loaded before anything is stored, so that

@@ -1353,7 +1353,7 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand acp" -s a -l
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand acp" -s m -l model -d 'The model of new sessions, in the agent\'s words' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand acp" -l mode -d 'The mode of new sessions, in the agent\'s words' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand acp" -l effort -d 'The reasoning effort of new sessions, in the agent\'s words' -r
-complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand acp" -l permission-mode -d 'How permissions are decided in new sessions [default: ask]' -r -f -a "read-only\t''
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand acp" -l permission-mode -d 'How permissions are decided [default: ask]' -r -f -a "read-only\t''
 ask\t''
 accept-edits\t''
 auto\t''

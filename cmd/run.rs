@@ -269,9 +269,15 @@ pub(crate) fn main(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
     };
     let owned = match own(store, target, &job, card, &labels, &args) {
         Err(failure) if failure.code == ErrorCode::Busy && stay != Stay::Input && !args.from_inbox => {
-            let busy = Busy { path: store_path, name, failure, types };
-            let ask = opening.map(|opening| opening.ask).unwrap_or_default();
-            return join(context, &args, busy, ask);
+            let session = context.session(&name)?;
+            if engine::owner::owner_has_left(&session) {
+                // It rested when it was asked, and has gone since.
+                own(open_to_write(&store_path)?, Target::Existing(Box::new(session)), &job, card, &labels, &args)?
+            } else {
+                let busy = Busy { path: store_path, name, failure, types };
+                let ask = opening.map(|opening| opening.ask).unwrap_or_default();
+                return join(context, &args, busy, ask);
+            }
         }
         owned => owned?,
     };

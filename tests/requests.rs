@@ -365,6 +365,21 @@ fn sql(env: &TestEnv, query: &str) -> String {
     output.expect(0).text().trim().to_owned()
 }
 
+/// The end of a turn is seen before its owner has said that it rests, or has left: whoever comes then is not told that it is busy.
+#[test]
+fn a_run_right_after_a_turn_finds_nobody_busy() {
+    let env = TestEnv::new();
+    for round in 0..rounds(8) {
+        let (session, linger) = (format!("s{round}"), format!("{}ms", [0, 10, 30, 60][round % 4]));
+        detach(&env, &["-s", &session, "--linger", &linger], "echo first");
+        wait(&env, &session, &["--for", "idle", "--timeout", "100s"]).expect(0);
+        for _ in 0..4 {
+            env.run(&["run", "-s", &session, "-o", "none", "--", "echo next"]).expect(0);
+        }
+        whole(&env, &session);
+    }
+}
+
 #[test]
 fn an_owner_that_lingers_keeps_its_agent_warm() {
     let env = TestEnv::new();

@@ -3,6 +3,7 @@
 mod agents;
 mod client;
 mod config;
+mod defects;
 mod desktop;
 mod doors;
 mod errors;

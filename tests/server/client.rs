@@ -293,6 +293,17 @@ impl Flow {
         }
     }
 
+    /// The next message of a flow whose ids are no sequences.
+    pub(crate) fn message(&mut self) -> Value {
+        loop {
+            let mut line = String::new();
+            assert!(self.rest.read_line(&mut line).unwrap() > 0, "it ended");
+            if let Some(text) = line.strip_prefix("data: ") {
+                return serde_json::from_str(text).unwrap();
+            }
+        }
+    }
+
     /// Reads until an event of this type has come, and gives everything up to it.
     pub(crate) fn until(&mut self, kind: &str) -> Vec<(i64, String)> {
         let mut events = Vec::new();

@@ -15,6 +15,7 @@ fn asked(env: &TestEnv, session: &str) -> String {
     record["pending"][0].as_str().unwrap().to_owned()
 }
 
+/// B1-02 and B1-10: the mock is an agent, and what a client said is in the flow.
 #[test]
 fn a_prompt_goes_round() {
     let env = TestEnv::new();
@@ -33,6 +34,7 @@ fn a_prompt_goes_round() {
     let end: Value = serde_json::from_str(&events.last().unwrap().1).unwrap();
     assert_eq!(end["data"]["prompt_ids"], json!([prompt]));
     assert_eq!(end["data"]["final_text"], "mock: hello");
+    assert!(events.iter().any(|(_, line)| line.contains("\"role\":\"user\"") && line.contains("echo hello")));
     idle(&env, "a");
     // The stored bytes, from both doors.
     let stored = env.run(&["stream", "a"]).expect(0);

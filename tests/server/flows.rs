@@ -26,6 +26,7 @@ fn last(server: &Server, session: &str) -> i64 {
     server.get(&format!("/v1/sessions/{session}")).json(200)["eventCount"].as_i64().unwrap()
 }
 
+/// B1-09.
 #[test]
 fn a_reader_that_comes_back_goes_on_where_it_was() {
     let env = TestEnv::new();
@@ -53,6 +54,7 @@ fn a_reader_that_comes_back_goes_on_where_it_was() {
     assert_eq!((offset, pages), (last, (last + 699) / 700));
 }
 
+/// B1-08.
 #[test]
 fn a_burst_is_whole_for_a_slow_reader_and_costs_no_memory() {
     let env = TestEnv::new();

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::client::Server;
 use crate::env::TestEnv;
 
+/// B1-13 and B1-16.
 #[test]
 fn only_who_knows_the_token_gets_in_and_nobody_else_learns_it() {
     let env = TestEnv::new();
@@ -32,6 +33,7 @@ fn only_who_knows_the_token_gets_in_and_nobody_else_learns_it() {
     assert!(!log.contains("secret") && log.contains("method=POST path=/v1/sessions/s status=201"), "{log}");
 }
 
+/// B1-11, B1-12 and B1-14.
 #[test]
 fn a_token_is_made_up_read_from_a_file_or_taken_off_the_command_line() {
     let env = TestEnv::new();

@@ -210,6 +210,7 @@ impl Chance {
     }
 }
 
+/// B1-18.
 #[test]
 fn no_request_ends_the_server_or_gets_an_error_without_the_format() {
     let mut env = TestEnv::new();

@@ -277,6 +277,15 @@ fn status(item: &Item) -> Value {
         Some(StatusLabel::ModeChanged) if json["mode"].is_string() => {
             json!({ "sessionUpdate": "current_mode_update", "currentModeId": json["mode"] })
         }
+        Some(StatusLabel::SessionInfo) if json["commands"].is_array() => {
+            let names = json["commands"].as_array().into_iter().flatten().filter_map(Value::as_str);
+            // (The protocol wants a description; agents give names.)
+            let commands = names.map(|name| json!({ "name": name, "description": name }));
+            let mut said = whole();
+            said["availableCommands"] = commands.collect();
+            said["sessionUpdate"] = json!("available_commands_update");
+            said
+        }
         Some(StatusLabel::SessionTitle) if json["title"].is_string() => {
             json!({ "sessionUpdate": "session_info_update", "title": json["title"] })
         }

@@ -69,6 +69,12 @@ pub fn offered(
     Ok(Some(kept.said))
 }
 
+/// What an agent said when it was asked last, however long ago.
+pub fn known(agent: &str) -> Option<OfferRecord> {
+    let path = host::paths::cache().ok()?.join("offers").join(format!("{agent}.json"));
+    serde_json::from_slice::<Kept>(&std::fs::read(path).ok()?).ok().map(|kept| kept.said)
+}
+
 fn keep(path: &Path, text: &str) -> Result<(), host::Error> {
     if let Some(folder) = path.parent() {
         host::private::directory(folder)?;

@@ -242,6 +242,11 @@ pub fn owner_is_idle(session: &Session) -> bool {
     session.owner.as_deref().is_some_and(|owner| owner.ends_with(IDLE))
 }
 
+/// Whether there is no owner, or one that takes nothing any more: whoever comes now may own the session in a moment.
+pub fn owner_has_left(session: &Session) -> bool {
+    session.owner.is_none() || owner_is_closing(session)
+}
+
 /// Whether the owner has written down that it is about to leave.
 pub(crate) fn owner_is_closing(session: &Session) -> bool {
     session.owner.as_deref().is_some_and(|owner| owner.ends_with(CLOSING))
@@ -285,7 +290,8 @@ fn session_name(no: i64) -> String {
 }
 
 /// Takes the lock, which is free when nothing of its owner is alive. The guard of a dead owner is waited for, and so is
-/// an owner that has not written itself down yet or leaves just now: whoever is told `busy` is told by whom.
+/// an owner that has not written itself down yet, leaves just now, or has ended its turn and is about to leave or to rest:
+/// whoever is told `busy` is told by whom.
 fn take(store: &Store, places: &Places, session: &Session) -> Result<Lock, Error> {
     let path = places.lock(&session.uid);
     let mut patience = Duration::ZERO;
@@ -297,7 +303,8 @@ fn take(store: &Store, places: &Places, session: &Session) -> Result<Lock, Error
         let now = store.session_by_no(session.no)?.filter(|now| !owner_is_closing(now));
         let owner = now.as_ref().and_then(owner_pid);
         let owner = owner.filter(|pid| host::tree::is_alive(*pid));
-        if owner.is_some() || left.is_zero() {
+        let is_settled = now.as_ref().is_some_and(|now| is_active(now) || owner_is_idle(now));
+        if owner.is_some() && is_settled || left.is_zero() {
             return Err(Error::Busy { session: session.session_id.clone(), owner });
         }
         patience = LOOK.min(left);

@@ -1,11 +1,14 @@
-//! Sockets: at a path of any length, handed over by systemd, and kept honest about who is still there.
+//! Sockets: at a path of any length, handed over by systemd, many at once, and kept honest about who is still there.
 
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::libc;
+use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use nix::sys::socket::{setsockopt, sockopt};
 use tokio::net::UnixListener;
 
@@ -68,6 +71,42 @@ pub fn keep_alive(socket: &impl AsFd) {
         let _ = setsockopt(socket, sockopt::TcpKeepInterval, &15);
         let _ = setsockopt(socket, sockopt::TcpKeepCount, &4);
     }
+}
+
+/// Whether a peer has vanished: seven times in a row, which is half a minute at least, it has not acknowledged what was sent, or asked. One
+/// that is there and does not read acknowledges that it has no room.
+pub fn is_gone(socket: &impl AsFd) -> bool {
+    // The first bytes of `tcp_info`: state, congestion state, retransmissions, probes.
+    let mut info = [0_u8; 8];
+    #[cfg(target_os = "linux")]
+    {
+        let mut length = 8;
+        #[expect(unsafe_code)]
+        // SAFETY: the kernel writes as many bytes as it is told there are. What is no TCP is refused, and the zeros stay.
+        unsafe {
+            let (fd, into) = (socket.as_fd().as_raw_fd(), info.as_mut_ptr().cast());
+            libc::getsockopt(fd, libc::IPPROTO_TCP, libc::TCP_INFO, into, &raw mut length);
+        }
+    }
+    info[2].max(info[3]) >= 7
+}
+
+static FORMER_FILES: OnceLock<(rlim_t, rlim_t)> = OnceLock::new();
+
+/// Lets us have as many open files and connections as we may, and says how many. Processes that we start get the former limit back: some
+/// close every number up to it, others cannot wait for one above 1024.
+pub fn open_many() -> u64 {
+    let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return 256 };
+    let former = *FORMER_FILES.get_or_init(|| (soft, hard));
+    match setrlimit(Resource::RLIMIT_NOFILE, hard, hard) {
+        Ok(()) => hard,
+        Err(_) => former.0,
+    }
+}
+
+/// Sets the former limit in a process that we start; only a system call.
+pub(crate) fn open_few() -> nix::Result<()> {
+    FORMER_FILES.get().map_or(Ok(()), |(soft, hard)| setrlimit(Resource::RLIMIT_NOFILE, *soft, *hard))
 }
 
 /// The kernel takes about a hundred bytes as a socket's path; by its open directory any socket has a short one.

@@ -18,7 +18,7 @@ use nix::unistd::{Pid, pipe2, setsid};
 
 use crate::bell::milliseconds;
 use crate::setup::{Prepared, Setup};
-use crate::{Signal, private, signals};
+use crate::{Signal, private, signals, socket};
 
 /// Our own binary, also after an upgrade has replaced its file.
 pub(crate) const OURSELVES: &str = "/proc/self/exe";
@@ -79,6 +79,7 @@ impl Start {
             if let Some(mask) = mask {
                 umask(mask);
             }
+            socket::open_few()?;
             setup.apply()
         };
         #[expect(unsafe_code)]

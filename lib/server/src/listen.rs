@@ -69,8 +69,8 @@ pub struct Access {
     pub took: Duration,
 }
 
-/// Connections at once; the next wait before the door.
-const CONNECTIONS: usize = 900;
+/// Connections at once, where as many files may be open; the next wait before the door.
+const CONNECTIONS: usize = 16 << 10;
 /// How long a request's head may take, and a connection rest between two.
 const HEAD: Duration = Duration::from_secs(30);
 /// What of one connection is in memory both ways, beside a body that is read whole.
@@ -162,7 +162,10 @@ async fn run(
     });
     tokio::spawn(Arc::clone(&server.hub).listen());
     ready(&listening);
-    let open = Arc::new(Semaphore::new(CONNECTIONS));
+    // An eighth is for the store, and for files that are read.
+    let files = usize::try_from(host::socket::open_many()).unwrap_or(usize::MAX);
+    let most = CONNECTIONS.min(files - files / 8);
+    let open = Arc::new(Semaphore::new(most));
     let (gone, mut left) = mpsc::unbounded_channel();
     let (mut connected, mut rest) = (0_usize, Instant::now());
     let caught = loop {
@@ -211,7 +214,7 @@ async fn run(
     };
     drop(listener);
     server.stop.send_replace(true);
-    let all = u32::try_from(CONNECTIONS).expect("a small number");
+    let all = u32::try_from(most).expect("a small number");
     let ended = async {
         let _ = open.acquire_many(all).await;
         // Terminals have left their connections behind.

@@ -1,6 +1,7 @@
 //! A connection of either kind: what is sent is counted, and what hyper refuses by itself is said in the one format of an error.
 
 use std::io::{Error, ErrorKind, IoSlice, Result};
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,15 +9,15 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Sleep;
+use tokio::time::{Sleep, sleep};
 
 use crate::listen::Server;
 use crate::problem::{Kind, Problem};
 
 /// What both kinds of socket can do.
-pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+pub(crate) trait Stream: AsyncRead + AsyncWrite + AsFd + Send + Unpin {}
 
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
+impl<T: AsyncRead + AsyncWrite + AsFd + Send + Unpin> Stream for T {}
 
 /// A connection.
 pub(crate) struct Wire {
@@ -26,14 +27,18 @@ pub(crate) struct Wire {
     instead: Option<(Vec<u8>, usize)>,
     /// Until when it reads on after its last word.
     lingers: Option<Pin<Box<Sleep>>>,
+    /// When it is looked whether the client is still there.
+    look: Pin<Box<Sleep>>,
 }
 
 /// For how long.
 const LINGER: Duration = Duration::from_secs(1);
+/// How often it is looked.
+const LOOK: Duration = Duration::from_secs(15);
 
 impl Wire {
     pub(crate) fn new(stream: Box<dyn Stream>, server: Arc<Server>) -> Wire {
-        Wire { stream, server, instead: None, lingers: None }
+        Wire { stream, server, instead: None, lingers: None, look: Box::pin(sleep(LOOK)) }
     }
 
     fn count(&self, sent: Poll<Result<usize>>) -> Poll<Result<usize>> {
@@ -65,7 +70,15 @@ fn instead_of(head: &[u8]) -> Option<Vec<u8>> {
 }
 
 impl AsyncRead for Wire {
+    /// (Whoever waits for anything here waits for its end too.)
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, into: &mut ReadBuf<'_>) -> Poll<Result<()>> {
+        while self.look.as_mut().poll(context).is_ready() {
+            // The kernel would try for a quarter of an hour.
+            if host::socket::is_gone(&self.stream) {
+                return Poll::Ready(Err(ErrorKind::TimedOut.into()));
+            }
+            self.look.set(sleep(LOOK));
+        }
         Pin::new(&mut self.stream).poll_read(context, into)
     }
 }
@@ -115,7 +128,7 @@ impl AsyncWrite for Wire {
         let wire = &mut *self;
         if wire.lingers.is_none() {
             ready!(Pin::new(&mut wire.stream).poll_shutdown(context))?;
-            wire.lingers = Some(Box::pin(tokio::time::sleep(LINGER)));
+            wire.lingers = Some(Box::pin(sleep(LINGER)));
         }
         let mut bytes = [0; 8 << 10];
         loop {

@@ -206,14 +206,22 @@ impl Link {
 
     async fn list(&self, params: &Value) -> Result<Value, Failure> {
         let cwd = params["cwd"].as_str().map(str::to_owned);
-        let before = params["cursor"].as_str().and_then(|cursor| cursor.parse::<i64>().ok());
+        // Of two that were changed in the same millisecond, the number says which comes first.
+        let place = |session: &Session| (session.updated, session.no);
+        let before = match params["cursor"].as_str() {
+            None => None,
+            Some(cursor) => Some(read_place(cursor).ok_or_else(|| {
+                Failure::usage(format!("failed to go on at `{}`: it is no cursor of ours", cursor.escape_debug()))
+            })?),
+        };
         let sessions = self.hub.read(|store| Ok(store.sessions()?)).await?;
         let fit = sessions.into_iter().filter(|session| {
-            cwd.as_ref().is_none_or(|cwd| *cwd == session.cwd) && before.is_none_or(|before| session.updated < before)
+            cwd.as_ref().is_none_or(|cwd| *cwd == session.cwd) && before.is_none_or(|before| place(session) < before)
         });
         let mut fit: Vec<Session> = fit.collect();
-        fit.sort_by_key(|session| std::cmp::Reverse(session.updated));
-        let more = (fit.len() > LISTED).then(|| fit[LISTED - 1].updated.to_string());
+        fit.sort_by_key(|session| std::cmp::Reverse(place(session)));
+        let more = (fit.len() > LISTED).then(|| &fit[LISTED - 1]);
+        let more = more.map(|session| format!("{}.{}", session.updated, session.no));
         let told = fit.iter().take(LISTED).map(|session| {
             json!({
                 "sessionId": session.session_id, "cwd": session.cwd, "title": session.title,
@@ -369,7 +377,11 @@ impl Link {
         }
         if card.can.model {
             let current = kept.model.or_else(|| session.model.clone());
-            choices.push(Choice { category: "model", name: "Model", current, values: Vec::new() });
+            let agent = session.agent.clone();
+            let known = self.hub.read(move |_| Ok(engine::offers::known(&agent))).await?;
+            let models = known.map(|known| known.offer.models).unwrap_or_default();
+            let values = models.into_iter().map(|model| (model.id, model.name)).collect();
+            choices.push(Choice { category: "model", name: "Model", current, values });
         }
         if card.can.effort {
             let current = kept.effort.or_else(|| session.effort.clone());
@@ -399,6 +411,11 @@ impl Link {
 
 pub(crate) fn failed(id: &Value, failure: &Failure) -> Value {
     acp::failure(id, failure.code, &failure.message, failure.hint.as_deref())
+}
+
+fn read_place(cursor: &str) -> Option<(i64, i64)> {
+    let (updated, no) = cursor.split_once('.')?;
+    Some((updated.parse().ok()?, no.parse().ok()?))
 }
 
 fn no_value() -> Failure {

@@ -267,20 +267,24 @@ pub(crate) fn main(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
         Target::Existing(session) => session.session_id.clone(),
         Target::New(name) => name.to_string(),
     };
-    let owned = match own(store, target, &job, card, &labels, &args) {
-        Err(failure) if failure.code == ErrorCode::Busy && stay != Stay::Input && !args.from_inbox => {
-            let session = context.session(&name)?;
-            if engine::owner::owner_has_left(&session) {
-                // It rested when it was asked, and has gone since.
-                own(open_to_write(&store_path)?, Target::Existing(Box::new(session)), &job, card, &labels, &args)?
-            } else {
-                let busy = Busy { path: store_path, name, failure, types };
-                let ask = opening.map(|opening| opening.ask).unwrap_or_default();
-                return join(context, &args, busy, ask);
-            }
+    let mut owned = own(store, target, &job, card, &labels, &args);
+    let joins = stay != Stay::Input && !args.from_inbox;
+    for last in [false, false, true] {
+        let Err(failure) = &owned else { break };
+        if failure.code != ErrorCode::Busy || !joins {
+            break;
         }
-        owned => owned?,
-    };
+        // What is true of this row is enough: an owner that leaves afterwards is followed by another.
+        let session = context.session(&name)?;
+        if last || !engine::owner::owner_has_left(&session) {
+            let busy = Busy { path: store_path, session, failure: owned.err().expect("it is one"), types };
+            let ask = opening.map(|opening| opening.ask).unwrap_or_default();
+            return join(context, &args, busy, ask);
+        }
+        // It was there when it was asked, and has gone since.
+        owned = own(open_to_write(&store_path)?, Target::Existing(Box::new(session)), &job, card, &labels, &args);
+    }
+    let owned = owned?;
     let session = owned.session().clone();
     job.session_id.clone_from(&session.session_id);
     let (resume, mut metadata) = forked(fork.as_deref(), card)?;
@@ -401,24 +405,25 @@ fn detach(text: String) -> Result<Exit, Failure> {
 /// A session that somebody else owns.
 struct Busy {
     path: PathBuf,
-    name: String,
+    session: Session,
     failure: Failure,
     types: Vec<String>,
 }
 
 /// Gives the prompt to whoever owns the session, where that is idle or `--queue` says so, and follows its turn.
 fn join(context: &Context, args: &RunArgs, busy: Busy, ask: Ask) -> Result<Exit, Failure> {
-    let session = context.session(&busy.name)?;
-    let store = context.store_to_read()?.ok_or_else(|| crate::context::no_session(&busy.name))?;
+    let session = busy.session;
+    let name = session.session_id.clone();
+    let store = context.store_to_read()?.ok_or_else(|| crate::context::no_session(&name))?;
     let status = engine::follow::status_of(&store, &session)?;
     drop(store);
     let is_free = status == SessionStatus::Idle && engine::owner::owner_is_idle(&session);
     if !args.queue && !is_free {
-        let hint = format!("--queue waits for its turn; `sandbox-agent stream {} --follow` watches it", busy.name);
+        let hint = format!("--queue waits for its turn; `sandbox-agent stream {} --follow` watches it", name);
         return Err(busy.failure.hint(hint));
     }
     if let Some(flag) = settings_flag(args) {
-        let message = format!("failed to use {flag}: session `{}` has an owner, whose settings hold", busy.name);
+        let message = format!("failed to use {flag}: session `{}` has an owner, whose settings hold", name);
         return Err(Failure::usage(message).hint("leave it out, or wait until the owner has left"));
     }
     let ask = Ask { id: Some(schema::ids::prompt()), ..ask };

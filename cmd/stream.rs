@@ -21,7 +21,7 @@ Examples:
   sandbox-agent stream fix                            all that is stored
   sandbox-agent stream fix --offset 12 --follow       what comes after event 12, until it is idle
   sandbox-agent stream fix -f --exit-status -o text   for people, with the run's exit code
-  sandbox-agent stream --all -f --offset-file ship.pos  every event once, over restarts";
+  sandbox-agent stream --all -f --offset-file ship.pos  every event, over restarts";
 
 /// Print the events of a session: all, or those after --offset N; with --follow also as they come.
 #[derive(Debug, Args)]

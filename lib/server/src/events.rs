@@ -3,19 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::follow::push;
-use engine::{Failure, Lines};
+use engine::Failure;
 use hyper::body::Bytes;
 use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 use schema::event::Body as Said;
-use schema::line::{Line, LineWriter};
+use schema::line::Line;
 use schema::outcome::ErrorCode;
 use store::{Select, Session};
 use tokio::sync::mpsc::{self, Sender};
 
 use crate::body::{Body, json_text};
+use crate::hub::News;
 use crate::listen::Server;
+use crate::page::{Form, Page};
 use crate::problem::Problem;
 use crate::routes::{Answer, Asked};
 use crate::sessions::find;
@@ -26,6 +27,8 @@ const MOST: usize = 10_000;
 const LARGE: usize = 8 << 20;
 /// What a flow reads at once is about this large, whatever the number of events: bytes.
 const CHUNK: usize = 64 << 10;
+/// How many events a flow reads first.
+const FIRST: usize = 16;
 /// A flow without news says something after this, so that nobody on the way takes it for dead.
 pub(crate) const HEARTBEAT: Duration = Duration::from_secs(15);
 
@@ -55,8 +58,8 @@ pub(crate) async fn page(asked: Asked) -> Answer {
     // Followed first, read then: what comes in between is in either.
     let mut news = server.hub.follow(&session);
     let mut page = collect(server, &session, after, limit, raw).await?;
-    if page.lines.is_empty() && !wait.is_zero() {
-        let grown = news.wait_for(|now| now.as_ref().is_none_or(|now| now.last_sequence > after));
+    if page.count == 0 && !wait.is_zero() {
+        let grown = news.wait_for(|now| now.session.as_ref().is_none_or(|now| now.last_sequence > after));
         tokio::select! {
             _ = grown => {}
             () = tokio::time::sleep(wait) => {}
@@ -65,18 +68,14 @@ pub(crate) async fn page(asked: Asked) -> Answer {
         page = collect(server, &session, after, limit, raw).await?;
     }
     let last = find(server, name).await?.last_sequence;
-    let mut text = String::with_capacity(page.text.len() + 64);
-    text.push_str("{\"events\":[");
-    let mut begin = 0;
-    for (_, end) in &page.lines {
-        if begin > 0 {
-            text.push(',');
-        }
-        text.push_str(page.text[begin..*end].trim_end());
-        begin = *end;
-    }
-    text.push_str(&format!("],\"hasMore\":{}}}", page.last < last));
-    Ok(json_text(StatusCode::OK, text))
+    Ok(json_text(StatusCode::OK, format!("{{\"events\":[{}],\"hasMore\":{}}}", page.text, page.last < last)))
+}
+
+/// Events as the items of a list.
+struct Items {
+    text: String,
+    count: usize,
+    last: i64,
 }
 
 /// Up to so many events, or so much text, after a sequence.
@@ -86,18 +85,23 @@ async fn collect(
     after: i64,
     limit: usize,
     raw: bool,
-) -> Result<Page, Failure> {
-    let mut page = Page { last: after, ..Page::default() };
-    while page.lines.len() < limit && page.text.len() < LARGE {
-        let want = (limit - page.lines.len()).min(256);
-        let next = read(server, session, page.last, want, raw).await?;
-        let count = next.lines.len();
-        page.append(next);
-        if count < want {
+) -> Result<Items, Failure> {
+    let mut items = Items { text: String::new(), count: 0, last: after };
+    while items.count < limit && items.text.len() < LARGE {
+        let want = (limit - items.count).min(256);
+        let page = read(server, session, items.last, want, raw, Form::Lines).await?;
+        for (_, line) in page.events() {
+            if !items.text.is_empty() {
+                items.text.push(',');
+            }
+            items.text.push_str(line.trim_end());
+        }
+        (items.count, items.last) = (items.count + page.len(), page.last());
+        if !page.is_full {
             break;
         }
     }
-    Ok(page)
+    Ok(items)
 }
 
 /// `GET /v1/sessions/{id}/events/sse`: what comes after an offset or `Last-Event-ID`, and what follows, for ever.
@@ -127,12 +131,12 @@ pub(crate) fn flow(
 ) -> Response<Body> {
     // Two pieces are on their way at most: a client that does not read costs no more than that.
     let (sender, receiver) = mpsc::channel(1);
-    let follower = Follower { server: Arc::clone(server), session, after, raw, turn, sender };
+    let follower = Follower { server: Arc::clone(server), session, after, raw, turn, size: FIRST, sender };
     let counted = Arc::clone(&server.numbers.followers);
     tokio::spawn(async move {
         let _counted = counted;
         let session_id = follower.session.session_id.clone();
-        if let Err(Ended::Failed(failure)) = follower.run().await {
+        if let Err(failure) = follower.run().await {
             log::warn!("a flow of session {session_id} ended: {}", failure.message);
         }
     });
@@ -185,11 +189,17 @@ struct Follower {
     after: i64,
     raw: bool,
     turn: Option<Turn>,
+    /// How many events it reads at once now.
+    size: usize,
     sender: Sender<Bytes>,
 }
 
-/// Why a flow ended before its end.
+/// Why a flow ended.
 enum Ended {
+    /// The turn did.
+    Turn,
+    /// The session was deleted.
+    Deleted,
     /// The client has left.
     Gone,
     /// The store failed.
@@ -198,68 +208,79 @@ enum Ended {
 
 impl From<Failure> for Ended {
     fn from(failure: Failure) -> Ended {
-        Ended::Failed(failure)
+        if failure.code == ErrorCode::NotFound { Ended::Deleted } else { Ended::Failed(failure) }
     }
 }
 
 impl Follower {
-    async fn run(mut self) -> Result<(), Ended> {
+    /// Until the flow ends; what it says at last, if anything.
+    async fn run(mut self) -> Result<(), Failure> {
+        let last = match self.follow().await {
+            Ok(words) => words,
+            Err(Ended::Deleted) => ": the session was deleted\n\n",
+            Err(Ended::Turn | Ended::Gone) => return Ok(()),
+            Err(Ended::Failed(failure)) => return Err(failure),
+        };
+        // Who has left does not need them.
+        let _ = self.say(last).await;
+        Ok(())
+    }
+
+    async fn follow(&mut self) -> Result<&'static str, Ended> {
         let mut news = self.server.hub.follow(&self.session);
         self.say("retry: 1000\n\n").await?;
-        let mut size = 16;
         loop {
-            news.mark_unchanged();
-            loop {
-                let page = match read(&self.server, &self.session, self.after, size, self.raw).await {
-                    Err(failure) if failure.code == ErrorCode::NotFound => {
-                        return self.say(": the session was deleted\n\n").await;
-                    }
-                    page => page?,
-                };
-                let (count, large) = (page.lines.len(), page.text.len());
-                let is_end = self.show(page).await?;
-                if is_end {
-                    return Ok(());
-                }
-                if count < size {
-                    break;
-                }
-                size = if large < CHUNK / 2 { (size * 2).min(1024) } else { (size * CHUNK / large).max(1) };
-            }
+            let now = news.borrow_and_update().clone();
+            self.catch_up(&now).await?;
             if self.is_lost().await? {
-                return self.say(": the prompt was not given to the agent\n\n").await;
+                return Ok(": the prompt was not given to the agent\n\n");
             }
             let stopping = Arc::clone(&self.server);
             tokio::select! {
-                changed = news.changed() => if changed.is_err() { return Ok(()) },
+                changed = news.changed() => if changed.is_err() { return Err(Ended::Gone) },
                 () = tokio::time::sleep(HEARTBEAT) => self.say(": heartbeat\n\n").await?,
                 () = self.sender.closed() => return Err(Ended::Gone),
-                () = stopping.stopping() => return self.say(": the server ends; the session goes on\n\n").await,
+                () = stopping.stopping() => return Ok(": the server ends; the session goes on\n\n"),
             }
         }
     }
 
-    /// Sends a page. `true`: the event that ends the flow was in it.
-    async fn show(&mut self, page: Page) -> Result<bool, Ended> {
-        let mut text = String::with_capacity(page.text.len() + 24 * page.lines.len());
-        let (mut begin, mut is_end) = (0, false);
-        for (sequence, end) in page.lines {
-            let line = &page.text[begin..end];
-            // (A line brings its own end; an event ends with an empty one.)
-            text.push_str(&format!("id: {sequence}\ndata: {line}\n"));
-            (begin, self.after) = (end, sequence);
-            if let Some(turn) = &mut self.turn
-                && let Some(said) = Line::read(line.as_bytes())
-                && turn.ends_with(said.kind, said.data())
-            {
-                is_end = true;
+    /// Sends what is stored, to the end that is known of.
+    async fn catch_up(&mut self, news: &News) -> Result<(), Ended> {
+        let last = news.session.as_ref().ok_or(Ended::Deleted)?.last_sequence.max(self.session.last_sequence);
+        // (Others see less of an event than who wants its raw line.)
+        let pages = if self.raw { Arc::default() } else { Arc::clone(&news.pages) };
+        while self.after < last {
+            let slot = pages.slot(self.after, last);
+            let (server, session, after, size, raw) = (&self.server, &self.session, self.after, self.size, self.raw);
+            let page = slot.page.get_or_try_init(|| read(server, session, after, size, raw, Form::Flow)).await?;
+            self.show(page).await?;
+            if !page.is_full {
                 break;
             }
+            let large = page.text.len();
+            self.size = if large < CHUNK / 2 { (self.size * 2).min(1024) } else { (self.size * CHUNK / large).max(1) };
         }
-        if !text.is_empty() {
-            self.say(text).await?;
+        Ok(())
+    }
+
+    /// Sends a page.
+    async fn show(&mut self, page: &Page) -> Result<(), Ended> {
+        let (mut end, mut is_end) = (page.text.len(), false);
+        if let Some(turn) = &mut self.turn {
+            for (until, text) in page.events() {
+                let said = text.split_once("\ndata: ").and_then(|(_, line)| Line::read(line.as_bytes()));
+                if said.is_some_and(|said| turn.ends_with(said.kind, said.data())) {
+                    (end, is_end) = (until, true);
+                    break;
+                }
+            }
         }
-        Ok(is_end)
+        self.after = page.last();
+        if end > 0 {
+            self.say(page.text.slice(..end)).await?;
+        }
+        if is_end { Err(Ended::Turn) } else { Ok(()) }
     }
 
     async fn say(&self, text: impl Into<Bytes>) -> Result<(), Ended> {
@@ -284,44 +305,17 @@ impl Follower {
     }
 }
 
-/// Lines that were read at once.
-#[derive(Default)]
-struct Page {
-    text: String,
-    /// The sequence of each, and where it ends.
-    lines: Vec<(i64, usize)>,
-    /// Everything up to here has been read.
-    last: i64,
-}
-
-impl Page {
-    fn append(&mut self, next: Page) {
-        let base = self.text.len();
-        self.text.push_str(&next.text);
-        self.lines.extend(next.lines.iter().map(|(sequence, end)| (*sequence, base + end)));
-        self.last = next.last;
-    }
-}
-
-async fn read(server: &Arc<Server>, session: &Session, after: i64, limit: usize, raw: bool) -> Result<Page, Failure> {
+async fn read(
+    server: &Arc<Server>,
+    session: &Session,
+    after: i64,
+    limit: usize,
+    raw: bool,
+    form: Form,
+) -> Result<Page, Failure> {
     let session = session.clone();
-    server
-        .hub
-        .read(move |store| {
-            let select = Select { after, limit, raw, ..Select::default() };
-            let mut lines = Lines::default();
-            let mut writer = LineWriter::default();
-            let mut sequences = Vec::new();
-            store.read(&session, &select, &mut |event| {
-                sequences.push(event.sequence);
-                push(&mut lines, &mut writer, &event, false);
-            })?;
-            let ends = lines.marks.iter().map(|(end, _)| *end as usize);
-            let lines_of = sequences.iter().copied().zip(ends).collect();
-            let text = String::from_utf8(lines.bytes).expect("JSON that we wrote is UTF-8");
-            Ok(Page { text, lines: lines_of, last: sequences.last().copied().unwrap_or(after) })
-        })
-        .await
+    let select = Select { after, limit, raw, ..Select::default() };
+    server.hub.read(move |store| Page::read(store, &session, &select, form)).await
 }
 
 fn check_offset(session: &Session, after: i64) -> Result<(), Problem> {

@@ -12,6 +12,7 @@ use store::{Access, Session, Store};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::spawn_blocking;
 
+use crate::page::Pages;
 use crate::problem::{Kind, Problem};
 
 /// How many pages are read at once.
@@ -27,8 +28,14 @@ pub(crate) const THREADS: usize = READERS + WORKERS + LONG + 4;
 /// Watches are silent on some file systems: every sleep ends with a look.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// What a session was when it was looked at last; nothing once it is deleted.
-pub(crate) type News = Option<Arc<Session>>;
+/// What is known of a session that is followed.
+#[derive(Clone)]
+pub(crate) struct News {
+    /// What it was when it was looked at last; nothing once it is deleted.
+    pub(crate) session: Option<Arc<Session>>,
+    /// What was read of it for all who follow.
+    pub(crate) pages: Arc<Pages>,
+}
 
 /// The store as a server sees it.
 pub(crate) struct Hub {
@@ -110,7 +117,12 @@ impl Hub {
     /// News of a session from now on: what is committed after this wakes the receiver.
     pub(crate) fn follow(&self, session: &Session) -> watch::Receiver<News> {
         let mut followed = held(&self.followed);
-        followed.entry(session.no).or_insert_with(|| watch::Sender::new(Some(Arc::new(session.clone())))).subscribe()
+        followed
+            .entry(session.no)
+            .or_insert_with(|| {
+                watch::Sender::new(News { session: Some(Arc::new(session.clone())), pages: Arc::default() })
+            })
+            .subscribe()
     }
 
     /// Listens to the bell of all sessions, for ever.
@@ -150,9 +162,11 @@ impl Hub {
             }
             if let Some(sender) = held(&self.followed).get(no) {
                 sender.send_if_modified(|news| {
-                    let is_news = news.as_deref() != now.as_ref();
+                    let is_news = news.session.as_deref() != now.as_ref();
                     if is_news {
-                        *news = now.map(Arc::new);
+                        news.session = now.map(Arc::new);
+                    } else if tend {
+                        news.pages.forget();
                     }
                     is_news
                 });

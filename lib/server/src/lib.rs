@@ -16,6 +16,7 @@ mod numbers;
 mod openapi;
 mod outlet;
 mod pack;
+mod page;
 mod problem;
 mod processes;
 mod requests;

@@ -1,0 +1,112 @@
+//! Events that were read at once, as they are sent.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use engine::follow::push;
+use engine::{Failure, Lines};
+use hyper::body::Bytes;
+use schema::line::LineWriter;
+use store::{Select, Session, Store};
+use tokio::sync::OnceCell;
+
+use crate::hub::held;
+
+/// How each event stands in a page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// As the stored line.
+    Lines,
+    /// As an event of a flow, whose id is its sequence.
+    Flow,
+}
+
+/// Events of one session.
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) text: Bytes,
+    /// The sequence of each, and where it ends in the text.
+    marks: Vec<(i64, usize)>,
+    /// The sequence that the first of them comes after.
+    before: i64,
+    /// There may be more: it has as many as were asked for.
+    pub(crate) is_full: bool,
+}
+
+impl Page {
+    pub(crate) fn read(store: &Store, session: &Session, select: &Select<'_>, form: Form) -> Result<Page, Failure> {
+        let (mut lines, mut writer, mut marks) = (Lines::default(), LineWriter::default(), Vec::new());
+        store.read(session, select, &mut |event| {
+            if form == Form::Flow {
+                lines.bytes.extend_from_slice(format!("id: {}\ndata: ", event.sequence).as_bytes());
+            }
+            push(&mut lines, &mut writer, &event, false);
+            if form == Form::Flow {
+                // (A line brings its own end; an event ends with an empty one.)
+                lines.bytes.push(b'\n');
+            }
+            marks.push((event.sequence, lines.bytes.len()));
+        })?;
+        let is_full = marks.len() == select.limit;
+        Ok(Page { text: lines.bytes.into(), marks, before: select.after, is_full })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.marks.len()
+    }
+
+    /// Everything up to this sequence has been read.
+    pub(crate) fn last(&self) -> i64 {
+        self.marks.last().map_or(self.before, |(sequence, _)| *sequence)
+    }
+
+    /// The events: where each ends in the text, and its own text.
+    pub(crate) fn events(&self) -> impl Iterator<Item = (usize, &str)> {
+        let mut begin = 0;
+        self.marks.iter().map(move |(_, end)| {
+            let text = str::from_utf8(&self.text[begin..*end]).expect("JSON that we wrote is UTF-8");
+            begin = *end;
+            (*end, text)
+        })
+    }
+}
+
+/// The pages of a session that were read last: a thousand who follow want the same one at the same time, and one of them reads it.
+#[derive(Default)]
+pub(crate) struct Pages(Mutex<VecDeque<Arc<Slot>>>);
+
+/// Where a page is, once the first who wants it has read it.
+pub(crate) struct Slot {
+    /// The sequence that it begins after.
+    after: i64,
+    /// The last sequence that was known of before it was read.
+    last: i64,
+    pub(crate) page: OnceCell<Page>,
+}
+
+impl Pages {
+    /// Pages that are kept: who is a little behind finds his too.
+    const KEPT: usize = 4;
+
+    /// The page after a sequence, of a session that was seen to have come this far.
+    pub(crate) fn slot(&self, after: i64, last: i64) -> Arc<Slot> {
+        let mut slots = held(&self.0);
+        let serves = |slot: &&Arc<Slot>| {
+            slot.after == after && (slot.last >= last || slot.page.get().is_some_and(|page| page.is_full))
+        };
+        if let Some(slot) = slots.iter().find(serves) {
+            return Arc::clone(slot);
+        }
+        if slots.len() == Pages::KEPT {
+            slots.pop_front();
+        }
+        let slot = Arc::new(Slot { after, last, page: OnceCell::new() });
+        slots.push_back(Arc::clone(&slot));
+        slot
+    }
+
+    /// Gives their memory back.
+    pub(crate) fn forget(&self) {
+        *held(&self.0) = VecDeque::new();
+    }
+}

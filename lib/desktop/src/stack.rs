@@ -16,6 +16,7 @@ use schema::process::{LogLine, ProcessRecord, ProcessStatus, RestartPolicy};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use store::Process;
+use x11rb::protocol::xproto::EventMask;
 
 use crate::connect::{Desktop, abstract_socket, socket};
 use crate::packages::{Manager, Packages};
@@ -445,6 +446,7 @@ fn manager(store: &Path, start: &Start, state: &mut State, desktop: &Desktop) ->
     let process = process::start(store, &kept, &launch::environment(&start.env, state))?;
     state.manager = Part::of(&process);
     let deadline = Instant::now() + PATIENCE;
+    desktop.watch(desktop.root, EventMask::PROPERTY_CHANGE)?;
     // Now and then one looks whether it is still there.
     while !desktop.manager_answers(Instant::now() + Duration::from_millis(50))? {
         if has_failed(store, &process)? || Instant::now() > deadline {

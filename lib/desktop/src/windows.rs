@@ -9,7 +9,7 @@ use x11rb::errors::ReplyError;
 use x11rb::protocol::Event;
 use x11rb::protocol::xproto::{
     AtomEnum, ChangeWindowAttributesAux, ClientMessageEvent, ConnectionExt, CreateWindowAux, EventMask,
-    GetPropertyReply, WindowClass,
+    GetPropertyReply, PropertyNotifyEvent, WindowClass,
 };
 
 use crate::Error;
@@ -247,7 +247,11 @@ impl Desktop {
                 if answers || Instant::now() >= next {
                     break;
                 }
-                self.event(next)?;
+                // It hears us from when it has said what it can do.
+                let is_up = |said: PropertyNotifyEvent| said.atom == self.atoms._NET_SUPPORTED;
+                if matches!(self.event(next)?, Some(Event::PropertyNotify(said)) if is_up(said)) {
+                    break;
+                }
             }
         }
         self.connection.destroy_window(window)?;

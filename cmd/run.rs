@@ -248,7 +248,7 @@ pub(crate) fn main(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
     equipment::collide(agent, &job, &environment)?;
     let from = args.credentials_from.as_deref();
     let handed = crate::credentials::hand_over(card.name, from, &mut environment, &mut job)?;
-    let asked = args.agent.as_deref().and_then(|word| agent_and_version(word).1);
+    let asked = args.agent.as_deref().and_then(|word| registry::parts(word).1);
     let (program, known, found) = program(card, asked, !args.no_install && !args.dry_run)?;
     let agent_version = version(card, &program, known)?;
     let opening = match text {
@@ -675,19 +675,11 @@ fn target(args: &RunArgs, store_path: &Path) -> Result<(Target, Option<Box<Sessi
     Ok((Target::New(name), fork))
 }
 
-/// `AGENT[@VERSION]`; a command line of `acp:` is one whole.
-fn agent_and_version(word: &str) -> (&str, Option<&str>) {
-    match word.split_once('@') {
-        Some((agent, version)) if !word.starts_with("acp:") => (agent, Some(version)),
-        Some(_) | None => (word, None),
-    }
-}
-
 fn choose_agent(context: &Context, args: &RunArgs, session: Option<&Session>) -> Result<&'static dyn Agent, Failure> {
     let known = format!("{}, acp:NAME", registry::names().collect::<Vec<_>>().join(", "));
     let asked = match &args.acp_command {
         Some(command) => Some(acp_agent(command)?),
-        None => args.agent.as_deref().map(|word| agent_and_version(word).0.to_owned()),
+        None => args.agent.as_deref().map(|word| registry::parts(word).0.to_owned()),
     };
     let named = match (&asked, session) {
         (Some(name), Some(session)) if *name != session.agent => {

@@ -115,7 +115,7 @@ assert.equal(asked.status, 202);
 assert.equal(asked.body, null);
 assert.equal(asked.headers.get("preference-applied"), "respond-async");
 const begins = ({ message }) =>
-  message.params?.update?._meta?.["sandbox-agent"]?.data?.prompt_ids?.includes("acp:raw:3");
+  message.params?.update?._meta?.["sandbox-agent"]?.data?.prompt_ids?.some((id) => id.startsWith("acp:raw:3 "));
 let heard = await collect(server, "raw", null, (message, all) => {
   const begun = all.findIndex(begins);
   return begun >= 0 && all.slice(begun).filter(({ message }) => text([{ message }])).length === 4;
@@ -151,6 +151,17 @@ const answered = await collect(server, "raw", heard.at(-1).id, (message) => mess
 assert.equal(answered.at(-1).message.result.stopReason, "end_turn");
 const after = await collect(server, "raw", before, (message) => message.id === 4);
 assert.equal(after.filter(({ message }) => isAsk(message)).length, 0, "what is decided is not asked again");
+
+// A client that counts its requests from the same number again has answers of its own, and prompts of their own.
+for (const words of ["one", "two"]) {
+  const { body } = await post(server, "raw", prompt(5, sessionId, `echo ${words}`));
+  assert.equal(body.result?.stopReason, "end_turn", JSON.stringify(body));
+}
+const told = await fetch(`${server.url}/v1/sessions/${sessionId}/events?limit=10000`, { headers: { authorization } });
+const { events } = await told.json();
+const begun = events.filter(({ type }) => type === "turn.started").flatMap(({ data }) => data.prompt_ids);
+assert.equal(begun.filter((id) => id.startsWith("acp:raw:5 ")).length, 2);
+assert.equal(new Set(begun).size, begun.length, "each prompt has an id of its own");
 
 // Other requests too may be answered in the stream.
 assert.equal((await post(server, "raw", request("list", "session/list", {}), { prefer: "respond-async" })).status, 202);

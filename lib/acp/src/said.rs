@@ -4,7 +4,7 @@ use schema::event::{Body, TurnEnded};
 use schema::item::ContentPart;
 use schema::outcome::{ErrorCode, Outcome};
 use schema::request::{Action, PermissionRequested, QuestionEvent, ResolvedBy};
-use serde_json::{Value, json};
+use serde_json::{Deserializer, Value, json};
 
 use crate::teller::{Teller, change};
 
@@ -107,9 +107,15 @@ pub fn agreed(choices: &[Choice]) -> Value {
     json!({ "configOptions": options(choices) })
 }
 
-/// A prompt's id, which says whose it is and which request its answer belongs to.
+/// How the ids of a client's prompts begin.
+pub fn own(link: &str) -> String {
+    format!("acp:{link}:")
+}
+
+/// A prompt's id, which says whose it is and which request its answer belongs to. A client that comes back may number its
+/// requests from 1 again: the last part makes it one of its own.
 pub fn prompt_id(link: &str, id: &Value) -> String {
-    format!("acp:{link}:{id}")
+    format!("{}{id} {}", own(link), schema::ids::prompt())
 }
 
 /// The session and the request that an id of ours names.
@@ -146,11 +152,7 @@ pub struct Voice {
 impl Voice {
     /// A voice for a session of which nothing was said yet.
     pub fn new(session_id: &str, link: &str) -> Voice {
-        Voice {
-            session_id: session_id.to_owned(),
-            own: prompt_id(link, &json!("")).replace('"', ""),
-            teller: Teller::new(),
-        }
+        Voice { session_id: session_id.to_owned(), own: own(link), teller: Teller::new() }
     }
 
     /// What is said of an event of the past: all of it is told, and nothing asked.
@@ -196,7 +198,7 @@ impl Voice {
 
     /// The answers to the client's prompts that follow from an event.
     pub fn ends(&self, body: &Body) -> Vec<End> {
-        let own = |id: &str| serde_json::from_str::<Value>(id.strip_prefix(&self.own)?).ok();
+        let own = |id: &str| Deserializer::from_str(id.strip_prefix(&self.own)?).into_iter::<Value>().next()?.ok();
         match body {
             Body::TurnEnded(ended) => {
                 let ids = ended.prompt_ids.iter().filter_map(|id| own(id));

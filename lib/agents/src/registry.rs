@@ -26,6 +26,14 @@ pub fn names() -> impl Iterator<Item = &'static str> {
     ALL.iter().map(|agent| agent.card().name)
 }
 
+/// The parts of `AGENT[@VERSION]`; a command line of `acp:` is one whole.
+pub fn parts(word: &str) -> (&str, Option<&str>) {
+    match word.split_once('@') {
+        Some((agent, version)) if !word.starts_with("acp:") => (agent, Some(version)),
+        Some(_) | None => (word, None),
+    }
+}
+
 /// What drives an agent of this name; an ACP agent that we install goes by `acp:` before it.
 pub fn driver(name: &str) -> Option<&'static dyn Agent> {
     find(name).or_else(|| crate::acp::names().any(|known| known == name).then(|| crate::acp::find(name))?)

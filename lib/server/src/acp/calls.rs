@@ -139,9 +139,8 @@ impl Link {
 
     fn agent(&self) -> Result<&'static dyn Agent, Failure> {
         let word = self.new.agent.as_deref().unwrap_or_default();
-        let name = if word.starts_with("acp:") { word } else { word.split('@').next().unwrap_or_default() };
-        agents::registry::driver(name)
-            .ok_or_else(|| Failure::usage(format!("failed to find agent `{}`", name.escape_debug())))
+        agents::registry::driver(agents::registry::parts(word).0)
+            .ok_or_else(|| Failure::usage(format!("failed to find agent `{}`", word.escape_debug())))
     }
 
     async fn create(self: &Arc<Link>, params: &Value) -> Result<Value, Failure> {
@@ -451,7 +450,7 @@ fn leave(path: &Path, session: &Session, link: &str) -> Result<(), Failure> {
 
 /// Whether the turn that runs was begun by somebody else.
 fn is_foreign(store: &Store, session: &Session, link: &str) -> Result<bool, Failure> {
-    let own = acp::prompt_id(link, &json!("")).replace('"', "");
+    let own = acp::own(link);
     let mut is_foreign = false;
     let types = &["turn.started", "turn.ended"];
     store.read(session, &Select { types, reverse: true, limit: 1, ..Select::default() }, &mut |event| {

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use agents::registry;
@@ -39,9 +39,9 @@ pub fn offered(
 ) -> Result<Option<OfferRecord>, Failure> {
     let (Some(agent), Some(program)) = (registry::driver(&record.agent), &record.program) else { return Ok(None) };
     let cache = host::paths::cache()?;
-    let path = cache.join("offers").join(format!("{}.json", record.agent));
+    let path = place(&cache, &record.agent);
     let cwd = std::env::current_dir().unwrap_or_default().display().to_string();
-    let kept = std::fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Kept>(&bytes).ok());
+    let kept = read(&path);
     let now = host::clock::now_ms();
     let is_fresh = |kept: &Kept| {
         let age = now - kept.asked_ms;
@@ -71,8 +71,16 @@ pub fn offered(
 
 /// What an agent said when it was asked last, however long ago.
 pub fn known(agent: &str) -> Option<OfferRecord> {
-    let path = host::paths::cache().ok()?.join("offers").join(format!("{agent}.json"));
-    serde_json::from_slice::<Kept>(&std::fs::read(path).ok()?).ok().map(|kept| kept.said)
+    read(&place(&host::paths::cache().ok()?, agent)).map(|kept| kept.said)
+}
+
+fn place(cache: &Path, agent: &str) -> PathBuf {
+    cache.join("offers").join(format!("{agent}.json"))
+}
+
+/// One that cannot be read is one that is not there: it is asked for again.
+fn read(path: &Path) -> Option<Kept> {
+    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
 }
 
 fn keep(path: &Path, text: &str) -> Result<(), host::Error> {

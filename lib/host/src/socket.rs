@@ -73,8 +73,8 @@ pub fn keep_alive(socket: &impl AsFd) {
     }
 }
 
-/// Whether a peer has vanished: seven times in a row, which is half a minute at least, it has not acknowledged what was sent, or asked. One
-/// that is there and does not read acknowledges that it has no room.
+/// Whether a peer has vanished: seven times in a row, which is half a minute at least, it has not acknowledged what was
+/// sent, or asked. One that is there and does not read acknowledges that it has no room.
 pub fn is_gone(socket: &impl AsFd) -> bool {
     // The first bytes of `tcp_info`: state, congestion state, retransmissions, probes.
     let mut info = [0_u8; 8];
@@ -93,8 +93,8 @@ pub fn is_gone(socket: &impl AsFd) -> bool {
 
 static FORMER_FILES: OnceLock<(rlim_t, rlim_t)> = OnceLock::new();
 
-/// Lets us have as many open files and connections as we may, and says how many. Processes that we start get the former limit back: some
-/// close every number up to it, others cannot wait for one above 1024.
+/// Lets us have as many open files and connections as we may, and says how many. Processes that we start get the former
+/// limit back: some close every number up to it, others cannot wait for one above 1024.
 pub fn open_many() -> u64 {
     let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else { return 256 };
     let former = *FORMER_FILES.get_or_init(|| (soft, hard));

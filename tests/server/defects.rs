@@ -105,7 +105,7 @@ fn a_form_is_asked_and_answered() {
     server.post(&path, &json!({ "answers": answers })).nothing();
     events.until("turn.ended");
     for session in [&*session, "rest"] {
-        let _ = env.run(&["wait", session, "--for", "idle", "--timeout", "100s"]);
+        env.run(&["wait", session, "--for", "idle", "--timeout", "100s"]).expect(0);
         let events = judged_whole(&env, session);
         let resolved = of_type(&events, "question.resolved")[0];
         assert_eq!(resolved["status"], "answered");
@@ -162,7 +162,7 @@ fn a_token_that_may_not_answer_decides_nothing_by_any_way() {
         assert_eq!(decides.answer(&asked["id"], &result).status, 202);
         assert_eq!(heard(&mut flow, |message| message["id"] == text)["result"]["stopReason"], "end_turn");
     }
-    let _ = env.run(&["wait", &session, "--for", "idle", "--timeout", "100s"]);
+    env.run(&["wait", &session, "--for", "idle", "--timeout", "100s"]).expect(0);
     let events = judged_whole(&env, &session);
     assert_eq!(of_type(&events, "permission.resolved")[0]["status"], "accept");
     assert_eq!(of_type(&events, "question.resolved")[0]["status"], "answered");

@@ -4,6 +4,7 @@ use crate::program::{interpreter, measured};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use std::fs;
+use std::process::{Command, Stdio};
 
 /// The machine as it was before anything was measured.
 pub(crate) struct Machine {
@@ -32,7 +33,7 @@ pub(crate) fn describe() -> Machine {
     println!("- kernel: {}", read("/proc/sys/kernel/osrelease").trim());
     println!("- load before: {}", load());
     println!("- program: {:.1} MB, {linked}", bytes / 1e6);
-    println!();
+    println!("- beside it: {}", peers());
     Machine { busy: busy(), ours: ours() }
 }
 
@@ -55,6 +56,35 @@ impl Machine {
             );
         }
     }
+}
+
+/// The versions of what is measured beside us, as far as it is here.
+fn peers() -> String {
+    let upstream = std::env::var("SANDBOX_AGENT_UPSTREAM").unwrap_or_default();
+    let programs = [
+        ("cat", "--version"),
+        ("find", "--version"),
+        ("tar", "--version"),
+        ("rg", "--version"),
+        ("xdotool", "version"),
+        ("scrot", "--version"),
+        ("maim", "--version"),
+        ("import", "-version"),
+        ("xclip", "-version"),
+        ("node", "--version"),
+        ("npm", "--version"),
+        (upstream.as_str(), "--version"),
+    ];
+    let version = |(program, word): (&str, &str)| {
+        let output = Command::new(program).arg(word).stdin(Stdio::null()).output().ok()?;
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        let number = said.split_whitespace().map(|word| word.trim_start_matches('v'));
+        let number = number.into_iter().find(|word| word.starts_with(|first: char| first.is_ascii_digit()))?;
+        let name = if program == upstream { "upstream's sandbox-agent" } else { program };
+        Some(format!("{name} {}", number.trim_end_matches(',')))
+    };
+    programs.into_iter().filter_map(version).collect::<Vec<_>>().join(", ")
 }
 
 fn load() -> String {

@@ -1,4 +1,5 @@
-//! The numbers of the contract, measured on the program as its users run it: `cargo bench --bench numbers [-- NAME… --quick --rounds N]`.
+//! The numbers of the contract, measured on the program as its users run it:
+//! `cargo bench --bench numbers [-- NAME… --quick --rounds N --plots FOLDER]`. What it prints is a page.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -9,6 +10,7 @@
 
 mod agents;
 mod burst;
+mod curves;
 mod desktop;
 mod files;
 mod follow;
@@ -16,6 +18,7 @@ mod history;
 mod install;
 mod machine;
 mod pages;
+mod plot;
 mod process;
 mod program;
 mod replay;
@@ -37,14 +40,18 @@ mod shared {
 }
 
 use history::History;
+use plot::Plot;
 use shared::{browser, checker, env, events, model, real};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// What can be measured by itself: its name, what it is, and how.
-static PARTS: [Part; 11] = [
+static PARTS: [Part; 13] = [
     ("start", "what one invocation costs", start::measure),
     ("burst", "a mock that is as fast as it can", burst::measure),
     ("replay", "a long session from the store, beside cat", replay::measure),
+    ("sizes", "events a second by the size of an event", curves::sizes),
+    ("lengths", "what a command costs by the length of its session", curves::lengths),
     ("pages", "ten events out of many", pages::measure),
     ("follow", "from one process's commit to another's stdout", follow::measure),
     ("fs", "the verbs of fs beside the usual tools", files::measure),
@@ -61,9 +68,18 @@ type Part = (&'static str, &'static str, fn(&Effort, &History));
 pub(crate) struct Effort {
     quick: bool,
     rounds: Option<usize>,
+    /// Where pictures go, if they are wanted.
+    plots: Option<PathBuf>,
 }
 
 impl Effort {
+    /// Shows a picture, if pictures are wanted.
+    pub(crate) fn show(&self, plot: &Plot) {
+        if let Some(folder) = &self.plots {
+            plot.show(folder);
+        }
+    }
+
     /// The rounds asked for; else the usual number, or with `--quick` the other one.
     pub(crate) fn rounds(&self, usual: usize, quick: usize) -> usize {
         self.rounds.unwrap_or(self.pick(usual, quick))
@@ -76,7 +92,7 @@ impl Effort {
 }
 
 fn main() -> ExitCode {
-    let mut effort = Effort { quick: false, rounds: None };
+    let mut effort = Effort { quick: false, rounds: None, plots: None };
     let mut names = Vec::new();
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -88,16 +104,20 @@ fn main() -> ExitCode {
                 Some(number) => effort.rounds = Some(number),
                 None => return usage("--rounds wants a number"),
             },
+            "--plots" => match arguments.next() {
+                Some(folder) => effort.plots = Some(folder.into()),
+                None => return usage("--plots wants a folder"),
+            },
             name if PARTS.iter().any(|part| part.0 == name) => names.push(name.to_owned()),
             other => return usage(&format!("there is no `{other}`")),
         }
     }
     let before = machine::describe();
     let history = History::new(&effort);
-    table::head();
     for (name, what, measure) in &PARTS {
         if names.is_empty() || names.iter().any(|wanted| wanted == name) {
             eprintln!("{name}: {what}");
+            table::head(name, what);
             measure(&effort, &history);
         }
     }
@@ -106,7 +126,7 @@ fn main() -> ExitCode {
 }
 
 fn usage(complaint: &str) -> ExitCode {
-    eprintln!("error: {complaint}\nusage: cargo bench --bench numbers [-- NAME… --quick --rounds N]\n");
+    eprintln!("error: {complaint}\nusage: cargo bench --bench numbers [-- NAME… --quick --rounds N --plots FOLDER]\n");
     for (name, what, _) in &PARTS {
         eprintln!("  {name:8} {what}");
     }

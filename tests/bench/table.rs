@@ -1,7 +1,8 @@
 //! Figures: what a series of measurements comes to, and the table that shows it beside what is asked.
 
-/// The head of the table; its rows are printed as they come.
-pub(crate) fn head() {
+/// The head of a part's table; its rows are printed as they come.
+pub(crate) fn head(name: &str, what: &str) {
+    println!("\n## {name}: {what}\n");
     println!("| what | n | median | min | p99 | beside it | ratio | asked | met |");
     println!("|---|---:|---:|---:|---:|---|---:|---|---|");
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use crate::env::{Output, TestEnv, readme, wait_until};
+use crate::env::{Output, TestEnv, program, readme, wait_until};
 use crate::events::judged_whole;
 use crate::model::{Reply, done};
 use crate::npm::packages;
@@ -24,8 +24,6 @@ fn play(env: &TestEnv, script: &str, args: &[&str]) -> Option<Output> {
     Some(env.program(&node).args(&[&[path], args].concat()).run().expect(0))
 }
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_sandbox-agent");
-
 #[test]
 fn an_editor_prompts_decides_cancels_and_loads() {
     let env = TestEnv::new();
@@ -35,7 +33,7 @@ fn an_editor_prompts_decides_cancels_and_loads() {
     let given = server["args"].to_string().replace("claude", "mock");
     assert_eq!(server["command"], "sandbox-agent");
     let work = env.work();
-    let Some(output) = play(&env, include_str!("acp/stdio.mjs"), &[PROGRAM, work.to_str().unwrap(), &given]) else {
+    let Some(output) = play(&env, include_str!("acp/stdio.mjs"), &[program(), work.to_str().unwrap(), &given]) else {
         return;
     };
     let session = output.text().trim();
@@ -50,7 +48,7 @@ fn an_editor_prompts_decides_cancels_and_loads() {
 #[test]
 fn the_typescript_sdk_works_unmodified() {
     let mut env = TestEnv::new();
-    env.set("SANDBOX_AGENT_BIN", PROGRAM);
+    env.set("SANDBOX_AGENT_BIN", program());
     let work = env.work();
     if play(&env, include_str!("acp/sdk.mjs"), &[work.to_str().unwrap(), "mock"]).is_none() {
         return;
@@ -67,7 +65,7 @@ fn the_typescript_sdk_works_unmodified() {
 fn a_killed_server_loses_nothing_of_a_stream() {
     let env = TestEnv::new();
     let work = env.work();
-    if play(&env, include_str!("acp/killed.mjs"), &[PROGRAM, work.to_str().unwrap()]).is_some() {
+    if play(&env, include_str!("acp/killed.mjs"), &[program(), work.to_str().unwrap()]).is_some() {
         env.wait_until_none_is_alive();
     }
 }
@@ -75,7 +73,7 @@ fn a_killed_server_loses_nothing_of_a_stream() {
 #[test]
 fn the_lines_for_the_sdk_work() {
     let mut env = TestEnv::new();
-    env.set("SANDBOX_AGENT_BIN", PROGRAM);
+    env.set("SANDBOX_AGENT_BIN", program());
     let lines = readme("import { SandboxAgent }");
     let lines = lines.replace("\"codex\"", "\"mock\"").replace("fix the failing test", "permission touch it");
     let Some(output) = play(&env, &lines, &[]) else { return };
@@ -92,7 +90,7 @@ fn by_the_sdk(start: Start) {
         vec![text(), tongue.command("touch made.txt"), done(), text()]
     };
     let Some(mut place) = start(&script) else { return };
-    place.env.set("SANDBOX_AGENT_BIN", PROGRAM);
+    place.env.set("SANDBOX_AGENT_BIN", program());
     let (work, made) = (place.env.work(), place.env.work().join("made.txt"));
     let args = [work.to_str().unwrap(), &place.agent, made.to_str().unwrap()];
     play(&place.env, include_str!("acp/sdk.mjs"), &args);
@@ -116,10 +114,10 @@ fn codex_by_the_sdk() {
 fn acpx(env: &TestEnv, args: &[&str]) -> Output {
     let own = fs::read_dir(crate::real::agents().join("node")).into_iter().flatten().flatten();
     let node = own.map(|version| version.path().join("run")).find(|node| node.exists()).unwrap_or_else(node);
-    let program = Path::new(env!("CARGO_TARGET_TMPDIR")).join("node_modules/acpx/dist/cli.js");
-    let agent = format!("{PROGRAM} acp --agent mock");
+    let script = Path::new(env!("CARGO_TARGET_TMPDIR")).join("node_modules/acpx/dist/cli.js");
+    let agent = format!("{} acp --agent mock", program());
     // What it leaves in the background to keep an agent goes after a second.
-    let always = [program.to_str().unwrap(), "--agent", &agent, "--ttl", "1"];
+    let always = [script.to_str().unwrap(), "--agent", &agent, "--ttl", "1"];
     env.program(&node).args(&always).args(args).run()
 }
 

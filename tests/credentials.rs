@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::env::{Output, TestEnv};
+use crate::env::{Output, TestEnv, program};
 use crate::events::{end, judged, judged_whole};
 
 /// A secret that nothing else looks like.
@@ -241,7 +241,7 @@ fn what_is_evaluated_is_a_value_and_never_a_command() {
                 .to_string(),
         );
         env.set("ANTHROPIC_API_KEY", value);
-        let program = env!("CARGO_BIN_EXE_sandbox-agent");
+        let program = program();
         for shell in &shells {
             for form in ["--export", ""] {
                 let script = format!(

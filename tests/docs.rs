@@ -10,7 +10,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::env::{Program, TestEnv};
+use crate::env::{Program, TestEnv, program};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -18,13 +18,9 @@ const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const STAND_INS: [(&str, &str); 3] = [
     (
         "sandbox-agent",
-        concat!(
-            "words=()\n",
-            "for word; do case $word in claude | codex | opencode | pi) word=mock ;; esac; words+=(\"$word\"); done\n",
-            "exec '",
-            env!("CARGO_BIN_EXE_sandbox-agent"),
-            "' \"${words[@]}\""
-        ),
+        "words=()
+for word; do case $word in claude | codex | opencode | pi) word=mock ;; esac; words+=(\"$word\"); done
+exec 'PROGRAM' \"${words[@]}\"",
     ),
     ("ssh", "shift; SANDBOX_AGENT_STORE=$HOME/other.db exec bash -c \"$*\""),
     // As cron does: few variables, `\%` for a percent sign; but at once.
@@ -214,12 +210,12 @@ fn is_like(wanted: &str, text: &str) -> bool {
 /// A place whose PATH has our program and these scripts.
 pub(crate) fn place(scripts: &[(&str, &str)]) -> TestEnv {
     let mut env = TestEnv::new();
-    env.add_to_path(Path::new(env!("CARGO_BIN_EXE_sandbox-agent")).parent().unwrap());
+    env.add_to_path(Path::new(program()).parent().unwrap());
     let programs = env.root().join("programs");
     fs::create_dir(&programs).unwrap();
     for (name, script) in scripts {
         let path = programs.join(name);
-        fs::write(&path, format!("#!/bin/bash\n{script}\n")).unwrap();
+        fs::write(&path, format!("#!/bin/bash\n{script}\n").replace("'PROGRAM'", &format!("'{}'", program()))).unwrap();
         fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
     }
     env.add_to_path(&programs);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use crate::env::{Running, TestEnv, wait_until};
+use crate::env::{Running, TestEnv, program, wait_until};
 use crate::events::{judged, judged_whole};
 
 fn hanging(env: &TestEnv, script: &str) -> Running {
@@ -61,7 +61,7 @@ fn a_second_ctrl_c_kills() {
 #[test]
 fn hang_up_is_not_heard_below_nohup() {
     let env = TestEnv::new();
-    let program = env!("CARGO_BIN_EXE_sandbox-agent");
+    let program = program();
     let mut run = env
         .program(Path::new("/usr/bin/nohup"))
         .args(&[program, "run", "-a", "mock", "-s", "s", "slow 100 10"])
@@ -125,7 +125,7 @@ fn what_an_agent_leaves_behind_is_ended() {
 #[test]
 fn as_process_1_term_ends_it() {
     let env = TestEnv::new();
-    let program = env!("CARGO_BIN_EXE_sandbox-agent");
+    let program = program();
     let mut run = env
         .program(Path::new("/usr/bin/unshare"))
         .args(&["--pid", "--fork", "--mount-proc", "--kill-child=KILL", program])
@@ -145,7 +145,7 @@ fn as_process_1_term_ends_it() {
 #[test]
 fn a_background_job_of_a_script_does_not_hear_ctrl_c() {
     let env = TestEnv::new();
-    let program = env!("CARGO_BIN_EXE_sandbox-agent");
+    let program = program();
     // The shell has the job ignore the signal before it becomes our program: then something is printed.
     let line = format!(
         "{program} run -a mock -s s 'slow 50 10' > out & until [ -s out ]; do :; done

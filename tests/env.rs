@@ -11,6 +11,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -107,7 +108,7 @@ impl TestEnv {
 
     /// Our own program with these arguments, to be run or spawned.
     pub(crate) fn command(&self, arguments: &[&str]) -> Program {
-        let mut program = self.program(&program());
+        let mut program = self.program(Path::new(program()));
         program.command.args(arguments);
         program
     }
@@ -125,6 +126,17 @@ impl TestEnv {
         command.env_clear().envs(&self.variables).current_dir(self.work()).stdin(Stdio::null()).process_group(0);
         let output = self.root().join("output").join(self.outputs.fetch_add(1, Ordering::Relaxed).to_string());
         Program { command, stdin: None, patience: PATIENCE, output }
+    }
+
+    /// A script of `sh` in a mount and a process namespace of its own, as root there; `words` are its arguments.
+    pub(crate) fn apart(&self, script: &str, words: &[&str]) -> Program {
+        let mut all = vec!["--mount", "--pid", "--fork", "--kill-child"];
+        if !nix::unistd::geteuid().is_root() {
+            all.push("--map-root-user");
+        }
+        all.extend(["/bin/sh", "-euc", script, "sh"]);
+        all.extend(words);
+        self.program(Path::new("/usr/bin/unshare")).args(&all)
     }
 
     /// The processes of this test that are alive: those whose environment, folder or program lies in the root.
@@ -176,10 +188,17 @@ impl Drop for TestEnv {
     }
 }
 
+/// Whether tests are to do without the network.
+pub(crate) fn is_offline() -> bool {
+    std::env::var_os("SANDBOX_AGENT_TEST_OFFLINE").is_some_and(|value| value == "1")
+}
+
 /// The program under test: what cargo built beside the tests, or another one, as CI names the static one.
-pub(crate) fn program() -> PathBuf {
-    std::env::var_os("SANDBOX_AGENT_TEST_PROGRAM")
-        .map_or_else(|| env!("CARGO_BIN_EXE_sandbox-agent").into(), PathBuf::from)
+pub(crate) fn program() -> &'static str {
+    static PROGRAM: LazyLock<String> = LazyLock::new(|| {
+        std::env::var("SANDBOX_AGENT_TEST_PROGRAM").unwrap_or_else(|_| env!("CARGO_BIN_EXE_sandbox-agent").to_owned())
+    });
+    &PROGRAM
 }
 
 /// A living process.

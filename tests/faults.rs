@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::env::{Output, TestEnv};
+use crate::env::{Output, TestEnv, program};
 use crate::events::judged_whole;
 
 /// The error line of a command that could not do its work; stderr has the same sentence and what to do next.
@@ -89,10 +89,7 @@ fn prompts_come_from_where_they_are_told_to() {
     env.write("prompt.txt", "from a file");
     assert_eq!(last(&["--prompt-file", "prompt.txt"], None), "mock: from a file\n");
     // `read -t 0` tells, without reading, that the pipe holds something.
-    let line = format!(
-        "printf x | (until read -t 0; do :; done; exec {} run -a mock hello)",
-        env!("CARGO_BIN_EXE_sandbox-agent")
-    );
+    let line = format!("printf x | (until read -t 0; do :; done; exec {} run -a mock hello)", program());
     let unasked = env.program(Path::new("/bin/bash")).args(&["-c", &line]).run().expect(0);
     assert!(unasked.stderr.contains("--stdin"), "{}", unasked.stderr);
     let binary = env.command(&["run", "-a", "mock", "-"]).stdin(b"\xff\xfe".to_vec()).run();
@@ -155,7 +152,7 @@ fn a_store_that_is_none_is_left_as_it_is() {
 #[test]
 fn a_full_disk_ends_the_run_and_loses_nothing() {
     let env = TestEnv::new();
-    let program = env!("CARGO_BIN_EXE_sandbox-agent");
+    let program = program();
     fs::create_dir(env.work().join("small")).unwrap();
     let script = format!(
         "set -e; mount -t tmpfs -o size=2m none small
@@ -185,7 +182,7 @@ fn a_full_disk_ends_the_run_and_loses_nothing() {
 fn a_store_that_cannot_be_written_can_be_read() {
     let env = TestEnv::new();
     env.run(&["run", "-a", "mock", "-s", "s", "hello"]).expect(0);
-    let program = env!("CARGO_BIN_EXE_sandbox-agent");
+    let program = program();
     let data = env.store();
     let data = data.parent().unwrap().to_str().unwrap().to_owned();
     let script = format!(
@@ -206,7 +203,7 @@ fn an_older_store_is_brought_up_to_date_by_whoever_may_write() {
     let old = concat!(env!("CARGO_MANIFEST_DIR"), "/lib/store/tests/store/fixtures/0001.db");
     fs::create_dir(env.work().join("old")).unwrap();
     fs::copy(old, env.work().join("old/s.db")).unwrap();
-    let program = env!("CARGO_BIN_EXE_sandbox-agent");
+    let program = program();
     let script = format!(
         "mount --bind old old && mount -o remount,bind,ro old || exit 99
          {program} --store old/s.db sessions list > refused; echo $? > code; exit 0"

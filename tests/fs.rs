@@ -11,7 +11,7 @@ use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, mkdirat};
 use serde_json::Value;
 
-use crate::env::{Output, TestEnv, rounds};
+use crate::env::{Output, TestEnv, program, rounds};
 
 /// The error line, which also stands on stderr.
 pub(crate) fn refused(output: &Output, exit_code: i32, code: &str) {
@@ -345,7 +345,7 @@ fn however_deep_a_tree_is() {
     // A quarter of the usual stack, and fewer descriptors than levels.
     let limited = |words: &[&str]| {
         let script = "ulimit -n 100; ulimit -s 2048; exec \"$0\" fs \"$@\"";
-        let program = env.program(Path::new("/bin/sh")).args(&["-c", script, env!("CARGO_BIN_EXE_sandbox-agent")]);
+        let program = env.program(Path::new("/bin/sh")).args(&["-c", script, program()]);
         program.args(words).patience(std::time::Duration::from_secs(240)).run()
     };
     let leaf = |place: &str| format!("{place}{}/leaf", "/d".repeat(depth - 1));
@@ -410,7 +410,7 @@ fn lines_that_are_lost_are_a_failure() {
     let env = TestEnv::new();
     env.write("file", "content");
     for words in ["ls", "stat file", "read file", "hash file", "download ."] {
-        let script = format!("exec {} fs {words} > /dev/full", env!("CARGO_BIN_EXE_sandbox-agent"));
+        let script = format!("exec {} fs {words} > /dev/full", program());
         let output = env.program(Path::new("/bin/sh")).args(&["-c", &script]).run().expect(1);
         assert!(output.stderr.contains("No space left"), "{words}: {}", output.stderr);
     }
@@ -440,7 +440,7 @@ fn nothing_stays_of_what_permissions_stop() {
         exec setpriv --reuid 65534 --regid 65534 --clear-groups env HOME=/nonexistent sh -c '
             $0 fs -C ours cp from copied --recursive; $0 fs -C ours mv new over --overwrite
             $0 fs -C ours rm foreign --recursive' $0";
-    let words = ["-c", script, env!("CARGO_BIN_EXE_sandbox-agent")];
+    let words = ["-c", script, program()];
     let lines = env.program(Path::new("/bin/sh")).args(&words).run().expect(1).lines();
     let said: Vec<_> = lines.iter().map(|line| (line["code"].as_str(), line["path"].as_str().unwrap())).collect();
     assert_eq!(
@@ -466,7 +466,7 @@ fn denied_read_only_and_full() {
         ./program fs rm ro/file; echo $? >> codes
         exec setpriv --reuid 65534 --regid 65534 --clear-groups env HOME=/nonexistent \
             {program} fs read /proc/1/environ",
-        program = env!("CARGO_BIN_EXE_sandbox-agent")
+        program = program()
     );
     let output = env.program(Path::new("/usr/bin/unshare")).args(&["--mount", "/bin/sh", "-c", &script]).run();
     let text = output.text();
@@ -606,7 +606,7 @@ fn a_directory_may_be_large() {
     }
     // Into a file: what this process holds would count as its children's.
     let list = |flag: &str| {
-        let line = format!("{} fs ls many {flag} > ../list", env!("CARGO_BIN_EXE_sandbox-agent"));
+        let line = format!("{} fs ls many {flag} > ../list", program());
         let shell = env.program(Path::new("/bin/sh")).args(&["-c", &line]);
         drop(shell.patience(std::time::Duration::from_secs(300)).run().expect(0));
         BufReader::new(fs::File::open(env.work().join("../list")).unwrap()).lines().map(Result::unwrap)

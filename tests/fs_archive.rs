@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::env::{Output, TestEnv};
+use crate::env::{Output, TestEnv, program};
 use crate::fs::{one, refused};
 
 /// An entry of an archive, byte by byte, so that it can be wrong in any way.
@@ -153,10 +153,7 @@ fn tar_understands_us_and_we_it() {
         let done = env.program(Path::new("/bin/sh")).args(&["-ec", script]).run();
         assert_eq!(done.code(), 0, "{script}: {}", done.stderr);
     };
-    shell(&format!(
-        "umask 022; mkdir theirs; {} fs download src --format gzip | tar -xzpf - -C theirs",
-        env!("CARGO_BIN_EXE_sandbox-agent")
-    ));
+    shell(&format!("umask 022; mkdir theirs; {} fs download src --format gzip | tar -xzpf - -C theirs", program()));
     assert_eq!(listing(&env, "theirs"), whole);
     for (name, flags) in [
         ("gnu", "-S"),

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 
-use crate::env::{Output, TestEnv};
+use crate::env::{Output, TestEnv, program};
 
 /// What a cell of the table says.
 const WORDS: [(&str, i32, &str); 16] = [
@@ -278,7 +278,7 @@ fn every_verb_answers_every_state() {
         run(&["/bin/mount", "-t", "tmpfs", "none", "/mnt"]);
         fs::write("/mnt/archive", packed).unwrap();
         fs::write("/mnt/program", "").unwrap();
-        run(&["/bin/mount", "--bind", env!("CARGO_BIN_EXE_sandbox-agent"), "/mnt/program"]);
+        run(&["/bin/mount", "--bind", program(), "/mnt/program"]);
         let mut rows = TABLE.trim().lines();
         let states: Vec<&str> = rows.next().unwrap().split_whitespace().skip(1).collect();
         let mut found = Vec::new();

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::Path;
 
-use crate::env::{Output, TestEnv};
+use crate::env::{Output, TestEnv, program};
 use crate::fs::refused;
 
 fn patch(env: &TestEnv, text: impl Into<Vec<u8>>, more: &[&str]) -> Output {
@@ -159,8 +159,7 @@ fn what_cannot_be_written_is_undone() {
     env.run(&["fs", "chmod", "640", "a"]).expect(0);
     let text = "--- a/a\n+++ b/a\n@@ -1 +1 @@\n-a\n+A\n--- /dev/null\n+++ b/made\n@@ -0,0 +1 @@\n+x\n--- a/z/b\n+++ b/z/b\n@@ -1 +1 @@\n-b\n+B\n";
     // What cannot be replaced, though its directory can be written: a mount point.
-    let script =
-        format!("mount --bind z/b z/b && {} fs patch --from-file text; echo $?", env!("CARGO_BIN_EXE_sandbox-agent"));
+    let script = format!("mount --bind z/b z/b && {} fs patch --from-file text; echo $?", program());
     env.write("text", text);
     let output = env.program(Path::new("/usr/bin/unshare")).args(&["--mount", "/bin/sh", "-c", &script]).run();
     assert!(output.text().contains("\"code\":\"busy\"") && output.text().ends_with("1\n"), "{}", output.text());

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::env::{Running, TestEnv};
+use crate::env::{Running, TestEnv, program};
 use crate::fs::refused;
 
 /// A watch that sees everything from now on.
@@ -137,7 +137,7 @@ fn a_watch_ends_when_it_is_asked_to() {
     assert_eq!((waited.code(), waited.lines().len()), (124, 1));
     refused(&env.run(&["fs", "watch", "missing"]), 3, "not_found");
     // A reader that leaves ends it.
-    let script = format!("{} fs watch . --follow | head -n 1", env!("CARGO_BIN_EXE_sandbox-agent"));
+    let script = format!("{} fs watch . --follow | head -n 1", program());
     let output = env.program(Path::new("/bin/sh")).args(&["-c", &script]).run().expect(0);
     assert_eq!(output.lines().len(), 1);
     env.wait_until_none_is_alive();

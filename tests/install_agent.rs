@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::contract;
-use crate::env::{Output, TestEnv, rounds};
+use crate::env::{Output, TestEnv, program, rounds};
 use registry::{Archive, Manner, Registry, package, program_path, script};
 
 /// An environment whose agents come from a registry of its own.
@@ -226,7 +226,7 @@ fn a_program_for_another_machine_or_that_does_not_run_is_refused() {
     let (env, registry) = start();
     offer(&registry, "1.0.0");
     env.run(&["install-agent", "codex@1.0.0"]).expect(0);
-    let mut foreign = fs::read(env!("CARGO_BIN_EXE_sandbox-agent")).unwrap();
+    let mut foreign = fs::read(program()).unwrap();
     foreign.truncate(200_000);
     let (code, name) = if cfg!(target_arch = "x86_64") { (183, "aarch64") } else { (62, "x86_64") };
     foreign[18] = code;

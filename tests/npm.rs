@@ -14,7 +14,7 @@ const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// The folder above every test's where they are, fetched the first time; nothing where tests are to do without the network.
 /// That they cannot be installed fails the test.
 pub(crate) fn packages() -> Option<PathBuf> {
-    if std::env::var_os("SANDBOX_AGENT_TEST_OFFLINE").is_some_and(|value| value == "1") {
+    if crate::env::is_offline() {
         return None;
     }
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));

@@ -34,7 +34,7 @@ fn release() -> PathBuf {
     let lock = fs::File::create(folder.join("lock")).unwrap();
     lock.lock().unwrap();
     let (program, out, done) = (program(), folder.join("dist"), folder.join("done"));
-    let mut made_of: Vec<PathBuf> = vec![program.clone(), "README.md".into(), "LICENSE".into(), "pack".into()];
+    let mut made_of: Vec<PathBuf> = vec![program.into(), "README.md".into(), "LICENSE".into(), "pack".into()];
     made_of.extend(
         ["pack/release", "pack/install.sh", "pack/npm/launcher.sh", "pack/docker", "man", "completions"]
             .map(PathBuf::from),
@@ -47,7 +47,7 @@ fn release() -> PathBuf {
     if fs::read_to_string(&done).unwrap_or_default() != state {
         // What a debug build has for debuggers is most of it.
         let small = folder.join("program");
-        let strip = Command::new("strip").arg("-o").arg(&small).arg(&program).output().expect("strip is needed");
+        let strip = Command::new("strip").arg("-o").arg(&small).arg(program).output().expect("strip is needed");
         assert!(strip.status.success(), "{}", String::from_utf8_lossy(&strip.stderr));
         pack(&small, &out);
         fs::write(done, state).unwrap();
@@ -91,13 +91,8 @@ fn start() -> (TestEnv, PathBuf) {
 }
 
 fn inside(env: &TestEnv, root: &Path, words: &[&str]) -> Program {
-    let mut all = vec!["--mount", "--pid", "--fork", "--kill-child"];
-    if !nix::unistd::geteuid().is_root() {
-        all.push("--map-root-user");
-    }
-    all.extend(["/bin/sh", "-euc", INSIDE, "sh", root.to_str().unwrap()]);
-    all.extend(words);
-    let program = env.program(Path::new("/usr/bin/unshare")).args(&all);
+    let all: Vec<&str> = [root.to_str().unwrap()].into_iter().chain(words.iter().copied()).collect();
+    let program = env.apart(INSIDE, &all);
     program.var("HOME", "/home").var("PATH", SYSTEM).without("SANDBOX_AGENT_STORE").without("TMPDIR")
 }
 

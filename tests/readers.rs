@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::env::{Output, Running, TestEnv, wait_until};
+use crate::env::{Output, Running, TestEnv, program, wait_until};
 use crate::events::judged_whole;
 
 /// Runs a line of shell with our program as `$S`.
 fn shell(env: &TestEnv, line: &str) -> Running {
-    let program = env.program(Path::new("/bin/bash")).args(&["-c", line]);
-    program.var("S", env!("CARGO_BIN_EXE_sandbox-agent")).spawn()
+    let shell = env.program(Path::new("/bin/bash")).args(&["-c", line]);
+    shell.var("S", program()).spawn()
 }
 
 fn sh(env: &TestEnv, line: &str) -> Output {

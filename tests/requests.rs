@@ -9,7 +9,7 @@ use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-use crate::env::{Output, Running, TestEnv, readme, rounds, wait_until};
+use crate::env::{Output, Running, TestEnv, program, readme, rounds, wait_until};
 use crate::events::{completed, course, end, judged_whole, of_type, part};
 
 /// Runs a prompt in the background.
@@ -398,7 +398,7 @@ fn an_owner_that_lingers_keeps_its_agent_warm() {
 fn a_detached_run_survives_its_starter_and_its_group() {
     let env = TestEnv::new();
     // A shell that dies with everything in its group, as when a connection breaks.
-    let script = format!("{} run -a mock -s s --detach 'slow 20 50'; sleep 60", env!("CARGO_BIN_EXE_sandbox-agent"));
+    let script = format!("{} run -a mock -s s --detach 'slow 20 50'; sleep 60", program());
     let shell = env.program("/bin/sh".as_ref()).args(&["-c", &script]).spawn();
     wait_until("the turn", || {
         let shown = env.run(&["sessions", "show", "s"]);
@@ -642,7 +642,7 @@ fn an_answer_that_comes_ten_seconds_late_is_in_time() {
 #[test]
 fn a_detached_run_of_an_exec_into_a_container() {
     let env = TestEnv::new();
-    let program = env!("CARGO_BIN_EXE_sandbox-agent");
+    let program = program();
     let container = env
         .program(Path::new("/usr/bin/unshare"))
         .args(&["--pid", "--fork", "--mount-proc", "--kill-child=KILL", "/bin/sh", "-c", "while :; do sleep 0.1; done"])
@@ -778,7 +778,7 @@ fn every_follower_sees_the_same_of_many_senders() {
 #[test]
 fn the_programs_in_the_readme_work() {
     let mut env = TestEnv::new();
-    env.add_to_path(std::path::Path::new(env!("CARGO_BIN_EXE_sandbox-agent")).parent().unwrap());
+    env.add_to_path(std::path::Path::new(program()).parent().unwrap());
     let python = env.write("client.py", readme("import json, subprocess"));
     let output = env.program("/usr/bin/python3".as_ref()).args(&[python.to_str().unwrap()]).run().expect(0);
     let lines: Vec<&str> = output.text().lines().collect();

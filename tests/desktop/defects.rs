@@ -7,7 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use super::Desk;
-use crate::env::TestEnv;
+use crate::env::{TestEnv, program};
 
 #[test]
 fn each_defect_has_its_test() {
@@ -24,7 +24,7 @@ fn each_defect_has_its_test() {
 #[test]
 fn d01_an_action_takes_no_picture() {
     let desk = Desk::start();
-    let program = env!("CARGO_BIN_EXE_sandbox-agent");
+    let program = program();
     for (words, pictures) in [(&["mouse", "move", "5", "5"][..], 0), (&["screenshot", "--out", "shot.png"], 1)] {
         let calls = ["-f", "-o", "trace", "-e", "trace=execve,memfd_create", program, "desktop"];
         desk.env.program(Path::new("/usr/bin/strace")).args(&[&calls[..], words].concat()).run().expect(0);
@@ -127,7 +127,7 @@ fn d10_a_hundred_notches_are_scrolled() {
 #[test]
 fn d21_what_would_be_installed_is_said_to_anybody() {
     let env = TestEnv::new();
-    let words = ["--user", env!("CARGO_BIN_EXE_sandbox-agent"), "install", "desktop", "--print-only"];
+    let words = ["--user", program(), "install", "desktop", "--print-only"];
     let words = [&words[..], &["--package-manager", "apt"]].concat();
     let told = env.program(Path::new("/usr/bin/unshare")).args(&words).run().expect(0);
     assert!(told.text().contains("  - ffmpeg\n"), "{}", told.text());

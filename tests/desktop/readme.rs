@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use crate::env::{TestEnv, readme};
+use crate::env::{TestEnv, program, readme};
 
 #[test]
 fn the_lines_in_the_readme_work() {
     let mut env = TestEnv::new();
-    env.add_to_path(Path::new(env!("CARGO_BIN_EXE_sandbox-agent")).parent().unwrap());
+    env.add_to_path(Path::new(program()).parent().unwrap());
     let block = readme("sandbox-agent install desktop");
     // Other machines are slower than a README should say.
     let script = block

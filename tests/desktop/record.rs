@@ -8,7 +8,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 
 use super::Desk;
-use crate::env::{TestEnv, wait_until};
+use crate::env::{TestEnv, program, wait_until};
 
 /// The end of what every frame of a film shows in a part of the screen, scaled to one pixel; none twice in a row.
 fn colours(desk: &Desk, film: &str, part: &str) -> Vec<[u8; 3]> {
@@ -233,7 +233,7 @@ fn d14_recordings_are_kept_until_they_are_deleted() {
 #[test]
 fn a_full_disk_ends_a_recording_and_is_named() {
     let env = TestEnv::new();
-    let program = env!("CARGO_BIN_EXE_sandbox-agent");
+    let program = program();
     std::fs::create_dir(env.work().join("small")).unwrap();
     let script = format!(
         "set -e; mount -t tmpfs -o size=64m none small; export SANDBOX_AGENT_STORE=$PWD/small/s.db

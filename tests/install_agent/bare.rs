@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::env::{TestEnv, readme};
+use crate::env::{TestEnv, is_offline, program, readme};
 
 /// What a slim image of Debian has and agents' programs are linked with.
 const LIBRARIES: [&str; 8] = [
@@ -56,7 +56,7 @@ fn library(env: &TestEnv, name: &str) -> PathBuf {
 
 #[test]
 fn the_dockerfile_of_the_readme_installs_agents_that_anybody_can_run() {
-    if std::env::var_os("SANDBOX_AGENT_TEST_OFFLINE").is_some_and(|value| value == "1") {
+    if is_offline() {
         return;
     }
     let env = TestEnv::new().online();
@@ -67,7 +67,7 @@ fn the_dockerfile_of_the_readme_installs_agents_that_anybody_can_run() {
     for folder in [env.root(), &root] {
         fs::set_permissions(folder, fs::Permissions::from_mode(0o755)).unwrap();
     }
-    copy(Path::new(env!("CARGO_BIN_EXE_sandbox-agent")), &root, "/usr/local/bin/sandbox-agent");
+    copy(Path::new(program()), &root, "/usr/local/bin/sandbox-agent");
     copy(&fs::canonicalize("/bin/sh").unwrap(), &root, "/bin/sh");
     for name in LIBRARIES {
         copy(&library(&env, name), &root, &format!("/lib/{name}"));
@@ -91,16 +91,9 @@ fn the_dockerfile_of_the_readme_installs_agents_that_anybody_can_run() {
     let programs: Vec<&str> = installed.map(|word| word.split('@').next().unwrap()).collect();
     assert_eq!(programs, ["codex", "claude", "opencode", "pi"]);
 
-    let is_root = nix::unistd::geteuid().is_root();
-    let user = if is_root { "--userspec=54321:54321" } else { "--userspec=0:0" };
-    let mut words = vec!["--mount", "--pid", "--fork", "--kill-child"];
-    if !is_root {
-        words.push("--map-root-user");
-    }
-    let steps = steps.join("\n");
-    let (place, programs) = (root.to_str().unwrap(), programs.join(" "));
-    words.extend(["/bin/sh", "-euc", STEPS, "sh", place, &steps, &programs, user]);
-    let output = env.program(Path::new("/usr/bin/unshare")).args(&words);
+    let user = if nix::unistd::geteuid().is_root() { "--userspec=54321:54321" } else { "--userspec=0:0" };
+    let words = [root.to_str().unwrap(), &steps.join("\n"), &programs.join(" "), user];
+    let output = env.apart(STEPS, &words);
     let output = output.without("HOME").without("SANDBOX_AGENT_STORE").without("TMPDIR");
     let output = output.patience(Duration::from_secs(280)).run().expect(0);
     let text = output.text();

@@ -1,6 +1,6 @@
 //! `proc attach` in a real terminal (tmux): typing, detaching, coming back, a second terminal, a full-screen program.
 
-use crate::env::{TestEnv, wait_until};
+use crate::env::{TestEnv, program, wait_until};
 
 use super::keep::start;
 
@@ -23,7 +23,7 @@ impl Tmux<'_> {
 
     /// A terminal of this size that shows the process.
     fn attach(&self, window: &str, size: (&str, &str), name: &str) {
-        let program = env!("CARGO_BIN_EXE_sandbox-agent");
+        let program = program();
         let line = format!("{program} proc attach {name}; echo left $?; exec sleep 1000");
         self.tmux(&["new-session", "-d", "-s", window, "-x", size.0, "-y", size.1, &line]);
     }

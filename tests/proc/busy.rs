@@ -4,9 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::keep::{check_log, logs, show, start, stop_all, text, wait_for_text};
-use crate::env::{TestEnv, wait_until};
-
-const PROGRAM: &str = env!("CARGO_BIN_EXE_sandbox-agent");
+use crate::env::{TestEnv, program, wait_until};
 
 #[test]
 fn a_flood_holds_up_no_deadline() {
@@ -18,7 +16,7 @@ fn a_flood_holds_up_no_deadline() {
     env.run(&["proc", "wait", "f", "--command", "sleep 100", "--timeout", "500ms"]).expect(124);
     // What is stored now, though the process prints faster than this is read.
     let slow = "import sys, time\nwhile sys.stdin.buffer.read(65536): time.sleep(0.02)";
-    let pipe = format!("set -o pipefail; {PROGRAM} proc logs f | python3 -c '{slow}'");
+    let pipe = format!("set -o pipefail; {} proc logs f | python3 -c '{slow}'", program());
     env.program(Path::new("/bin/bash")).args(&["-c", &pipe]).run().expect(0);
     let stopped = env.run(&["proc", "stop", "f", "--grace", "300ms"]).expect(0).object();
     assert_eq!((&stopped["signal"], &stopped["reason"]), (&9.into(), &"stopped".into()), "{stopped}");
@@ -28,8 +26,8 @@ fn a_flood_holds_up_no_deadline() {
 #[test]
 fn a_reader_that_does_not_read_holds_up_no_timeout() {
     let env = TestEnv::new();
-    let pipe =
-        format!("{PROGRAM} proc run --stream --timeout 1s -- yes | (until [ -e go ]; do sleep 0.05; done; tail -n 1)");
+    let reader = "(until [ -e go ]; do sleep 0.05; done; tail -n 1)";
+    let pipe = format!("{} proc run --stream --timeout 1s -- yes | {reader}", program());
     let running = env.program(Path::new("/bin/bash")).args(&["-c", &pipe]).spawn();
     let is_there = |env: &TestEnv| env.alive().iter().any(|process| process.command == "yes");
     wait_until("the program to run", || is_there(&env).then_some(()));

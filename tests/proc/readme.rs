@@ -5,12 +5,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use super::keep::{logs, show, wait_for_text};
-use crate::env::{Output, TestEnv, readme, wait_until};
+use crate::env::{Output, TestEnv, program, readme, wait_until};
 
 #[test]
 fn the_lines_in_the_readme_work() {
     let mut env = TestEnv::new();
-    env.add_to_path(Path::new(env!("CARGO_BIN_EXE_sandbox-agent")).parent().unwrap());
+    env.add_to_path(Path::new(program()).parent().unwrap());
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port().to_string();
     // Two streams in turn make a record a line; the server comes when the log is longer than the offset.
     let npm = format!(

@@ -6,7 +6,7 @@ use base64::Engine;
 use nix::sys::signal::Signal;
 use nix::unistd::geteuid;
 
-use crate::env::{Output, TestEnv, wait_until};
+use crate::env::{Output, TestEnv, program, wait_until};
 
 fn run(env: &TestEnv, flags: &[&str], script: &str) -> Output {
     let mut words = vec!["proc", "run"];
@@ -133,7 +133,7 @@ fn both_streams_come_in_the_order_of_writing() {
 #[test]
 fn a_late_reader_sees_the_order_of_writing() {
     let env = TestEnv::new();
-    let program = env!("CARGO_BIN_EXE_sandbox-agent");
+    let program = program();
     let write = "import os, time\nfor i in range(4000): os.write(1 + (i * 7919 >> 4) % 2, b'%d\\n' % i)";
     let pipe = format!("{program} proc run --stream -- python3 -c \"{write}\" | (sleep 1; cat)");
     let output = env.program(std::path::Path::new("/bin/bash")).args(&["-c", &pipe]).run().expect(0);
@@ -189,7 +189,7 @@ fn killed_it_takes_everything_with_it() {
 #[test]
 fn a_reader_that_leaves_ends_it() {
     let env = TestEnv::new();
-    let program = env!("CARGO_BIN_EXE_sandbox-agent");
+    let program = program();
     let pipe = format!("{program} proc run --stream -- sh -c 'echo one; sleep 100' | head -n 1");
     let output = env.program(std::path::Path::new("/bin/bash")).args(&["-c", &pipe]).run().expect(0);
     assert_eq!(output.lines()[0]["text"], "one\n");

@@ -35,7 +35,7 @@ use std::sync::Once;
 /// Nothing when the tests are to do without the network; the test then has nothing to test. That it cannot be installed
 /// fails the test.
 pub(crate) fn agent(name: &str) -> Option<PathBuf> {
-    if std::env::var_os("SANDBOX_AGENT_TEST_OFFLINE").is_some_and(|value| value == "1") {
+    if crate::env::is_offline() {
         // Written past the test runner, which would keep it to itself.
         static SAID: Once = Once::new();
         SAID.call_once(|| {
@@ -43,7 +43,7 @@ pub(crate) fn agent(name: &str) -> Option<PathBuf> {
         });
         return None;
     }
-    let mut install = Command::new(env!("CARGO_BIN_EXE_sandbox-agent"));
+    let mut install = Command::new(crate::env::program());
     install.args(["install-agent", name]).env("SANDBOX_AGENT_AGENTS_DIR", agents()).env_remove("SANDBOX_AGENT_OFFLINE");
     let output = install.output().unwrap();
     let said = String::from_utf8_lossy(&output.stderr);

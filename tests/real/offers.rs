@@ -6,7 +6,7 @@ use super::claude::Claude;
 use super::codex::Codex;
 use super::opencode::OpenCode;
 use super::pi::Pi;
-use crate::env::TestEnv;
+use crate::env::{TestEnv, program};
 
 fn show(env: &TestEnv, agent: &str, more: &[&str]) -> Value {
     let record = env.command(&["agents", "show", agent]).args(more).run().expect(0).object();
@@ -32,8 +32,7 @@ fn codex_says_its_models_once_an_hour() {
     let there = codex.env.root().join("there");
     std::fs::create_dir(&there).unwrap();
     let before = show(&codex.env, "codex", &[]);
-    let show_there =
-        format!("cd '{}' && exec {} agents show codex", there.display(), env!("CARGO_BIN_EXE_sandbox-agent"));
+    let show_there = format!("cd '{}' && exec {} agents show codex", there.display(), program());
     let record = codex.env.program("/bin/sh".as_ref()).args(&["-c", &show_there]).run().expect(0).object();
     assert_ne!(record["offer"]["asked"], before["asked"]);
     // The list asks nobody.

@@ -18,7 +18,7 @@ fn claude_learns_from_our_skill_to_start_another_agent() {
         done(),
     ];
     let Some(mut claude) = Claude::start(script) else { return };
-    claude.env.add_to_path(Path::new(env!("CARGO_BIN_EXE_sandbox-agent")).parent().unwrap());
+    claude.env.add_to_path(Path::new(crate::env::program()).parent().unwrap());
     let flags = ["--skill", folder.to_str().unwrap(), "--allow", "command:sandbox-agent run *"];
     let run = claude.env.command(&["run", "--agent", "claude", "--session", "s"]).args(&flags);
     let output = run.args(&["--", "Get a second opinion"]).run().expect(0);

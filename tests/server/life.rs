@@ -12,7 +12,7 @@ use nix::sys::signal::Signal;
 use serde_json::json;
 
 use super::client::Server;
-use crate::env::{TestEnv, wait_until};
+use crate::env::{TestEnv, program, wait_until};
 
 #[test]
 fn answers_are_packed_for_who_reads_that_and_flows_are_not() {
@@ -103,7 +103,7 @@ fn it_ends_when_nobody_comes_and_not_while_somebody_is_there() {
 /// Starts it as systemd would: with a socket as descriptor 3.
 fn handed_over(env: &TestEnv, socket: &(impl AsRawFd + AsFd), words: &str) -> Server {
     fcntl(socket, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
-    let (fd, program) = (socket.as_raw_fd(), env!("CARGO_BIN_EXE_sandbox-agent"));
+    let (fd, program) = (socket.as_raw_fd(), program());
     let script = format!("exec 3<&{fd}; export LISTEN_PID=$$ LISTEN_FDS=1; exec {program} server {words}");
     Server::of(env.program(Path::new("/bin/sh")).args(&["-c", &script]).spawn(), None)
 }

@@ -143,7 +143,7 @@ fn keeper(effort: &Effort) {
 }
 
 /// How late the machine wakes somebody who sleeps, in milliseconds: no follower can be better than that.
-fn late(stop: &AtomicBool) -> Sample {
+pub(crate) fn late(stop: &AtomicBool) -> Sample {
     let mut late = Vec::new();
     while !stop.load(Ordering::Relaxed) {
         let began = Instant::now();

@@ -10,6 +10,7 @@
 
 mod agents;
 mod burst;
+mod clients;
 mod curves;
 mod desktop;
 mod files;
@@ -22,6 +23,8 @@ mod plot;
 mod process;
 mod program;
 mod replay;
+mod served;
+mod server;
 mod start;
 mod table;
 mod upstream;
@@ -46,7 +49,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// What can be measured by itself: its name, what it is, and how.
-static PARTS: [Part; 13] = [
+static PARTS: [Part; 14] = [
     ("start", "what one invocation costs", start::measure),
     ("burst", "a mock that is as fast as it can", burst::measure),
     ("replay", "a long session from the store, beside cat", replay::measure),
@@ -58,6 +61,7 @@ static PARTS: [Part; 13] = [
     ("proc", "managed processes beside bare tools", process::measure),
     ("desktop", "a desktop beside the tools of X", desktop::measure),
     ("view", "the live view of a desktop, in a browser", view::measure),
+    ("server", "the second door under load", server::measure),
     ("install", "install-agent beside npm; asks the registry", install::measure),
     ("agents", "the real agents with and without us", agents::measure),
 ];

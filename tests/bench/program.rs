@@ -185,7 +185,7 @@ pub(crate) struct Arrival {
 }
 
 /// How long ago a time like `2026-11-21T00:56:26.018Z` was. It was cut to a millisecond, so it is half of one too old.
-fn age(time: &[u8], now: SystemTime) -> f64 {
+pub(crate) fn age(time: &[u8], now: SystemTime) -> f64 {
     const DAY: f64 = 86_400_000.0;
     let part = |from: usize| number(&time[from..]) as f64;
     let recorded = ((part(11) * 60.0 + part(14)) * 60.0 + part(17)) * 1000.0 + part(20) + 0.5;
@@ -195,18 +195,18 @@ fn age(time: &[u8], now: SystemTime) -> f64 {
 }
 
 /// A field of the envelope, looked for first where it was in the line before.
-struct Field {
+pub(crate) struct Field {
     key: &'static [u8],
     at: usize,
 }
 
 impl Field {
-    fn new(key: &'static str) -> Field {
+    pub(crate) fn new(key: &'static str) -> Field {
         Field { key: key.as_bytes(), at: 0 }
     }
 
     /// What follows the key.
-    fn of<'a>(&mut self, line: &'a [u8]) -> &'a [u8] {
+    pub(crate) fn of<'a>(&mut self, line: &'a [u8]) -> &'a [u8] {
         if !line.get(self.at..).is_some_and(|rest| rest.starts_with(self.key)) {
             let found = line.windows(self.key.len()).position(|window| window == self.key);
             self.at = found.unwrap_or_else(|| panic!("no event: {}", String::from_utf8_lossy(line)));
@@ -215,7 +215,7 @@ impl Field {
     }
 }
 
-fn number(digits: &[u8]) -> i64 {
+pub(crate) fn number(digits: &[u8]) -> i64 {
     digits.iter().take_while(|byte| byte.is_ascii_digit()).fold(0, |number, byte| number * 10 + i64::from(byte - b'0'))
 }
 
@@ -248,6 +248,33 @@ fn peak(pid: u32) -> Option<f64> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
     Some(line.split_whitespace().next()?.parse::<f64>().ok()? / 1024.0)
+}
+
+/// What a process holds of memory now, in KiB.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Memory {
+    /// Resident.
+    pub(crate) resident: f64,
+    /// The same, but of what is shared with other processes only its share.
+    pub(crate) share: f64,
+}
+
+/// None where it has ended.
+pub(crate) fn memory(pid: u32) -> Option<Memory> {
+    let text = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
+    let figure = |name| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_whitespace().next()?.parse().ok()
+    };
+    Some(Memory { resident: figure("Rss:")?, share: figure("Pss:")? })
+}
+
+/// CPU milliseconds of a process, with those of threads that have ended, to a tick of 10 ms.
+pub(crate) fn spent(pid: u32) -> Option<f64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
+    // User and system: fields 14 and 15, of which the first two are before the rest.
+    Some((fields.get(11)?.parse::<f64>().ok()? + fields.get(12)?.parse::<f64>().ok()?) * 10.0)
 }
 
 /// CPU milliseconds of the threads of a process, to the nanosecond; a tick of `/proc/PID/stat` would be too coarse.

@@ -77,6 +77,10 @@ pub(crate) fn mib(value: f64) -> String {
     format!("{value:.1} MiB")
 }
 
+pub(crate) fn kib(value: f64) -> String {
+    format!("{value:.1} KiB")
+}
+
 pub(crate) fn percent(value: f64) -> String {
     format!("{value:.3} %")
 }

@@ -8,6 +8,7 @@
     reason = "the fences protect the product; a benchmark unwraps, prints, starts processes and reads the clock"
 )]
 
+mod actor;
 mod agents;
 mod burst;
 mod clients;
@@ -39,17 +40,18 @@ mod shared {
     pub(crate) mod env;
     pub(crate) mod events;
     pub(crate) mod model;
+    pub(crate) mod npm;
     pub(crate) mod real;
 }
 
 use history::History;
 use plot::Plot;
-use shared::{browser, checker, env, events, model, real};
+use shared::{browser, checker, env, events, model, npm, real};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 /// What can be measured by itself: its name, what it is, and how.
-static PARTS: [Part; 14] = [
+static PARTS: [Part; 15] = [
     ("start", "what one invocation costs", start::measure),
     ("burst", "a mock that is as fast as it can", burst::measure),
     ("replay", "a long session from the store, beside cat", replay::measure),
@@ -62,6 +64,7 @@ static PARTS: [Part; 14] = [
     ("desktop", "a desktop beside the tools of X", desktop::measure),
     ("view", "the live view of a desktop, in a browser", view::measure),
     ("server", "the second door under load", server::measure),
+    ("upstream", "the server beside upstream's, with its SDK as client", upstream::measure),
     ("install", "install-agent beside npm; asks the registry", install::measure),
     ("agents", "the real agents with and without us", agents::measure),
 ];
@@ -96,7 +99,12 @@ impl Effort {
 }
 
 fn main() -> ExitCode {
+        actor::play();
+        return ExitCode::SUCCESS;
+    if std::env::args().nth(1).as_deref() == Some(actor::ROLE) {
+    let mut effort = Effort { quick: false, rounds: None };
     let mut effort = Effort { quick: false, rounds: None, plots: None };
+    }
     let mut names = Vec::new();
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {

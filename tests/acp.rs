@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use crate::env::{Output, TestEnv, program, readme, wait_until};
 use crate::events::judged_whole;
 use crate::model::{Reply, done};
-use crate::npm::packages;
+use crate::npm::{newest_node, packages};
 use crate::real::equipment::node;
 use crate::real::everywhere::{Place, Start, Tongue};
 
@@ -110,15 +110,12 @@ fn codex_by_the_sdk() {
     by_the_sdk(Place::codex);
 }
 
-/// acpx needs a newer Node than many systems have: the one that our own adapters run on.
 fn acpx(env: &TestEnv, args: &[&str]) -> Output {
-    let own = fs::read_dir(crate::real::agents().join("node")).into_iter().flatten().flatten();
-    let node = own.map(|version| version.path().join("run")).find(|node| node.exists()).unwrap_or_else(node);
     let script = Path::new(env!("CARGO_TARGET_TMPDIR")).join("node_modules/acpx/dist/cli.js");
     let agent = format!("{} acp --agent mock", program());
     // What it leaves in the background to keep an agent goes after a second.
     let always = [script.to_str().unwrap(), "--agent", &agent, "--ttl", "1"];
-    env.program(&node).args(&always).args(args).run()
+    env.program(&newest_node()).args(&always).args(args).run()
 }
 
 #[test]

@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::real::equipment::node;
+
 /// Whatever they need comes with them. (A Node before 22 has no WebSocket of its own.)
 const PACKAGES: [&str; 5] =
     ["@agentclientprotocol/sdk@2.4.0", "acpx@0.19.1", "sandbox-agent@0.4.2", "ws@8.18.3", "pg@8.16.3"];
@@ -34,4 +36,10 @@ pub(crate) fn packages() -> Option<PathBuf> {
         fs::write(done, PACKAGES.join(" ")).unwrap();
     }
     Some(folder.to_owned())
+}
+
+/// The Node that our own adapters run on where there is one: acpx needs a newer one than many systems have.
+pub(crate) fn newest_node() -> PathBuf {
+    let own = fs::read_dir(crate::real::agents().join("node")).into_iter().flatten().flatten();
+    own.map(|version| version.path().join("run")).find(|node| node.exists()).unwrap_or_else(node)
 }

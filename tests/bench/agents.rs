@@ -1,11 +1,13 @@
 //! The real agents against a scripted model: through us, and driven by the least client that can be.
 
 use crate::Effort;
+use crate::env::TestEnv;
 use crate::history::History;
 use crate::model::Reply;
-use crate::program::{Running, drain, ours, read_by, since, start, watched, within};
+use crate::program::{Running, drain, measured, ours, read_by, since, start, timed, watched, within};
 use crate::real::everywhere::{Place, Script};
 use crate::table::{Row, Sample, grouped, mib, ms, per_second};
+use crate::{npm, real};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -36,6 +38,32 @@ pub(crate) fn measure(effort: &Effort, _history: &History) {
         word(subject, effort.rounds(15, 5));
         tokens(subject, effort.rounds(7, 3), effort.pick(20_000, 5_000));
     }
+    acpx(effort.rounds(15, 5));
+}
+
+/// One word from the same ACP agent, the quickest there is, through us and through acpx.
+fn acpx(rounds: usize) {
+    let (Some(packages), Some(_)) = (npm::packages(), real::agent("codex-acp")) else { return };
+    let env = TestEnv::new();
+    let agent = format!("{} acp --agent mock", measured().display());
+    let (node, script) = (npm::newest_node(), packages.join("node_modules/acpx/dist/cli.js"));
+    let theirs = || {
+        let mut acpx = within(&env, &node);
+        // What it leaves in the background ends after a second.
+        acpx.arg(&script).args(["--agent", &agent, "--ttl", "1", "--format", "json", "exec", "echo hi"]);
+        timed(&mut acpx).wall
+    };
+    let own = || timed(&mut ours(&env, &["run", "--acp-command", &agent, "echo hi"])).wall;
+    let (mut our, mut their) = (Vec::new(), Vec::new());
+    for _ in 0..rounds {
+        our.push(own());
+        their.push(theirs());
+    }
+    Row::new("`run --acp-command`, one word of the same ACP agent", &Sample::new(our.iter().copied()), ms)
+        .beside("acpx 0.19.1", &Sample::new(their.iter().copied()), ms)
+        .ratio(&Sample::of_pairs(&our, &their, |ours, theirs| ours / theirs))
+        .print();
+    env.wait_until_none_is_alive();
 }
 
 /// One word, so that only the start and the end count.

@@ -99,11 +99,11 @@ impl Effort {
 }
 
 fn main() -> ExitCode {
-        actor::play();
-        return ExitCode::SUCCESS;
+    actor::play();
+    return ExitCode::SUCCESS;
     if std::env::args().nth(1).as_deref() == Some(actor::ROLE) {
-    let mut effort = Effort { quick: false, rounds: None };
-    let mut effort = Effort { quick: false, rounds: None, plots: None };
+        let mut effort = Effort { quick: false, rounds: None };
+        let mut effort = Effort { quick: false, rounds: None, plots: None };
     }
     let mut names = Vec::new();
     let mut arguments = std::env::args().skip(1);

@@ -5,6 +5,7 @@ use crate::clients::{Follower, Kept, Seen, never_reads, read_all, runtime};
 use crate::env::TestEnv;
 use crate::follow::late;
 use crate::history::History;
+use crate::plot::{Curve, Plot};
 use crate::program::{measured, since, spent};
 use crate::served::Served;
 use crate::table::{Row, Sample, grouped, kib, ms, per_second, percent};
@@ -20,6 +21,8 @@ pub(crate) fn measure(effort: &Effort, _history: &History) {
     sessions(effort);
     deaf(effort);
     connections(effort);
+    // (A picture ends the table.)
+    growth(effort);
 }
 
 /// Lets this process, and all that it starts, have as many files open as the machine allows.
@@ -149,6 +152,33 @@ fn crowd(effort: &Effort) {
     idle_row(&format!("CPU of the server, {FOLLOWERS} following an idle session"), idle);
     drop(followers);
     house.stop();
+}
+
+/// How long an event takes to the client by how many follow.
+fn growth(effort: &Effort) {
+    let (mut half, mut most) = (Vec::new(), Vec::new());
+    for count in [1, 3, 10, 30, 100, 300, 1000, 3000] {
+        let house = House::new();
+        house.create("crowd");
+        eprintln!("  {count} followers");
+        let followers = house.follow(std::iter::repeat_n("crowd".to_owned(), count));
+        house.prompt("crowd", &format!("slow {} 100", effort.pick(60, 30)));
+        let started = Instant::now() + SETTLE;
+        let followers = house.read_all(followers, 1);
+        let ages = Sample::new(deltas(&followers, started).map(|seen| seen.age));
+        half.push((count as f64, ages.median()));
+        most.push((count as f64, ages.p99()));
+        Row::new(format!("event → client, {} following", grouped(count as f64)), &ages, ms).print();
+        drop(followers);
+        house.stop();
+    }
+    effort.show(&Plot {
+        title: "From an event to its followers by how many follow",
+        file: "followers",
+        across: "followers of one session over server-sent events, 10 events/s",
+        up: "ms from the event to the client",
+        curves: vec![Curve { name: "p99".into(), points: most }, Curve { name: "p50".into(), points: half }],
+    });
 }
 
 /// Two hundred sessions with a follower each.

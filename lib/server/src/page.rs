@@ -110,3 +110,31 @@ impl Pages {
         *held(&self.0) = VecDeque::new();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_that_ends_before_what_is_known_is_read_again() {
+        let pages = Pages::default();
+        let slot = pages.slot(0, 5);
+        assert!(Arc::ptr_eq(&slot, &pages.slot(0, 5)));
+        assert!(Arc::ptr_eq(&slot, &pages.slot(0, 3)));
+        let page = |count: i64, is_full| Page {
+            text: Bytes::new(),
+            marks: (1..=count).map(|sequence| (sequence, 0)).collect(),
+            before: 0,
+            is_full,
+        };
+        slot.page.set(page(5, false)).unwrap();
+        let next = pages.slot(0, 6);
+        assert!(!Arc::ptr_eq(&slot, &next));
+        assert!(!Arc::ptr_eq(&next, &pages.slot(5, 6)));
+        // One that ends because it is full is the same whatever follows.
+        next.page.set(page(6, true)).unwrap();
+        assert!(Arc::ptr_eq(&next, &pages.slot(0, 9)));
+        pages.forget();
+        assert!(!Arc::ptr_eq(&next, &pages.slot(0, 6)));
+    }
+}

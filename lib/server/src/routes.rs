@@ -79,7 +79,7 @@ macro_rules! routes {
 }
 
 routes! {
-    GET "v1/health" Open work health, "Whether it lives" => 200 Health;
+    GET "v1/health" Open ask health, "Whether it lives" => 200 Health;
 
     GET "openapi.json" Open work openapi::document, "This document" => 200 Anything;
     GET "v1/openapi.json" Open work openapi::document, "The same" => 200 Anything;
@@ -354,8 +354,9 @@ pub(crate) struct Health {
     version: &'static str,
 }
 
-fn health(work: &Work) -> Answer {
-    Ok(crate::body::json(hyper::StatusCode::OK, &Health { status: "ok", version: work.server.version }))
+/// It waits for no thread: they may all be busy, and it lives still.
+async fn health(asked: Asked) -> Answer {
+    Ok(crate::body::json(hyper::StatusCode::OK, &Health { status: "ok", version: asked.server.version }))
 }
 
 #[cfg(test)]

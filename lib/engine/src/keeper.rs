@@ -133,7 +133,9 @@ pub fn log_for(store: &Path, session: &Session) -> Result<(), Error> {
     if file.seek(SeekFrom::End(0)).map_err(failed)? > LOG {
         file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
     }
-    writeln!(file, "{} owner {}", Timestamp(clock::now_ms()), std::process::id()).map_err(failed)?;
+    // At once: a formatter writes each of its pieces for itself.
+    let line = format!("{} owner {}\n", Timestamp(clock::now_ms()), std::process::id());
+    file.write_all(line.as_bytes()).map_err(failed)?;
     host::detach::stderr_to(&file).map_err(failed)
 }
 

@@ -154,17 +154,22 @@ fn guard(job: Job) -> io::Result<()> {
 
     let agent = match start(&job) {
         Ok(pid) => pid,
-        Err(word) => return write!(status, "{word}"),
+        Err(word) => return tell(&mut status, &word),
     };
-    write!(status, "{}", Word::Started(agent))?;
+    tell(&mut status, &Word::Started(agent))?;
     let mut agent = Some(agent);
     let mut say = |word: Word| {
         // A word that cannot be said means that the owner has gone, which the lifeline tells as well.
-        let _ = write!(status, "{word}");
+        let _ = tell(&mut status, &word);
     };
     let watched = watch(&mut agent, &lifeline, &children, &mut say);
     end_everything(&mut agent, &children, &mut say);
     watched
+}
+
+/// Says a word at once: a formatter would write each of its pieces for itself, and wake the owner for each.
+fn tell(status: &mut File, word: &Word) -> io::Result<()> {
+    status.write_all(word.to_string().as_bytes())
 }
 
 /// A guard that had nothing to do for so long, in milliseconds, gives memory back.

@@ -44,12 +44,12 @@ class Burst {
     this.last = performance.now();
   }
 
-  hear(text) {
-    for (const [, number] of text.matchAll(/#(\d+)x/g)) {
+  hear(text, piece = /#(\d+)x/g) {
+    for (const [, number] of text.matchAll(piece)) {
       this.size += 1 - this.came[number];
       this.came[number] = 1;
+      this.last = performance.now();
     }
-    this.last = performance.now();
   }
 
   /** Waits until all came, or none any more. */
@@ -94,18 +94,19 @@ const read = async () => {
   const { sessionId } = await post("session/new", { cwd: place, mcpServers: [] });
   const leave = new AbortController();
   const stream = await fetch(url, { headers: { accept: "text/event-stream" }, signal: leave.signal });
-  const burst = new Burst(count);
+  let burst = new Burst(0);
   const reading = (async () => {
     let rest = "";
     for await (const piece of stream.body) {
       const text = rest + Buffer.from(piece).toString("latin1");
-      // A number may be cut.
-      const end = text.lastIndexOf("x") + 1;
-      burst.hear(text.slice(0, end));
+      // A line may be cut; and what a turn's end repeats of its text does not count.
+      const end = text.lastIndexOf("\n") + 1;
+      burst.hear(text.slice(0, end), /"text":"#(\d+)x/g);
       rest = text.slice(end);
     }
   })().catch((error) => { if (!leave.signal.aborted) throw error; });
   ended(await post("session/prompt", { sessionId, prompt: words("echo hello") }));
+  burst = new Burst(count);
   const began = performance.now();
   ended(await post("session/prompt", { sessionId, prompt: words(`burst ${count} 200`) }));
   await burst.rest();

@@ -134,8 +134,8 @@ impl Side {
     }
 }
 
-/// For what was just begun to come to rest.
-const SETTLE: Duration = Duration::from_secs(1);
+/// For what was just begun to come to rest; who keeps something gives back what it can after 2 s.
+const SETTLE: Duration = Duration::from_secs(4);
 
 /// Installs our actor as their agent `mock`.
 fn take_the_place_of_theirs(env: &TestEnv) {

@@ -83,16 +83,17 @@ fn the_lines_for_the_sdk_work() {
     env.wait_until_none_is_alive();
 }
 
-/// A turn, a permission, and a client that comes again, with a real agent against the scripted model.
+/// A turn, a permission, a server of the client's, and a client that comes again, with a real agent against the scripted model.
 fn by_the_sdk(start: Start) {
     let script = |tongue: Tongue| {
         let text = || Reply::new().text("good morning");
-        vec![text(), tongue.command("touch made.txt"), done(), text()]
+        vec![text(), tongue.command("touch made.txt"), done(), tongue.shout("hello"), done(), text()]
     };
     let Some(mut place) = start(&script) else { return };
     place.env.set("SANDBOX_AGENT_BIN", program());
     let (work, made) = (place.env.work(), place.env.work().join("made.txt"));
-    let args = [work.to_str().unwrap(), &place.agent, made.to_str().unwrap()];
+    let server = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/real/mcp.mjs");
+    let args = [work.to_str().unwrap(), &place.agent, made.to_str().unwrap(), server];
     play(&place.env, include_str!("acp/sdk.mjs"), &args);
     for session in place.env.run(&["sessions", "list"]).expect(0).lines() {
         judged_whole(&place.env, session["session_id"].as_str().unwrap());

@@ -1,12 +1,12 @@
-// The TypeScript SDK, unmodified: `SANDBOX_AGENT_BIN=PROGRAM node sdk.mjs CWD AGENT FILE`. With the mock all of it; with a real agent a turn,
-// one that asks for FILE to be made, and a resumption.
+// The TypeScript SDK, unmodified: `SANDBOX_AGENT_BIN=PROGRAM node sdk.mjs CWD AGENT FILE SERVER`. With the mock all of it; with a real agent
+// a turn, one that asks for FILE to be made, one that calls the MCP server of the script SERVER, and a resumption.
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
 import { InMemorySessionPersistDriver, SandboxAgent, SandboxAgentError } from "sandbox-agent";
 import * as sdk from "sandbox-agent";
 import { local } from "sandbox-agent/local";
 
-const [cwd, agent, file] = process.argv.slice(2);
+const [cwd, agent, file, mcp] = process.argv.slice(2);
 const words = (text) => [{ type: "text", text }];
 
 /** Listeners hear an event once the driver has it, which may be a moment after the answer. */
@@ -47,7 +47,8 @@ assert.ok(listed.agents.some((one) => one.id === agent && one.installed));
 assert.equal((await client.getAgent(agent)).id, agent);
 
 // One session, with what the agent offers.
-const made = await client.createSession({ agent, cwd, id: "mine" });
+const mcpServers = mcp ? [{ name: "test", command: process.execPath, args: [mcp], env: [] }] : [];
+const made = await client.createSession({ agent, id: "mine", sessionInit: { cwd, mcpServers } });
 const session = counted(made, "Session");
 const heard = listen(session);
 assert.equal(session.id, "mine");
@@ -115,6 +116,8 @@ if (agent === "mock") {
   raw();
 } else {
   assert.ok(existsSync(file), "what was allowed was done");
+  assert.equal((await asked("say it louder", "once")).answer.stopReason, "end_turn");
+  await until(() => heard.updates().some((update) => JSON.stringify(update).includes("HELLO")));
 }
 
 // What the driver keeps: every envelope once, in order, with the answer behind the last update.

@@ -98,6 +98,14 @@ impl Effort {
     }
 }
 
+const HEAD: &str = "# Benchmarks
+
+`cargo bench --bench numbers -- --plots docs/benchmarks > docs/benchmarks.md` writes this page; `--quick`, `--rounds N` and the names of parts
+make it a shorter one. `SANDBOX_AGENT_MEASURED` names another program of ours than the one that cargo builds, such as the static one,
+`SANDBOX_AGENT_UPSTREAM` the one of npm's `@sandbox-agent/cli-linux-x64`. What stands beside us was measured in the same rounds, in turn;
+a ratio is the median of the rounds' own. Where many share a machine only ratios say something.
+";
+
 fn main() -> ExitCode {
     actor::play();
     return ExitCode::SUCCESS;
@@ -124,6 +132,7 @@ fn main() -> ExitCode {
             other => return usage(&format!("there is no `{other}`")),
         }
     }
+    println!("{HEAD}");
     let before = machine::describe();
     let history = History::new(&effort);
     for (name, what, measure) in &PARTS {

@@ -41,7 +41,8 @@ impl Plot {
         // One that is opened by itself has a background too, and says what it is to who cannot see it.
         let label = format!("role=\"img\" aria-label=\"{}\" style=\"background:white\" xmlns=", self.title);
         fs::write(&path, text.replacen("xmlns=", &label, 1) + "\n").unwrap();
-        println!("\n![{}]({})\n", self.title, path.file_name().unwrap().to_string_lossy());
+        let place = Path::new(folder.file_name().unwrap()).join(path.file_name().unwrap());
+        println!("\n![{}]({})", self.title, place.display());
     }
 
     fn draw(&self, text: &mut String) -> Result<(), Box<dyn Error + '_>> {

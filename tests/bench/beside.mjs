@@ -20,10 +20,10 @@ const timed = async (name, work) => {
   return result;
 };
 
-const repeated = async (name, work) => {
+const repeated = async (name, work, times = 10 * rounds) => {
   // The first ones are the engine's own warming up.
-  for (let round = 0; round < 3; round += 1) await work();
-  for (let round = 0; round < rounds; round += 1) await timed(name, work);
+  for (let round = 0; round < Math.max(3, times / 4); round += 1) await work();
+  for (let round = 0; round < times; round += 1) await timed(name, work);
 };
 
 const connect = async () => {
@@ -125,7 +125,7 @@ const sessions = async () => {
     });
   }
   const client = await connect();
-  await repeated("another session", () => client.createSession({ agent, cwd: place }));
+  await repeated("another session", () => client.createSession({ agent, cwd: place }), rounds);
   const session = await client.createSession({ agent, cwd: place });
   await repeated("prompt", async () => ended(await session.prompt(words("echo hello"))));
   return session;

@@ -107,12 +107,11 @@ a ratio is the median of the rounds' own. Where many share a machine only ratios
 ";
 
 fn main() -> ExitCode {
-    actor::play();
-    return ExitCode::SUCCESS;
     if std::env::args().nth(1).as_deref() == Some(actor::ROLE) {
-        let mut effort = Effort { quick: false, rounds: None };
-        let mut effort = Effort { quick: false, rounds: None, plots: None };
+        actor::play();
+        return ExitCode::SUCCESS;
     }
+    let mut effort = Effort { quick: false, rounds: None, plots: None };
     let mut names = Vec::new();
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {

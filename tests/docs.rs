@@ -44,6 +44,7 @@ macro_rules! pages {
 
 pages! {
     adding_an_agent: "docs/adding-an-agent.md",
+    benchmarks: "docs/benchmarks.md",
     changelog: "docs/CHANGELOG.md",
     comparison: "docs/comparison.md",
     contributing: ".github/CONTRIBUTING.md",

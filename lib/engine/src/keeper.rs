@@ -72,6 +72,8 @@ pub struct New {
     pub skills: Vec<String>,
     /// What its user attaches to it, as K=V.
     pub labels: Vec<String>,
+    /// How long its agent is kept warm after a turn, as `--linger` takes it.
+    pub linger: Option<String>,
     /// Store the agent's payloads.
     pub raw: bool,
 }
@@ -92,6 +94,7 @@ pub fn create(store: &Path, new: &New, env: &[(OsString, OsString)]) -> Result<S
         ("effort", &new.effort),
         ("permission-mode", &new.permission_mode),
         ("cwd", &new.cwd),
+        ("linger", &new.linger),
     ];
     let several =
         [("allow", &new.allow), ("deny", &new.deny), ("label", &new.labels), ("mcp", &new.mcp), ("skill", &new.skills)];

@@ -155,8 +155,10 @@ impl Hub {
     }
 
     fn look(self: &Arc<Hub>, store: &Store, followed: &[i64], tend: bool) -> Result<(), Failure> {
+        let now = store.sessions_by_no(followed)?;
+        let mut now: HashMap<i64, Session> = now.into_iter().map(|session| (session.no, session)).collect();
         for no in followed {
-            let now = store.session_by_no(*no)?;
+            let now = now.remove(no);
             if tend && let Some(session) = &now {
                 self.mend(store, session)?;
             }

@@ -117,6 +117,7 @@ pub(crate) async fn create(mut asked: Asked) -> Answer {
         mcp: Vec::new(),
         skills: Vec::new(),
         labels,
+        linger: None,
         raw: wanted.include_raw,
     };
     if format!("{new:?}").contains("\\0") {

@@ -150,6 +150,16 @@ impl Store {
         })
     }
 
+    /// The sessions of these numbers, as they are at one moment; those that are gone are left out.
+    pub fn sessions_by_no(&self, numbers: &[i64]) -> Result<Vec<Session>, Error> {
+        let numbers = numbers.iter().map(i64::to_string).collect::<Vec<_>>().join(",");
+        self.query(&|connection| {
+            // (A list of any length is one statement as JSON.)
+            let sql = "SELECT * FROM session WHERE no IN (SELECT value FROM json_each('[' || ?1 || ']'))";
+            Ok(connection.prepare_cached(sql)?.query_map([&numbers], session)?.collect::<Result<_, _>>()?)
+        })
+    }
+
     /// All sessions, the one updated last first.
     pub fn sessions(&self) -> Result<Vec<Session>, Error> {
         self.query(&|connection| {

@@ -17,7 +17,7 @@ use store::{Access, RequestState, Select, Session, Store};
 use super::link::{Link, history, open_requests};
 
 /// How long an agent stays warm after a turn.
-const LINGER: &str = "--linger=10m";
+const LINGER: &str = "10m";
 /// Sessions in one answer to `session/list`.
 const LISTED: usize = 100;
 
@@ -151,7 +151,7 @@ impl Link {
             let message = format!("failed to use mcpServers: {} takes no MCP servers for a session", card.name);
             return Err(Failure::usage(message));
         }
-        let mut new = New { cwd: Some(cwd), ..self.new.clone() };
+        let mut new = New { cwd: Some(cwd), linger: Some(LINGER.to_owned()), ..self.new.clone() };
         if self.lasts {
             new.labels.push(format!("acp={}", self.id));
         }
@@ -162,13 +162,9 @@ impl Link {
             }
             let name = keeper::create(path, &new, &env)?;
             let session = verbs::find(path, &name)?;
-            let servers =
-                servers.map(|servers| attach::keep(path, &session, "mcp.json", servers.to_string().as_bytes()));
-            let servers = servers.transpose()?;
-            verbs::keep(path, &session, &|kept| {
-                kept.flags.push(LINGER.to_owned());
-                kept.equipment.mcp.extend(servers.clone());
-            })?;
+            let Some(servers) = servers else { return Ok(session) };
+            let servers = attach::keep(path, &session, "mcp.json", servers.to_string().as_bytes())?;
+            verbs::keep(path, &session, &|kept| kept.equipment.mcp.push(servers.clone()))?;
             Ok(verbs::find(path, &name)?)
         });
         let session = made.await?;

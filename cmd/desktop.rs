@@ -716,7 +716,8 @@ pub(crate) fn main(context: &Context, args: DesktopArgs) -> Result<Exit, Failure
             if let Some(ready) = context.ready() {
                 return hold(store, name, text, args.selection, ready);
             }
-            Action::ClipboardSet(ClipboardSetArgs { text, ..args })
+            // Who holds the text asks the display for it; nobody else has to.
+            return print(&set_clipboard(name, store, &ClipboardSetArgs { text, ..args })?);
         }
         Command::Clipboard(Clipboard::Get(args)) if args.raw => {
             let text = clipboard(&connect(store, name)?, &args)?.text;
@@ -827,7 +828,7 @@ fn act(desktop: &Desktop, store: &Path, action: Action) -> Result<Value, Failure
         }
         Action::WaitWindow(args) => json(wait_window(desktop, args)?),
         Action::ClipboardGet(args) => Ok(json!(clipboard(desktop, &args)?)),
-        Action::ClipboardSet(args) => return set_clipboard(desktop, store, &args),
+        Action::ClipboardSet(args) => return set_clipboard(desktop.name(), store, &args),
         Action::Wait(args) => return wait(desktop, &args),
         Action::Launch(args) => return launch(desktop, store, args),
         Action::Open(args) => return open(desktop, store, &args),
@@ -950,9 +951,9 @@ fn clipboard(desktop: &Desktop, args: &ClipboardGetArgs) -> Result<ClipboardReco
     Ok(ClipboardRecord { text, selection: args.selection.as_str().to_owned() })
 }
 
-fn set_clipboard(desktop: &Desktop, store: &Path, args: &ClipboardSetArgs) -> Result<Value, Failure> {
+fn set_clipboard(name: &str, store: &Path, args: &ClipboardSetArgs) -> Result<Value, Failure> {
     let env = variables(false, Vec::new(), &[], &[])?.0;
-    Ok(json!(desktop::leave_text(desktop, store, &args.text, args.selection.as_str(), &env)?))
+    Ok(json!(desktop::leave_text(name, store, &args.text, args.selection.as_str(), &env)?))
 }
 
 /// The process in the background.
@@ -963,7 +964,7 @@ fn hold(store: &Path, name: &str, text: String, selection: SelectionName, ready:
     let held = connect(store, name).and_then(|desktop| {
         let holder = desktop.hold_text(text, selection.all()).map_err(failure)?;
         if let Some(ready) = ready.take() {
-            ready.say("{}");
+            ready.say(desktop::HELD);
         }
         holder.serve();
         Ok(Exit::Code(0))

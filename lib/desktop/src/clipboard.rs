@@ -9,7 +9,6 @@ use engine::{Failure, Places};
 use host::detach::{self, Streams};
 use schema::desktop::ClipboardHeldRecord;
 use schema::outcome::ErrorCode;
-use serde_json::Value;
 use x11rb::connection::Connection;
 use x11rb::protocol::Event;
 use x11rb::protocol::xfixes::{ConnectionExt as _, SelectionEventMask};
@@ -49,13 +48,13 @@ struct Receiver {
     sent: usize,
 }
 
-/// Leaves a text with a process in the background, `__keep desktop … clipboard set -`: a clipboard is what its holder answers. The selection is `clipboard`,
-/// `primary` or `both`.
+/// Leaves a text with a process in the background, `__keep desktop … clipboard set -`: a clipboard is what its holder
+/// answers. The desktop goes by the name of [`crate::connect`], the selection is `clipboard`, `primary` or `both`.
 ///
 /// # Errors
 /// What keeps it from holding the text.
 pub fn leave_text(
-    desktop: &Desktop,
+    name: &str,
     store: &Path,
     text: &str,
     selection: &str,
@@ -69,18 +68,20 @@ pub fn leave_text(
     written
         .and(removed)
         .map_err(|error| Failure::new(ErrorCode::Other, format!("failed to write {}: {error}", path.display())))?;
-    let flag = if desktop.name().starts_with(':') { "--display" } else { "--name" };
-    let words = ["__keep", "desktop", flag, desktop.name(), "--store"].map(OsString::from);
+    let flag = if name.starts_with(':') { "--display" } else { "--name" };
+    let words = ["__keep", "desktop", flag, name, "--store"].map(OsString::from);
     let more = ["clipboard", "set", "-", "--selection", selection].map(OsString::from);
     let words: Vec<OsString> = words.into_iter().chain([store.as_os_str().to_owned()]).chain(more).collect();
     let streams = Streams { stdin: Some(file), ..Streams::default() };
     let (holder_pid, line) = detach::spawn_self(&words, env, streams)?;
-    let told: Value = serde_json::from_str(&line).unwrap_or_default();
-    if let Some(message) = told["message"].as_str() {
-        return Err(Failure::new(ErrorCode::Other, message));
+    if line != HELD {
+        return Err(Failure::of_background(&line));
     }
     Ok(ClipboardHeldRecord { holder_pid, bytes: text.len() })
 }
+
+/// The word of the process in the background once it holds the text.
+pub const HELD: &str = "{}";
 
 /// More than this goes in pieces, in bytes.
 const PIECE: usize = 256 << 10;

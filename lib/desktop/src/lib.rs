@@ -35,7 +35,7 @@ mod watch;
 mod windows;
 
 pub use capture::Capture;
-pub use clipboard::{Holder, Selection, leave_text};
+pub use clipboard::{HELD, Holder, Selection, leave_text};
 pub use connect::Desktop;
 pub use error::Error;
 pub use keyboard::Stroke;

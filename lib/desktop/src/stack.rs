@@ -387,7 +387,11 @@ fn begin(store: &Path, start: &Start, state: &mut State) -> Result<(), Error> {
             found.ok_or(Error::DisplayTaken(FIRST_DISPLAY))?
         }
     };
-    let begun = manager(store, start, state, &desktop).and_then(|()| bus(store, start, state));
+    let begun = manager(store, start, state, &desktop).and_then(|manager| {
+        // While it comes up.
+        bus(store, start, state)?;
+        await_manager(store, &manager, &desktop)
+    });
     if begun.is_err() {
         // What was started besides ends with it.
         forget(store, &server)?;
@@ -439,19 +443,24 @@ fn server(store: &Path, start: &Start, state: &mut State, display: u32) -> Resul
     Err(Error::NotStarted { program: "Xvfb", why })
 }
 
-/// Starts the window manager, and waits until it manages windows.
-fn manager(store: &Path, start: &Start, state: &mut State, desktop: &Desktop) -> Result<(), Error> {
+/// Starts the window manager.
+fn manager(store: &Path, start: &Start, state: &mut State, desktop: &Desktop) -> Result<Process, Error> {
+    desktop.watch(desktop.root, EventMask::PROPERTY_CHANGE)?;
     let command = ["openbox", "--sm-disable"].map(str::to_owned).into();
     let kept = part(&start.name, "window-manager", command, &state.server);
     let process = process::start(store, &kept, &launch::environment(&start.env, state))?;
     state.manager = Part::of(&process);
+    Ok(process)
+}
+
+/// Waits until it manages windows.
+fn await_manager(store: &Path, process: &Process, desktop: &Desktop) -> Result<(), Error> {
     let deadline = Instant::now() + PATIENCE;
-    desktop.watch(desktop.root, EventMask::PROPERTY_CHANGE)?;
     // Now and then one looks whether it is still there.
     while !desktop.manager_answers(Instant::now() + Duration::from_millis(50))? {
-        if has_failed(store, &process)? || Instant::now() > deadline {
+        if has_failed(store, process)? || Instant::now() > deadline {
             let why = last_words(store, &process.process_id);
-            forget(store, &process)?;
+            forget(store, process)?;
             return Err(Error::NotStarted { program: "openbox", why });
         }
     }

@@ -1,6 +1,7 @@
 //! What any room's error means to whoever asked: a code, an exit code, a sentence and what to do next. Both doors use it.
 
 use schema::outcome::ErrorCode;
+use schema::record::ErrorLine;
 
 use crate::session::chain;
 
@@ -26,6 +27,19 @@ impl Failure {
     /// The command line cannot be carried out as written.
     pub fn usage(message: impl Into<String>) -> Failure {
         Failure::new(ErrorCode::Usage, message)
+    }
+
+    /// What a process of ours that went into the background says instead of its word.
+    pub fn of_background(line: &str) -> Failure {
+        match serde_json::from_str::<ErrorLine>(line) {
+            Ok(error) => {
+                Failure { code: error.code, exit_code: error.exit_code, message: error.message, hint: error.hint }
+            }
+            Err(_) => Failure::new(
+                ErrorCode::Crash,
+                format!("failed to understand the background process: `{}`", line.escape_debug()),
+            ),
+        }
     }
 
     /// With what to do next.

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use host::clock;
 use host::detach::{Streams, spawn_self};
 use schema::outcome::ErrorCode;
-use schema::record::ErrorLine;
 use schema::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use store::Session;
@@ -117,11 +116,7 @@ pub fn spawn(args: &[OsString], env: &[(OsString, OsString)], stdin: Option<File
     if let Ok(Word { session_id }) = serde_json::from_str(&line) {
         return Ok(session_id);
     }
-    let failure = match serde_json::from_str::<ErrorLine>(&line) {
-        Ok(error) => Failure { code: error.code, exit_code: error.exit_code, message: error.message, hint: error.hint },
-        Err(_) => Failure::new(ErrorCode::Crash, format!("failed to understand the background process: `{line}`")),
-    };
-    Err(failure)
+    Err(Failure::of_background(&line))
 }
 
 /// What this process, in the background, says on stderr goes to the session's log from here on; one of more than 1 MiB

@@ -457,7 +457,7 @@ pub(crate) fn set_clipboard(work: &Work) -> Answer {
     if !["clipboard", "primary", "both"].contains(&selection) {
         return Err(invalid("failed to use the selection: clipboard, primary or both"));
     }
-    ::desktop::leave_text(&connect(work)?, work.store(), &text, selection, &work.server.env)?;
+    ::desktop::leave_text(connect(work)?.name(), work.store(), &text, selection, &work.server.env)?;
     told(Done { ok: true })
 }
 

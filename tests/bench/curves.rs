@@ -3,7 +3,7 @@
 use crate::Effort;
 use crate::env::TestEnv;
 use crate::history::History;
-use crate::plot::{Curve, Plot};
+use crate::plot::{Curve, Names, Plot};
 use crate::program::{drain, ours, read_by, tally, timed, within};
 use crate::table::{Row, Sample, grouped, ms, per_second};
 use std::fs::File;
@@ -59,6 +59,7 @@ pub(crate) fn sizes(effort: &Effort, _history: &History) {
         file: "sizes",
         across: "bytes an event says (its line has about 300 more)",
         up: "events/s",
+        names: Names::LowerLeft,
         curves: vec![
             Curve { name: "run: stored, then printed".into(), points: written },
             Curve { name: "stream: read back".into(), points: read },
@@ -115,6 +116,7 @@ pub(crate) fn lengths(effort: &Effort, _history: &History) {
         file: "lengths",
         across: "events that the session has",
         up: "ms, start of the process included",
+        names: Names::LowerRight,
         curves: vec![
             Curve { name: "run: one more turn".into(), points: turn },
             Curve { name: "stream --offset, ten events".into(), points: rest },

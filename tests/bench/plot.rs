@@ -13,8 +13,12 @@ pub(crate) struct Plot {
     /// What stands at the axes, with its unit.
     pub(crate) across: &'static str,
     pub(crate) up: &'static str,
+    /// Where the names of the curves are in nobody's way.
+    pub(crate) names: Names,
     pub(crate) curves: Vec<Curve>,
 }
+
+pub(crate) use plotters::prelude::SeriesLabelPosition as Names;
 
 /// One line of it: its name and its points.
 pub(crate) struct Curve {
@@ -66,7 +70,7 @@ impl Plot {
             .y_desc(self.up)
             .x_label_formatter(&number)
             .y_label_formatter(&number)
-            .light_line_style(WHITE)
+            .max_light_lines(0)
             .draw()?;
         for (curve, colour) in self.curves.iter().zip(COLOURS.iter().cycle()) {
             let style = colour.stroke_width(2);
@@ -79,7 +83,7 @@ impl Plot {
             .configure_series_labels()
             .background_style(WHITE.mix(0.8))
             .border_style(BLACK.mix(0.3))
-            .position(SeriesLabelPosition::MiddleRight)
+            .position(self.names.clone())
             .draw()?;
         area.present()?;
         Ok(())

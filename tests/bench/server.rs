@@ -5,7 +5,7 @@ use crate::clients::{Follower, Kept, Seen, never_reads, read_all, runtime};
 use crate::env::TestEnv;
 use crate::follow::late;
 use crate::history::History;
-use crate::plot::{Curve, Plot};
+use crate::plot::{Curve, Names, Plot};
 use crate::program::{measured, since, spent};
 use crate::served::Served;
 use crate::table::{Row, Sample, grouped, kib, ms, per_second, percent};
@@ -177,6 +177,7 @@ fn growth(effort: &Effort) {
         file: "followers",
         across: "followers of one session over server-sent events, 10 events/s",
         up: "ms from the event to the client",
+        names: Names::UpperLeft,
         curves: vec![Curve { name: "p99".into(), points: most }, Curve { name: "p50".into(), points: half }],
     });
 }

@@ -289,9 +289,11 @@ impl Desktop {
     }
 
     fn one(&self, window: u32) -> Result<WindowRecord, Error> {
-        let managed = self.values(self.root, self.atoms._NET_CLIENT_LIST)?.contains(&window);
-        let found = if managed { self.look(&[window])?.pop() } else { None };
-        found.ok_or_else(|| Error::NoWindow(window.to_string()))
+        // Asked at once: of what is no window nothing is found.
+        let clients = self.ask_for_values(self.root, self.atoms._NET_CLIENT_LIST)?;
+        let found = self.look(&[window])?.pop();
+        let is_managed = values(&clients.reply()?).contains(&window);
+        found.filter(|_| is_managed).ok_or_else(|| Error::NoWindow(window.to_string()))
     }
 
     /// What there is to know of windows, all of them asked at once; those that have gone meanwhile are left out.

@@ -2,11 +2,10 @@
 
 use crate::Effort;
 use crate::env::TestEnv;
-use crate::history::History;
+use crate::history::{History, lines};
 use crate::plot::{Curve, Names, Plot};
 use crate::program::{drain, ours, read_by, tally, timed, within};
 use crate::table::{Row, Sample, grouped, ms, per_second};
-use std::fs::File;
 use std::path::Path;
 
 /// Events a second by the bytes that an event says.
@@ -25,10 +24,8 @@ pub(crate) fn sizes(effort: &Effort, _history: &History) {
         };
         let rounds = effort.rounds(5, 3);
         let speeds = Sample::new((0..rounds).map(|round| run(&round.to_string())));
-        let file = env.root().join("lines");
-        let status = ours(&env, &["stream", "0"]).stdout(File::create(&file).unwrap()).status().unwrap();
-        assert!(status.success(), "stream: {status}");
-        let events = tally(File::open(&file).unwrap()).events as f64;
+        let (file, events) = lines(&env, "0");
+        let events = events as f64;
         let again = |mut command: std::process::Command| {
             events / read_by(&mut command, |stdout, _| drain(stdout)).1.wall * 1000.0
         };
@@ -80,10 +77,7 @@ pub(crate) fn lengths(effort: &Effort, _history: &History) {
         let name = format!("of-{length}");
         let prompt = format!("burst {length} 300");
         timed(&mut ours(&env, &["run", "-a", "mock", "-s", &name, &prompt]));
-        let file = env.root().join(&name);
-        let status = ours(&env, &["stream", &name]).stdout(File::create(&file).unwrap()).status().unwrap();
-        assert!(status.success(), "stream: {status}");
-        let events = tally(File::open(&file).unwrap()).events;
+        let (file, events) = lines(&env, &name);
         let offset = (events - 10).to_string();
         let rounds = effort.rounds(15, 5);
         let of = |arguments: &[&str]| {

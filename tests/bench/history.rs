@@ -54,11 +54,17 @@ impl Past {
     pub(crate) fn file(&self) -> PathBuf {
         let path = self.env.root().join("long.ndjson");
         if !path.exists() {
-            let mut stream = ours(&self.env, &["stream", "long"]);
-            let status = stream.stdout(File::create(&path).unwrap()).status().unwrap();
-            assert!(status.success(), "stream: {status}");
-            assert_eq!(tally(File::open(&path).unwrap()).events, self.long, "events that stream printed");
+            assert_eq!(lines(&self.env, "long").1, self.long, "events that stream printed");
         }
         path
     }
+}
+
+/// A session as `stream` prints it, in a file; and how many events it has.
+pub(crate) fn lines(env: &TestEnv, session: &str) -> (PathBuf, i64) {
+    let file = env.root().join(session).with_extension("ndjson");
+    let status = ours(env, &["stream", session]).stdout(File::create(&file).unwrap()).status().unwrap();
+    assert!(status.success(), "stream: {status}");
+    let events = tally(File::open(&file).unwrap()).events;
+    (file, events)
 }

@@ -264,46 +264,59 @@ impl Link {
     }
 
     /// Waits for the end of a prompt's turn.
-    pub(crate) async fn ended(self: &Arc<Link>, sent: Sent) -> Ended {
-        let Sent { id, session, request } = sent;
-        let (mut after, no) = (session.last_sequence, session.no);
-        let mut news = self.hub.follow(&session);
+    pub(crate) async fn ended(self: &Arc<Link>, sent: &Sent) -> Ended {
+        let mut after = sent.session.last_sequence;
+        let mut news = self.hub.follow(&sent.session);
         loop {
             news.mark_unchanged();
-            let (of, own, wanted) = (session.clone(), self.id.clone(), id.clone());
-            let looked = self.hub.read(move |store| {
-                let state = store.settlement(request)?.map(|settlement| settlement.state);
-                let now = store.session_by_no(no)?.ok_or(store::Error::Gone)?;
-                let voice = acp::Voice::new(&of.session_id, &own);
-                let mut found = None;
-                let types = &["turn.ended", "error"];
-                store.read(&now, &Select { after, types, limit: usize::MAX, ..Select::default() }, &mut |event| {
-                    let Ok(body) = Said::read(event.kind, event.data) else { return };
-                    let end = voice.ends(&body).into_iter().find(|end| end.id == wanted);
-                    if let Some(end) = end.filter(|_| found.is_none()) {
-                        found = Some((end.answer, event.cursor));
-                    }
-                })?;
-                Ok((found, state, now.last_sequence))
-            });
-            match looked.await {
-                Ok((Some((answer, cursor)), ..)) => return Ended { answer, cursor: Some(cursor) },
-                Ok((None, Some(RequestState::Refused | RequestState::Withdrawn) | None, _)) => {
-                    let failure = Failure::new(ErrorCode::NotDelivered, "the prompt was not given to the agent");
-                    return Ended { answer: failed(&id, &failure), cursor: None };
-                }
-                // (What is lost is said in an event.)
-                Ok((None, Some(RequestState::Open | RequestState::Done | RequestState::Lost), last)) => after = last,
-                Err(failure) => return Ended { answer: failed(&id, &failure), cursor: None },
+            match self.end_of(sent, after).await {
+                Ok(ended) => return ended,
+                Err(last) => after = last,
             }
             tokio::select! {
                 _ = news.changed() => {}
                 () = self.closing() => {
                     let failure = Failure::new(ErrorCode::Other, "the connection was closed");
-                    return Ended { answer: failed(&id, &failure), cursor: None };
+                    return Ended { answer: failed(&sent.id, &failure), cursor: None };
                 }
             }
         }
+    }
+
+    /// The end of a prompt's turn, looked for after a sequence; else up to which it is not there yet.
+    async fn end_of(self: &Arc<Link>, sent: &Sent, after: i64) -> Result<Ended, i64> {
+        let (of, own, wanted, request) = (sent.session.clone(), self.id.clone(), sent.id.clone(), sent.request);
+        let looked = self.hub.read(move |store| {
+            let state = store.settlement(request)?.map(|settlement| settlement.state);
+            let now = store.session_by_no(of.no)?.ok_or(store::Error::Gone)?;
+            let voice = acp::Voice::new(&of.session_id, &own);
+            let mut found = None;
+            let types = &["turn.ended", "error"];
+            store.read(&now, &Select { after, types, limit: usize::MAX, ..Select::default() }, &mut |event| {
+                let Ok(body) = Said::read(event.kind, event.data) else { return };
+                let end = voice.ends(&body).into_iter().find(|end| end.id == wanted);
+                if let Some(end) = end.filter(|_| found.is_none()) {
+                    found = Some((end.answer, event.cursor));
+                }
+            })?;
+            Ok((found, state, now.last_sequence))
+        });
+        match looked.await {
+            Ok((Some((answer, cursor)), ..)) => Ok(Ended { answer, cursor: Some(cursor) }),
+            Ok((None, Some(RequestState::Refused | RequestState::Withdrawn) | None, _)) => {
+                let failure = Failure::new(ErrorCode::NotDelivered, "the prompt was not given to the agent");
+                Ok(Ended { answer: failed(&sent.id, &failure), cursor: None })
+            }
+            // (What is lost is said in an event.)
+            Ok((None, Some(RequestState::Open | RequestState::Done | RequestState::Lost), last)) => Err(last),
+            Err(failure) => Ok(Ended { answer: failed(&sent.id, &failure), cursor: None }),
+        }
+    }
+
+    /// The end of a prompt's turn, if it is there: a client that heard of it in its stream may end us before its answer is on
+    /// its way.
+    pub(crate) async fn ended_already(self: &Arc<Link>, sent: &Sent) -> Option<Ended> {
+        self.end_of(sent, sent.session.last_sequence).await.ok()
     }
 
     /// Interrupts the turn that runs now: whatever comes after this is posted after it.

@@ -109,7 +109,7 @@ pub(crate) async fn post(mut asked: Asked) -> Answer {
                 Reply::Nothing => {}
                 Reply::Now(answer) => link.say(&answer),
                 Reply::Turn(sent) => {
-                    let ended = link.ended(*sent).await;
+                    let ended = link.ended(&sent).await;
                     if ended.cursor.is_none() {
                         link.say(&ended.answer);
                     }
@@ -130,10 +130,11 @@ pub(crate) async fn post(mut asked: Asked) -> Answer {
         Reply::Now(answer) => Ok(json(StatusCode::OK, &answer)),
         Reply::Turn(sent) => {
             let ended = tokio::select! {
-                ended = link.ended(*sent) => ended,
-                () = server.stopping() => {
-                    return Err(Problem::new(Kind::Unavailable, "the server ends; the turn goes on without it"));
-                }
+                ended = link.ended(&sent) => Some(ended),
+                () = server.stopping() => link.ended_already(&sent).await,
+            };
+            let Some(ended) = ended else {
+                return Err(Problem::new(Kind::Unavailable, "the server ends; the turn goes on without it"));
             };
             if let Some(cursor) = ended.cursor {
                 // Who also listens is to hear what was said before its end.

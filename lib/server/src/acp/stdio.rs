@@ -123,7 +123,7 @@ async fn hear(link: &Arc<Link>, answer: &mpsc::Sender<Bytes>, message: Result<ac
             Reply::Nothing => None,
             Reply::Now(value) => Some(value),
             Reply::Turn(sent) => {
-                let ended = link.ended(*sent).await;
+                let ended = link.ended(&sent).await;
                 // The rest is told with its events.
                 ended.cursor.is_none().then_some(ended.answer)
             }

@@ -96,7 +96,7 @@ async fn collect(
             }
             items.text.push_str(line.trim_end());
         }
-        (items.count, items.last) = (items.count + page.len(), page.last());
+        (items.count, items.last) = (items.count + page.len(), page.last);
         if !page.is_full {
             break;
         }
@@ -276,7 +276,7 @@ impl Follower {
                 }
             }
         }
-        self.after = page.last();
+        self.after = page.last;
         if end > 0 {
             self.say(page.text.slice(..end)).await?;
         }

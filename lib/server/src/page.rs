@@ -25,17 +25,18 @@ pub(crate) enum Form {
 #[derive(Debug)]
 pub(crate) struct Page {
     pub(crate) text: Bytes,
-    /// The sequence of each, and where it ends in the text.
-    marks: Vec<(i64, usize)>,
-    /// The sequence that the first of them comes after.
-    before: i64,
+    /// Where each ends in the text.
+    ends: Vec<usize>,
+    /// Everything up to this sequence has been read.
+    pub(crate) last: i64,
     /// There may be more: it has as many as were asked for.
     pub(crate) is_full: bool,
 }
 
 impl Page {
     pub(crate) fn read(store: &Store, session: &Session, select: &Select<'_>, form: Form) -> Result<Page, Failure> {
-        let (mut lines, mut writer, mut marks) = (Lines::default(), LineWriter::default(), Vec::new());
+        let (mut lines, mut writer) = (Lines::default(), LineWriter::default());
+        let (mut ends, mut last) = (Vec::new(), select.after);
         store.read(session, select, &mut |event| {
             if form == Form::Flow {
                 lines.bytes.extend_from_slice(format!("id: {}\ndata: ", event.sequence).as_bytes());
@@ -45,25 +46,21 @@ impl Page {
                 // (A line brings its own end; an event ends with an empty one.)
                 lines.bytes.push(b'\n');
             }
-            marks.push((event.sequence, lines.bytes.len()));
+            ends.push(lines.bytes.len());
+            last = event.sequence;
         })?;
-        let is_full = marks.len() == select.limit;
-        Ok(Page { text: lines.bytes.into(), marks, before: select.after, is_full })
+        let is_full = ends.len() == select.limit;
+        Ok(Page { text: lines.bytes.into(), ends, last, is_full })
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.marks.len()
-    }
-
-    /// Everything up to this sequence has been read.
-    pub(crate) fn last(&self) -> i64 {
-        self.marks.last().map_or(self.before, |(sequence, _)| *sequence)
+        self.ends.len()
     }
 
     /// The events: where each ends in the text, and its own text.
     pub(crate) fn events(&self) -> impl Iterator<Item = (usize, &str)> {
         let mut begin = 0;
-        self.marks.iter().map(move |(_, end)| {
+        self.ends.iter().map(move |end| {
             let text = str::from_utf8(&self.text[begin..*end]).expect("JSON that we wrote is UTF-8");
             begin = *end;
             (*end, text)
@@ -121,12 +118,7 @@ mod tests {
         let slot = pages.slot(0, 5);
         assert!(Arc::ptr_eq(&slot, &pages.slot(0, 5)));
         assert!(Arc::ptr_eq(&slot, &pages.slot(0, 3)));
-        let page = |count: i64, is_full| Page {
-            text: Bytes::new(),
-            marks: (1..=count).map(|sequence| (sequence, 0)).collect(),
-            before: 0,
-            is_full,
-        };
+        let page = |last, is_full| Page { text: Bytes::new(), ends: Vec::new(), last, is_full };
         slot.page.set(page(5, false)).unwrap();
         let next = pages.slot(0, 6);
         assert!(!Arc::ptr_eq(&slot, &next));

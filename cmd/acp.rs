@@ -43,7 +43,7 @@ pub(crate) fn main(context: &Context, args: AcpArgs) -> Result<Exit, Failure> {
     let agent = args.agent.or_else(|| context.settings.agent()).ok_or_else(|| {
         Failure::usage("failed to choose an agent: none is named").hint("--agent claude; `agents list` names them")
     })?;
-    if agents::registry::driver(agents::registry::parts(&agent).0).is_none() {
+    if agents::registry::named(&agent).is_none() {
         return Err(Failure::usage(format!("failed to find agent `{}`", agent.escape_debug()))
             .hint("`sandbox-agent agents list` names the agents"));
     }

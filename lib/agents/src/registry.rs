@@ -34,6 +34,11 @@ pub fn parts(word: &str) -> (&str, Option<&str>) {
     }
 }
 
+/// What drives the agent that `AGENT[@VERSION]` names.
+pub fn named(word: &str) -> Option<&'static dyn Agent> {
+    driver(parts(word).0)
+}
+
 /// What drives an agent of this name; an ACP agent that we install goes by `acp:` before it.
 pub fn driver(name: &str) -> Option<&'static dyn Agent> {
     find(name).or_else(|| crate::acp::names().any(|known| known == name).then(|| crate::acp::find(name))?)

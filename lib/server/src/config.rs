@@ -274,7 +274,7 @@ pub(crate) fn equip(server: &Server, store: &Path, new: &mut New) -> Result<(), 
     let kept = read(store, &directory).map_err(failure)?;
     // (What is no agent is told by whoever begins the session.)
     let named = new.agent.as_deref().unwrap_or_default();
-    let agent = agents::registry::driver(agents::registry::parts(named).0);
+    let agent = agents::registry::named(named);
     let takes = |what: fn(&agents::card::Capabilities) -> bool| agent.is_none_or(|agent| what(&agent.card().can));
     if !kept.mcp.is_empty() && takes(|can| can.mcp) {
         new.mcp.push(place(store, &directory, "mcp.json").display().to_string());

@@ -139,7 +139,7 @@ impl Link {
 
     fn agent(&self) -> Result<&'static dyn Agent, Failure> {
         let word = self.new.agent.as_deref().unwrap_or_default();
-        agents::registry::driver(agents::registry::parts(word).0)
+        agents::registry::named(word)
             .ok_or_else(|| Failure::usage(format!("failed to find agent `{}`", word.escape_debug())))
     }
 

@@ -214,7 +214,7 @@ async fn link(server: &Arc<Server>, id: &str, agent: Option<&str>) -> Result<Arc
         (None, Some(session)) => session.agent.clone(),
         (None, None) => return Err(unknown(id)),
     };
-    if agents::registry::driver(agents::registry::parts(&agent).0).is_none() {
+    if agents::registry::named(&agent).is_none() {
         return Err(Problem::invalid(format!("failed to find agent `{}`", agent.escape_debug())));
     }
     let new = New { agent: Some(agent), ..New::default() };

@@ -50,13 +50,13 @@ impl Link<'_> {
     }
 
     fn prompt(&self, session: &str, text: &str) -> Value {
-        self.call("session/prompt", &json!({ "sessionId": session, "prompt": [{ "type": "text", "text": text }] }))
+        self.call("session/prompt", &prompt(session, text))
     }
 
     /// Sends a prompt whose answer comes in the flow.
     fn begin(&self, session: &str, text: &str) {
-        let params = json!({ "sessionId": session, "prompt": [{ "type": "text", "text": text }] });
-        let message = json!({ "jsonrpc": "2.0", "id": text, "method": "session/prompt", "params": params });
+        let message =
+            json!({ "jsonrpc": "2.0", "id": text, "method": "session/prompt", "params": prompt(session, text) });
         assert_eq!(self.send("", &message, "respond-async").status, 202);
     }
 
@@ -67,6 +67,10 @@ impl Link<'_> {
     fn flow(&self) -> Flow {
         self.server.flow_of("GET", &self.path, &[("authorization", &self.token)], b"")
     }
+}
+
+fn prompt(session: &str, text: &str) -> Value {
+    json!({ "sessionId": session, "prompt": [{ "type": "text", "text": text }] })
 }
 
 /// The next message that is this one.
@@ -270,6 +274,50 @@ fn a_byte_that_is_no_text_ends_nothing() {
     assert_eq!(link.prompt(&session, "badutf8")["result"]["stopReason"], "end_turn");
     assert_eq!(link.prompt(&session, "echo on")["result"]["stopReason"], "end_turn");
     leave(&link);
+}
+
+/// A client that hears in its flow that its turn has ended may end the server before the answer of its prompt is on its way.
+#[test]
+fn a_turn_that_has_ended_is_answered_while_the_server_ends() {
+    let env = TestEnv::new();
+    let server = Server::start(&env);
+    let (link, over) = Link::new(&env, &server, "over", "secret");
+    let (_, open) = Link::new(&env, &server, "open", "secret");
+    let mut flow = link.flow();
+    std::thread::scope(|scope| {
+        let server = &server;
+        let [answered, refused] = [("over", &over), ("open", &open)].map(|(name, session)| {
+            let params = prompt(session, "permission touch it");
+            let message = json!({ "jsonrpc": "2.0", "id": "p", "method": "session/prompt", "params": params });
+            scope.spawn(move || server.post(&format!("/v1/acp/{name}"), &message))
+        });
+        for session in [&over, &open] {
+            env.run(&["wait", session, "--for", "asking", "--timeout", "100s"]).expect(6);
+        }
+        // It sleeps while a turn ends, and wakes to hear of that and of its own end at once.
+        server.running.signal(Signal::SIGSTOP);
+        wait_until("the server to sleep", || is_stopped(server.running.pid()).then_some(()));
+        env.run(&["answer", &over, "--accept"]).expect(0);
+        env.run(&["wait", &over, "--for", "idle", "--timeout", "100s"]).expect(0);
+        server.running.signal(Signal::SIGTERM);
+        server.running.signal(Signal::SIGCONT);
+        assert_eq!(answered.join().unwrap().json(200)["result"]["stopReason"], "end_turn");
+        refused.join().unwrap().problem(503, "unavailable");
+    });
+    assert_eq!(heard(&mut flow, |message| message["id"] == "p")["result"]["stopReason"], "end_turn");
+    assert_eq!(server.running.wait().signal(), Some(Signal::SIGTERM));
+    // The other turn goes on without it.
+    env.run(&["answer", &open, "--accept"]).expect(0);
+    env.run(&["wait", &open, "--for", "idle", "--timeout", "100s"]).expect(0);
+    env.wait_until_none_is_alive();
+    for session in [&over, &open] {
+        judged_whole(&env, session);
+    }
+}
+
+fn is_stopped(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    stat.rsplit_once(") ").unwrap().1.starts_with('T')
 }
 
 /// B1-15. What is not there has an exit code of its own, and says so where programs read.

@@ -276,8 +276,11 @@ impl Link {
             tokio::select! {
                 _ = news.changed() => {}
                 () = self.closing() => {
-                    let failure = Failure::new(ErrorCode::Other, "the connection was closed");
-                    return Ended { answer: failed(&sent.id, &failure), cursor: None };
+                    // What ended just before is not lost over it.
+                    return self.end_of(sent, after).await.unwrap_or_else(|_| {
+                        let failure = Failure::new(ErrorCode::Other, "the connection was closed");
+                        Ended { answer: failed(&sent.id, &failure), cursor: None }
+                    });
                 }
             }
         }

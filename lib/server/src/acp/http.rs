@@ -129,9 +129,11 @@ pub(crate) async fn post(mut asked: Asked) -> Answer {
         Reply::Nothing => Ok(accepted()),
         Reply::Now(answer) => Ok(json(StatusCode::OK, &answer)),
         Reply::Turn(sent) => {
+            // (With the server its links are closed, a moment later.)
             let ended = tokio::select! {
-                ended = link.ended(&sent) => Some(ended),
+                biased;
                 () = server.stopping() => link.ended_already(&sent).await,
+                ended = link.ended(&sent) => Some(ended),
             };
             let Some(ended) = ended else {
                 return Err(Problem::new(Kind::Unavailable, "the server ends; the turn goes on without it"));

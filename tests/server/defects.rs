@@ -226,6 +226,32 @@ fn what_an_agent_has_said_of_its_models_can_be_chosen() {
     leave(&link);
 }
 
+/// B1-03. Who follows has each event while its turn still waits, turn after turn: nothing is kept back.
+#[test]
+fn an_event_is_told_before_the_next_one_is_there() {
+    let env = TestEnv::new();
+    let server = Server::start(&env);
+    let (link, session) = Link::new(&env, &server, "follows", "secret");
+    let mut flow = link.flow();
+    let mut events = server.flow(&format!("/v1/sessions/{session}/events/sse"), None);
+    let mut printed = env.command(&["stream", &session, "--follow=never"]).spawn();
+    for turn in 1..=3 {
+        let text = format!("permission touch {turn}");
+        link.begin(&session, &text);
+        let asked = heard(&mut flow, |message| message["method"] == "session/request_permission");
+        let request = &asked["params"]["_meta"]["sandbox-agent"]["request_id"];
+        printed.wait_for("what is asked", |line| line["data"]["permission_id"] == *request);
+        assert!(events.until("permission.requested").pop().unwrap().1.contains(request.as_str().unwrap()));
+        assert_eq!(link.answer(&asked["id"], &json!({ "outcome": { "outcome": "cancelled" } })).status, 202);
+        let end = heard(&mut flow, |message| message["id"] == *text);
+        let turn = &end["result"]["_meta"]["sandbox-agent"]["turn_id"];
+        printed.wait_for("the end", |line| line["type"] == "turn.ended" && line["data"]["turn_id"] == *turn);
+        assert!(events.until("turn.ended").pop().unwrap().1.contains(turn.as_str().unwrap()));
+    }
+    drop(printed);
+    leave(&link);
+}
+
 /// B1-04. Whoever is closed or ended takes the agent with it, also one that never hears, and neither hangs.
 #[test]
 fn a_client_and_a_server_end_with_a_living_agent() {

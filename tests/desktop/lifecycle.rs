@@ -156,6 +156,10 @@ fn d15_with_the_servers_keeper_the_desktop_has_ended_and_can_be_started_again() 
     desk.ok(&["launch", "sleep", "1000"]);
     let server = desk.process("server");
     let record = desk.env.run(&["proc", "show", server["process_id"].as_str().unwrap()]).expect(0).object();
+    let display = desk.ok(&["display"])["display"].as_str().unwrap()[1..].to_owned();
+    let lock = format!("/tmp/.X{display}-lock");
+    let locked = std::fs::read_to_string(&lock).unwrap();
+    assert_eq!(locked.trim(), server["pid"].to_string());
     let begun = Instant::now();
     kill_pid(&record["keeper_pid"]);
     // Nobody has to ask for that, and who is started again in vain gives up after twelve seconds only.
@@ -168,6 +172,8 @@ fn d15_with_the_servers_keeper_the_desktop_has_ended_and_can_be_started_again() 
     let again = desk.ok(&["start", "--width", "640", "--height", "480"]);
     assert_eq!((&again["state"], &again["resolution"]["width"]), (&"active".into(), &640.into()), "{again}");
     assert_eq!(again["processes"].as_array().unwrap().len(), 3, "what ran before is gone: {again}");
+    // So is what a killed server leaves, which another one may have taken since.
+    assert_ne!(std::fs::read_to_string(&lock).unwrap_or_default(), locked);
     desk.stop();
 }
 

@@ -182,8 +182,12 @@ pub(crate) fn values(reply: &GetPropertyReply) -> Vec<u32> {
 
 /// The server's socket: the abstract one, which needs no directory, or the file.
 pub(crate) fn socket(display: u32) -> std::io::Result<UnixStream> {
-    let path = format!("/tmp/.X11-unix/X{display}");
+    let path = socket_file(display);
     abstract_socket(&path).or_else(|_| UnixStream::connect(&path))
+}
+
+pub(crate) fn socket_file(display: impl std::fmt::Display) -> String {
+    format!("/tmp/.X11-unix/X{display}")
 }
 
 /// A socket that has a name and no file.

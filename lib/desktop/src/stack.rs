@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use store::Process;
 use x11rb::protocol::xproto::EventMask;
 
-use crate::connect::{Desktop, abstract_socket, socket};
+use crate::connect::{Desktop, abstract_socket, socket, socket_file};
 use crate::packages::{Manager, Packages};
 use crate::{Error, launch, record};
 
@@ -341,6 +341,9 @@ pub fn connect(store: &Path, name: &str) -> Result<Desktop, Error> {
 const DESKTOP: &str = "desktop";
 const ROLE: &str = "role";
 
+/// The role of the X server.
+const SERVER: &str = "server";
+
 /// What is kept for a desktop.
 pub(crate) fn kept(name: &str, role: &str, command: Vec<String>, cwd: String, restart: RestartPolicy) -> Kept {
     let labels = [(DESKTOP, name), (ROLE, role)];
@@ -376,7 +379,7 @@ fn begin(store: &Path, start: &Start, state: &mut State) -> Result<(), Error> {
             let all = FIRST_DISPLAY..FIRST_DISPLAY + DISPLAYS;
             let is_free = |display: &u32| socket(*display).is_err();
             // A server that was killed left this, and may be about to come back to its display.
-            let is_left = |display: &u32| Path::new(&format!("/tmp/.X{display}-lock")).exists();
+            let is_left = |display: &u32| Path::new(&lock_of(display)).exists();
             let untouched = all.clone().filter(|display| is_free(display) && !is_left(display));
             for display in untouched.chain(all.filter(is_free)) {
                 found = server(store, start, state, display)?;
@@ -416,7 +419,7 @@ fn server(store: &Path, start: &Start, state: &mut State, display: u32) -> Resul
     if !start.gl {
         command.extend(["-extension", "GLX"].map(str::to_owned));
     }
-    let kept = kept(&start.name, "server", command, "/".to_owned(), RestartPolicy::Always);
+    let kept = kept(&start.name, SERVER, command, "/".to_owned(), RestartPolicy::Always);
     let process = process::start(store, &kept, &start.env)?;
     state.display = display;
     state.server = Part::of(&process);
@@ -508,10 +511,20 @@ pub(crate) fn has_failed(store: &Path, process: &Process) -> Result<bool, Error>
 
 /// Ends everything of a desktop, what runs on it first.
 fn end(store: &Path, files: &Files, name: &str) -> Result<(), Error> {
-    let mut all = Vec::new();
+    let server = files.read()?.map(|state| state.server);
+    let (mut all, mut servers) = (Vec::new(), Vec::new());
     for process in process::list(store)? {
-        if process.state.status != "exited" && is_of(&process::record(store, &process)?, name) {
-            all.push(process);
+        let is_server = server.as_ref().is_some_and(|server| server.process_id == process.process_id);
+        let ended = process.state.status == "exited";
+        if ended && !is_server {
+            continue;
+        }
+        let record = process::record(store, &process)?;
+        if is_of(&record, name) {
+            if !ended {
+                all.push(process);
+            }
+            servers.push(record);
         }
     }
     // The oldest is the server; the others may want to say goodbye to it.
@@ -522,8 +535,40 @@ fn end(store: &Path, files: &Files, name: &str) -> Result<(), Error> {
     for process in &all {
         process::wait_for_end(store, process, None)?;
     }
+    servers.iter().for_each(|record| sweep(store, record));
     files.remove();
     Ok(())
+}
+
+/// Removes what an X server leaves where it was killed: the lock of its display, as long as that is its own, and its socket.
+fn sweep(store: &Path, record: &ProcessRecord) {
+    let is_server = record.labels.get(ROLE).is_some_and(|role| role == SERVER);
+    let Some(display) = record.command.get(1).and_then(|word| word.strip_prefix(':')).filter(|_| is_server) else {
+        return;
+    };
+    let lock = lock_of(display);
+    let Some(owner) = std::fs::read_to_string(&lock).ok().and_then(|text| text.trim().parse::<i64>().ok()) else {
+        return;
+    };
+    let mut last = None;
+    // One whose log cannot be read stays: the next server on this display removes it.
+    let _ = read_log(store, &record.process_id, 0, &mut |item| {
+        if let LogItem::Line(LogLine::Started { pid, .. }) = item {
+            last = Some(pid);
+        }
+        true
+    });
+    if last == Some(owner) {
+        for path in [lock, socket_file(display)] {
+            // Not there is as good.
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+/// The lock of a display, which holds the pid of its server.
+fn lock_of(display: impl std::fmt::Display) -> String {
+    format!("/tmp/.X{display}-lock")
 }
 
 /// Ends a process that is of no use, and forgets it.
@@ -531,6 +576,7 @@ pub(crate) fn forget(store: &Path, process: &Process) -> Result<(), Error> {
     // It may have ended by itself meanwhile.
     let _ = process::signal(store, process, host::Signal::SIGKILL as i32, true);
     if let Some(ended) = process::wait_for_end(store, process, None)? {
+        sweep(store, &process::record(store, &ended)?);
         process::remove(store, &ended)?;
     }
     Ok(())
@@ -538,16 +584,8 @@ pub(crate) fn forget(store: &Path, process: &Process) -> Result<(), Error> {
 
 /// The last lines that a program printed, and how it ended.
 pub(crate) fn last_words(store: &Path, process_id: &str) -> String {
-    let request = LogRequest {
-        store: store.to_owned(),
-        process: process_id.to_owned(),
-        after: -20,
-        stream: None,
-        since: None,
-        follow: false,
-    };
     let (mut text, mut end) = (String::new(), None);
-    let read = process::follow(&request, None, &mut |item| {
+    let read = read_log(store, process_id, -20, &mut |item| {
         match item {
             LogItem::Bytes(piece) => text.push_str(&String::from_utf8_lossy(piece.bytes)),
             LogItem::Line(LogLine::Exit { exit, .. }) => {
@@ -568,6 +606,24 @@ pub(crate) fn last_words(store: &Path, process_id: &str) -> String {
     let last = lines[lines.len().saturating_sub(4)..].iter().map(|line| (*line).to_owned());
     let words: Vec<String> = last.chain(end).collect();
     if words.is_empty() { "it said nothing".to_owned() } else { words.join("; ") }
+}
+
+/// Reads what is there of a program's log.
+fn read_log(
+    store: &Path,
+    process_id: &str,
+    after: i64,
+    show: &mut dyn FnMut(LogItem<'_>) -> bool,
+) -> Result<(), engine::Error> {
+    let request = LogRequest {
+        store: store.to_owned(),
+        process: process_id.to_owned(),
+        after,
+        stream: None,
+        since: None,
+        follow: false,
+    };
+    process::follow(&request, None, show).map(|_| ())
 }
 
 impl State {

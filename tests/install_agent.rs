@@ -69,6 +69,7 @@ fn a_good_package_is_installed_used_verified_and_removed() {
     let made = record(&output);
     assert_eq!((made["status"].as_str(), made["version"].as_str()), (Some("installed"), Some("1.0.0")));
     assert!(made["bytes"].as_u64().unwrap() > 600_000);
+    assert!(fs::read_dir(env.root().join("tmp")).unwrap().next().is_none(), "what it unpacked went with its home");
     assert_eq!(says(&env), "codex-cli 1.0.0");
     assert!(debris(&env).is_empty() && fs::read_dir(agents(&env).join(".partial")).unwrap().next().is_none());
     // Everyone may read it.

@@ -189,9 +189,10 @@ pub(crate) fn package(version: &str) -> String {
     format!("@openai/codex@{version}-linux-{cpu}")
 }
 
-/// A program that says this version.
+/// A program that says this version, and unpacks something in passing as some do, where it may.
 pub(crate) fn script(version: &str) -> Vec<u8> {
-    format!("#!/bin/sh\necho codex-cli {version}\n").into_bytes()
+    let script = ": \"${TMPDIR:?}\"\n(: >\"$TMPDIR/unpacked\") 2>&-\n";
+    format!("#!/bin/sh\n{script}echo codex-cli {version}\n").into_bytes()
 }
 
 /// An archive under construction.

@@ -507,7 +507,8 @@ fn tried(staging: &Path, got: &Got, lock: &Lock) -> Result<String, Error> {
     place::make_directory(&home)?;
     let broken = |why: String| Error::Broken { program: run.clone(), why };
     let mut env: Vec<_> = host::env::all().into_iter().filter(|(name, _)| name == "PATH" || name == "LANG").collect();
-    env.push(("HOME".into(), home.clone().into()));
+    // What it lays down in passing goes with its home.
+    env.extend(["HOME", "TMPDIR"].map(|name| (name.into(), home.clone().into())));
     // A launcher names the place where it will be; until then its script is here.
     let (program, mut args) = match (&got.node, &got.script) {
         (Some(node), Some(script)) => (node.clone(), vec![staging.join(script).into()]),

@@ -36,6 +36,8 @@ pub(crate) struct Follower {
     chunks: Chunks,
     text: Vec<u8>,
     fields: [Field; 2],
+    /// Whether the sequence of the next event has come.
+    numbered: bool,
     /// What came; sequences without a gap and without a repetition.
     pub(crate) seen: Vec<Seen>,
     /// How many turns have ended.
@@ -54,6 +56,7 @@ impl Follower {
             chunks: Chunks::default(),
             text: Vec::new(),
             fields: [Field::new("\"type\":\""), Field::new("\"time\":\"")],
+            numbered: false,
             seen: Vec::new(),
             turns: 0,
         };
@@ -82,7 +85,9 @@ impl Follower {
             begin += length + 1;
             if let Some(sequence) = line.strip_prefix(b"id: ") {
                 assert_eq!(number(sequence), self.seen.len() as i64 + 1, "a follower's sequence");
+                self.numbered = true;
             } else if let Some(event) = line.strip_prefix(b"data: ") {
+                assert!(std::mem::take(&mut self.numbered), "an event without its sequence");
                 let [kind, time] = &mut self.fields;
                 let kind = kind.of(event);
                 let (delta, ended) = (kind.starts_with(b"item.delta\""), kind.starts_with(b"turn.ended\""));

@@ -87,6 +87,15 @@ impl House {
     }
 }
 
+/// Tells a thread that it is over, also where that is a failure.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// A heartbeat of each follower falls into it.
 const REST: Duration = Duration::from_secs(16);
 /// For what was just begun to come to rest.
@@ -114,8 +123,9 @@ fn crowd(effort: &Effort) {
     let (began, stop) = (Instant::now(), AtomicBool::new(false));
     let (followers, late) = std::thread::scope(|scope| {
         let late = scope.spawn(|| late(&stop));
+        let over = Over(&stop);
         let followers = house.read_all(followers, 1);
-        stop.store(true, Ordering::Relaxed);
+        drop(over);
         (followers, late.join().unwrap())
     });
     let used = (spent(house.server.pid()).unwrap() - used) / since(began) * 100.0;
@@ -208,8 +218,9 @@ fn sessions(effort: &Effort) {
             Instant::now() + SETTLE
         });
         let late = scope.spawn(|| late(&stop));
+        let over = Over(&stop);
         let followers = house.clients.block_on(read_all(followers, 1));
-        stop.store(true, Ordering::Relaxed);
+        drop(over);
         (followers, prompting.join().unwrap(), late.join().unwrap())
     });
     let begun = (started - began).as_secs_f64();

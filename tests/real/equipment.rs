@@ -1,7 +1,7 @@
 //! A server and a skill that a session is given, for the tests of every agent that takes them.
 
 use crate::env::TestEnv;
-use serde_json::json;
+use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -19,12 +19,20 @@ pub(crate) fn node() -> PathBuf {
 
 /// The arguments that give a session the server.
 pub(crate) fn server(env: &TestEnv) -> [String; 2] {
+    served(env, &json!({ "env": { "PROBE": "${HOME}", "SERVER_TOKEN": "tok-scripted-server" } }))
+}
+
+/// The same, but for its calls it takes for ever, and has so many milliseconds.
+pub(crate) fn silent_server(env: &TestEnv, timeout: u64) -> [String; 2] {
+    served(env, &json!({ "env": { "SILENT": "1" }, "timeout": timeout }))
+}
+
+fn served(env: &TestEnv, more: &Value) -> [String; 2] {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/real/mcp.mjs");
-    let servers = json!({ "mcpServers": { SERVER: {
-        "command": node(), "args": [script], "env": { "PROBE": "${HOME}", "SERVER_TOKEN": "tok-scripted-server" },
-    } } });
+    let mut server = json!({ "command": node(), "args": [script] });
+    server.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     let file = env.root().join("servers.json");
-    fs::write(&file, servers.to_string()).unwrap();
+    fs::write(&file, json!({ "mcpServers": { SERVER: server } }).to_string()).unwrap();
     ["--mcp".to_owned(), text(&file)]
 }
 

@@ -11,7 +11,7 @@ use crate::events::{completed, course, end, interrupted, judged, judged_whole, o
 use crate::model::{Gate, Model, Reply, done};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How an agent names its tools to the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -262,6 +262,19 @@ fn a_server_and_a_skill_of_the_session(start: Start) {
         assert!(request.says(SKILL), "the skill is told of: {:#}", request.body);
     }
     equipment::nothing_is_left(&place.env);
+}
+
+// A server has as long for a call as the session says: longer than OpenCode gives it, shorter than the others do.
+through!(a_server_that_is_silent: claude, codex, opencode);
+fn a_server_that_is_silent(start: Start) {
+    const TIMEOUT: u64 = 7000;
+    let Some(place) = start(&|tongue| vec![tongue.shout("hello"), done()]) else { return };
+    let flags = equipment::silent_server(&place.env, TIMEOUT);
+    let begun = Instant::now();
+    let events = place.run(&[&flags[0], &flags[1], "--allow", "mcp:test/shout"], "Shout", 0);
+    assert!(begun.elapsed() > Duration::from_millis(TIMEOUT), "{:?}", begun.elapsed());
+    assert_eq!(course(&events), "U T+ C P? P!(accept) O M T-(ok,0)");
+    assert_eq!(completed(&events, "tool_result")[0]["status"], "failed");
 }
 
 // A prompt that is put into a running turn is part of it.

@@ -1,4 +1,4 @@
-// A small MCP server on stdio for tests: `shout` answers in capitals, `fail` always fails.
+// A small MCP server on stdio for tests: `shout` answers in capitals, or never where SILENT is set; `fail` always fails.
 import { createInterface } from "node:readline";
 
 const text = { type: "object", properties: { text: { type: "string" } }, required: ["text"] };
@@ -29,7 +29,7 @@ function answer({ method, params }) {
 for await (const line of createInterface({ input: process.stdin })) {
   const message = JSON.parse(line);
   // What has no id wants no answer.
-  if (message.id !== undefined) {
+  if (message.id !== undefined && !(process.env.SILENT && message.method === "tools/call")) {
     console.log(JSON.stringify({ jsonrpc: "2.0", id: message.id, result: answer(message) }));
   }
 }

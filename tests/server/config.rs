@@ -53,13 +53,17 @@ fn servers_are_given_to_sessions_of_their_directory() {
         put(&server, &path(&env, "mcp", name), value).nothing();
         assert_eq!(server.get(&path(&env, "mcp", name)).json(200), *value);
     }
-    // Nothing of it lies where the agent works, and nobody else may read it.
+    // Nothing of it lies where the agent works, and nobody else may read it. (This agent's tongue has no word for a timeout.)
     assert!(!fs::exists(env.work().join(".sandbox-agent")).unwrap());
+    let mut timeouts = Vec::new();
     for entry in fs::read_dir(env.store().with_extension("db.live")).unwrap().flatten() {
         if entry.file_name().to_string_lossy().starts_with("config-") {
             assert_eq!(entry.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+            let kept: Value = serde_json::from_slice(&fs::read(entry.path()).unwrap()).unwrap();
+            timeouts.extend(kept["mcpServers"]["local"]["timeout"].as_u64());
         }
     }
+    assert_eq!(timeouts, [1000]);
     let seen = |name: &str, directory: &str| -> Value {
         let made = server.post(&format!("/v1/sessions/{name}"), &json!({ "agent": agent, "directory": directory }));
         made.json(201);

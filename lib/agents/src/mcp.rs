@@ -1,6 +1,7 @@
 //! Servers of the Model Context Protocol that one session has, as people write them for other programs too.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU64;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -12,6 +13,8 @@ pub struct Server {
     pub name: String,
     /// How it is reached.
     pub reach: Reach,
+    /// How long it may take for a call, in milliseconds; else the agent decides.
+    pub timeout: Option<NonZeroU64>,
 }
 
 /// How a server is reached.
@@ -47,10 +50,11 @@ struct Written {
     env: BTreeMap<String, String>,
     url: Option<String>,
     headers: BTreeMap<String, String>,
+    timeout: Option<NonZeroU64>,
 }
 
-/// Reads `{"mcpServers": {NAME: {command, args, env} | {type: http|sse, url, headers}}}`. In every text of a server, `${NAME}` is what
-/// `variable` gives for it.
+/// Reads `{"mcpServers": {NAME: {command, args, env} | {type: http|sse, url, headers}}}`, each with `timeout` or without. In every text of
+/// a server, `${NAME}` is what `variable` gives for it.
 ///
 /// # Errors
 /// A fragment for people, which names the server.
@@ -85,7 +89,7 @@ fn server(name: &str, written: &Value, variable: &dyn Fn(&str) -> Option<String>
         }
         _ => return Err(of("it has either command, args and env, or url and headers".to_owned())),
     };
-    Ok(Server { name: name.to_owned(), reach })
+    Ok(Server { name: name.to_owned(), reach, timeout: written.timeout })
 }
 
 /// Puts variables into every text.
@@ -123,7 +127,7 @@ pub(crate) fn file(servers: &[Server]) -> Value {
     let servers: Map<String, Value> = servers
         .iter()
         .map(|server| {
-            let written = match &server.reach {
+            let mut written = match &server.reach {
                 Reach::Program { command, args, env } => {
                     json!({ "type": "stdio", "command": command, "args": args, "env": env })
                 }
@@ -131,6 +135,9 @@ pub(crate) fn file(servers: &[Server]) -> Value {
                     json!({ "type": if *sse { "sse" } else { "http" }, "url": url, "headers": headers })
                 }
             };
+            if let Some(timeout) = server.timeout {
+                written["timeout"] = json!(timeout);
+            }
             (server.name.clone(), written)
         })
         .collect();
@@ -148,7 +155,8 @@ mod tests {
     #[test]
     fn a_file_is_read_as_people_write_it() {
         let text = r#"{"mcpServers": {
-            "local": {"command": "node", "args": ["a.js", "--key=${KEY}"], "env": {"A": "${KEY}-${KEY}"}},
+            "local": {"command": "node", "args": ["a.js", "--key=${KEY}"], "env": {"A": "${KEY}-${KEY}"},
+                      "timeout": 1500},
             "far": {"type": "http", "url": "https://x/mcp", "headers": {"Authorization": "Bearer ${KEY}"}},
             "old": {"type": "sse", "url": "https://x/sse"}}}"#;
         let read = servers(text).unwrap();
@@ -156,7 +164,7 @@ mod tests {
         let args = vec!["a.js".to_owned(), "--key=k".to_owned()];
         let local = Reach::Program { command: "node".to_owned(), args, env: map(&[("A", "k-k")]) };
         let headers = map(&[("Authorization", "Bearer k")]);
-        assert_eq!(read[0], Server { name: "local".to_owned(), reach: local });
+        assert_eq!(read[0], Server { name: "local".to_owned(), reach: local, timeout: NonZeroU64::new(1500) });
         assert_eq!(read[1].reach, Reach::Address { url: "https://x/mcp".to_owned(), headers, sse: false });
         assert!(matches!(read[2].reach, Reach::Address { sse: true, .. }));
         assert_eq!(servers(&file(&read).to_string()).unwrap(), read, "what we write for an agent is the same again");
@@ -174,6 +182,7 @@ mod tests {
             (r#"{"mcpServers": {"a": {"type": "ws", "url": "ws://x"}}}"#, "ws"),
             (r#"{"mcpServers": {"a": {"type": "http", "command": "x"}}}"#, "either"),
             (r#"{"mcpServers": {"a": {}}}"#, "either"),
+            (r#"{"mcpServers": {"a": {"command": "x", "timeout": 0}}}"#, "nonzero"),
         ] {
             let error = servers(text).unwrap_err();
             assert!(error.contains(word), "{text}: {error}");

@@ -46,9 +46,8 @@ pub(crate) struct Mcp {
     env: Option<BTreeMap<String, String>>,
     cwd: Option<String>,
     enabled: Option<bool>,
-    /// Kept, and told again: how long a call may take is the agent's own.
-    #[serde(rename = "timeoutMs")]
-    _timeout_ms: Option<u64>,
+    /// How long it may take for a call, where the agent takes that.
+    timeout_ms: Option<u64>,
     url: Option<String>,
     /// `http` or `sse`.
     transport: Option<String>,
@@ -219,7 +218,7 @@ fn told(mcp: &Mcp) -> Result<Option<Value>, Problem> {
         "remote" | "http" => false,
         _ => return wrong("its type is local or remote"),
     };
-    let told = if is_local {
+    let mut told = if is_local {
         let mut words = match &mcp.command {
             Some(Words::One(word)) => vec![word.clone()],
             Some(Words::All(words)) => words.clone(),
@@ -263,6 +262,9 @@ fn told(mcp: &Mcp) -> Result<Option<Value>, Problem> {
         headers.extend(named.map(|(name, variable)| (name.clone(), format!("${{{variable}}}"))));
         json!({ "type": kind, "url": url, "headers": headers })
     };
+    if let Some(timeout) = mcp.timeout_ms.filter(|timeout| *timeout > 0) {
+        told["timeout"] = json!(timeout);
+    }
     Ok(Some(told).filter(|_| mcp.enabled != Some(false)))
 }
 

@@ -3,7 +3,7 @@
 use schema::event::PermissionMode;
 
 use crate::agent::{File, Job, Launch};
-use crate::mcp;
+use crate::mcp::{self, Server};
 
 /// Arguments, environment and files.
 pub(super) fn launch(job: &Job) -> Launch {
@@ -21,7 +21,9 @@ pub(super) fn launch(job: &Job) -> Launch {
     }
     if !job.mcp.is_empty() {
         args.extend(["--mcp-config".to_owned(), format!("{}/mcp.json", job.folder)]);
-        let servers = mcp::file(&job.mcp)["mcpServers"].to_string();
+        // It knows no timeout of a server.
+        let servers: Vec<Server> = job.mcp.iter().map(|one| Server { timeout: None, ..one.clone() }).collect();
+        let servers = mcp::file(&servers)["mcpServers"].to_string();
         files.push(File { path: "mcp.json".to_owned(), bytes: servers.into_bytes() });
     }
     args.extend(job.agent_args.iter().cloned());

@@ -712,7 +712,7 @@ fn fault_of_answer(error: &Value) -> Fault {
 /// Servers as overrides of its configuration: each key is a path in it, so that the user's own stay.
 fn servers(servers: &[Server]) -> Result<Map<String, Value>, String> {
     let entry = |server: &Server| {
-        let value = match &server.reach {
+        let mut value = match &server.reach {
             Reach::Program { command, args, env } => json!({ "command": command, "args": args, "env": env }),
             Reach::Address { url, headers, sse: false } => json!({ "url": url, "http_headers": headers }),
             Reach::Address { sse: true, .. } => {
@@ -722,6 +722,9 @@ fn servers(servers: &[Server]) -> Result<Map<String, Value>, String> {
                 ));
             }
         };
+        if let Some(timeout) = server.timeout {
+            value["tool_timeout_sec"] = json!(Duration::from_millis(timeout.get()).as_secs_f64());
+        }
         Ok((format!("mcp_servers.{}", server.name), value))
     };
     servers.iter().map(entry).collect()

@@ -4,7 +4,7 @@ use schema::event::PermissionMode;
 use serde_json::{Map, Value, json};
 
 use crate::agent::{File, Job, Launch, Wire};
-use crate::mcp::Reach;
+use crate::mcp::{Reach, Server};
 
 /// Its default name for Basic authentication.
 const USER: &str = "opencode";
@@ -45,15 +45,21 @@ pub(super) fn launch(job: &Job) -> Launch {
 
 /// The session's servers and skills in its own words.
 fn configuration(job: &Job) -> Value {
-    let server = |reach: &Reach| match reach {
-        Reach::Program { command, args, env } => {
-            let command: Vec<&String> = std::iter::once(command).chain(args).collect();
-            json!({ "type": "local", "command": command, "environment": env })
+    let server = |server: &Server| {
+        let mut value = match &server.reach {
+            Reach::Program { command, args, env } => {
+                let command: Vec<&String> = std::iter::once(command).chain(args).collect();
+                json!({ "type": "local", "command": command, "environment": env })
+            }
+            // It finds out by itself which of the two ways an address speaks.
+            Reach::Address { url, headers, sse: _ } => json!({ "type": "remote", "url": url, "headers": headers }),
+        };
+        if let Some(timeout) = server.timeout {
+            value["timeout"] = json!(timeout);
         }
-        // It finds out by itself which of the two ways an address speaks.
-        Reach::Address { url, headers, sse: _ } => json!({ "type": "remote", "url": url, "headers": headers }),
+        value
     };
-    let servers: Map<String, Value> = job.mcp.iter().map(|one| (one.name.clone(), server(&one.reach))).collect();
+    let servers: Map<String, Value> = job.mcp.iter().map(|one| (one.name.clone(), server(one))).collect();
     let skills: Vec<&String> = job.skills.iter().map(|skill| &skill.path).collect();
     json!({ "mcp": servers, "skills": { "paths": skills } })
 }

@@ -87,6 +87,29 @@ const first = heard.text();
 assert.equal(first, agent === "mock" ? "mock: good morning" : "good morning");
 assert.equal((await client.rawSendSessionMethod("mine", "session/set_config_option", { configId: "permission_mode", value: "ask" })).response.configOptions.length > 0, true);
 
+// What another client sets is told to this one, and its options are those of the other.
+if (agent === "mock") {
+  const url = `${client.inspectorUrl.replace(/\/ui\/$/, "")}/v1/acp/other`;
+  const headers = { authorization: `Bearer ${started.token}`, "content-type": "application/json" };
+  const other = async (method, params) => {
+    const body = JSON.stringify({ jsonrpc: "2.0", id: 1, method, params });
+    const answer = await (await fetch(`${url}?agent=mock`, { method: "POST", headers, body })).json();
+    assert.ok(answer.result, JSON.stringify(answer));
+    return answer.result;
+  };
+  await other("initialize", { protocolVersion: 1, clientCapabilities: {} });
+  const sets = "mode=plan thought_level=medium model=mock-2 permission_mode=accept-edits mode=default permission_mode=ask";
+  for (const [configId, value] of sets.split(" ").map((set) => set.split("="))) {
+    const { configOptions } = await other("session/set_config_option", { sessionId: session.agentSessionId, configId, value });
+    assert.equal(configOptions.find((option) => option.id === configId).currentValue, value);
+    const told = () => heard.updates().filter((update) => update.sessionUpdate === "config_option_update").at(-1)?.configOptions;
+    await until(() => told()?.find((option) => option.id === configId).currentValue === value);
+    assert.deepEqual(told(), configOptions);
+    assert.deepEqual(await session.getConfigOptions(), configOptions);
+  }
+  await fetch(url, { method: "DELETE", headers });
+}
+
 // A permission, given; then, with the mock, one refused and one given for the session.
 const asked = async (text, reply, raw) => {
   let request;

@@ -6,7 +6,7 @@ mod teller;
 
 pub use asked::{File, Message, Prompt, answer, offers_forms, prompt, read, servers};
 pub use said::{
-    Asking, Choice, End, Voice, agreed, can_ask, error, failure, initialized, options, own, prompt_id, request_of,
-    response, session,
+    Asking, Choice, End, Voice, agreed, can_ask, changed, configured, error, failure, initialized, options, own,
+    prompt_id, request_of, response, session,
 };
 pub use teller::Teller;

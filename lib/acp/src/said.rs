@@ -1,7 +1,7 @@
 //! What we say: answers, requests, and everything that follows from an event, prompts' answers included.
 
-use schema::event::{Body, TurnEnded};
-use schema::item::ContentPart;
+use schema::event::{Body, ItemEvent, TurnEnded};
+use schema::item::{ContentPart, StatusLabel};
 use schema::outcome::{ErrorCode, Outcome};
 use schema::request::{Action, PermissionRequested, QuestionEvent, ResolvedBy};
 use serde_json::{Deserializer, Value, json};
@@ -105,6 +105,28 @@ fn current(choice: &Choice) -> &str {
 /// The answer to what was set.
 pub fn agreed(choices: &[Choice]) -> Value {
     json!({ "configOptions": options(choices) })
+}
+
+/// What of a session's configuration an event says is another now: the options' categories and values.
+pub fn changed(body: &Body) -> Vec<(&'static str, String)> {
+    let Body::ItemCompleted(ItemEvent { item }) = body else { return Vec::new() };
+    let parts = || item.content.iter().filter(|_| item.parent_id.is_none());
+    let label = parts().find_map(|part| if let ContentPart::Status { label, .. } = part { Some(*label) } else { None });
+    let json = parts().find_map(|part| if let ContentPart::Json { json } = part { Some(json) } else { None });
+    let told: &[(&str, &str)] = match label {
+        Some(StatusLabel::ModelChanged) => &[("model", "model"), ("thought_level", "effort")],
+        Some(StatusLabel::ModeChanged) => &[("mode", "mode")],
+        // (The rest of it an agent tells of itself as it begins: that is no change.)
+        Some(StatusLabel::SessionInfo) => &[("permission_mode", "permission_mode")],
+        _ => &[],
+    };
+    told.iter().filter_map(|(category, key)| Some((*category, json?[*key].as_str()?.to_owned()))).collect()
+}
+
+/// The options of a session's configuration once more, for a client that has not set them itself.
+pub fn configured(session_id: &str, choices: &[Choice]) -> Value {
+    let update = json!({ "sessionUpdate": "config_option_update", "configOptions": options(choices) });
+    json!({ "jsonrpc": "2.0", "method": "session/update", "params": { "sessionId": session_id, "update": update } })
 }
 
 /// How the ids of a client's prompts begin.

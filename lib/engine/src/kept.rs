@@ -1,6 +1,10 @@
 //! What a session keeps between its runs, as the JSON that the store does not look into.
 
+use schema::event::PermissionMode;
 use serde_json::{Map, Value, json};
+
+/// How the flag of a permission mode begins.
+const PERMISSION_MODE: &str = "--permission-mode=";
 
 /// What was asked for, and what the agent's counters said last.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -49,6 +53,17 @@ impl Kept {
         let (flags, mcp, skills) = (words("flags"), words("mcp"), words("skills"));
         let isolated = other.remove("isolated") == Some(Value::Bool(true));
         Kept { model, mode, effort, flags, equipment: Equipment { mcp, skills, isolated }, totals, other }
+    }
+
+    /// The permission mode among its flags.
+    pub fn permission_mode(&self) -> Option<&str> {
+        self.flags.iter().find_map(|flag| flag.strip_prefix(PERMISSION_MODE))
+    }
+
+    /// Puts it there.
+    pub(crate) fn set_permission_mode(&mut self, mode: PermissionMode) {
+        self.flags.retain(|flag| !flag.starts_with(PERMISSION_MODE));
+        self.flags.push(format!("{PERMISSION_MODE}{}", mode.as_str()));
     }
 
     /// Writes it.

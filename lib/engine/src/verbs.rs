@@ -203,8 +203,7 @@ pub fn set(path: &Path, session: Session, set: &Set) -> Result<(), Failure> {
             }
         }
         if let Some(mode) = set.permission_mode {
-            kept.flags.retain(|flag| !flag.starts_with("--permission-mode="));
-            kept.flags.push(format!("--permission-mode={}", mode.as_str()));
+            kept.set_permission_mode(mode);
         }
     })
 }
@@ -217,12 +216,11 @@ pub fn keep(path: &Path, session: &Session, change: &dyn Fn(&mut Kept)) -> Resul
     let mut owned = Owned::take_briefly(Store::open(path, Access::Write)?, session)?;
     let mut kept = Kept::read(&owned.session().settings);
     change(&mut kept);
-    let permission_mode = kept.flags.iter().find_map(|flag| flag.strip_prefix("--permission-mode="));
     let settings = Settings {
         model: kept.model.as_deref(),
         mode: kept.mode.as_deref(),
         effort: kept.effort.as_deref(),
-        permission_mode,
+        permission_mode: kept.permission_mode(),
         settings: Some(&kept.write()),
         ..Settings::default()
     };

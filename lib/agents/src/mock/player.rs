@@ -456,7 +456,10 @@ impl Player {
                 self.answers.push_back(status(StatusLabel::ModeChanged, json!({ "mode": value })));
                 &mut setup.mode
             }
-            What::Effort => &mut setup.effort,
+            What::Effort => {
+                self.answers.push_back(status(StatusLabel::ModelChanged, json!({ "effort": value })));
+                &mut setup.effort
+            }
         };
         *place = Some(value);
     }

@@ -186,6 +186,8 @@ impl Conductor<'_> {
         }
         if let Some(mode) = set.permission_mode {
             self.run.policy.mode = mode;
+            self.kept.set_permission_mode(mode);
+            self.journal.set_settings(self.kept.write());
             let json = serde_json::json!({ "permission_mode": mode.as_str() });
             let status = Status { label: StatusLabel::SessionInfo, detail: None, json, parent: None };
             self.course.apply(Effect::Status(status), clock::now_ms());

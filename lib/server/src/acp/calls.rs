@@ -372,15 +372,26 @@ impl Link {
         }
         let session = self.session(params).await?;
         self.hub.work(move |path| verbs::set(path, session, &set)).await?;
-        self.session(params).await
+        let session = self.session(params).await?;
+        let of = session.clone();
+        let last = self.hub.read(move |store| {
+            let mut last = 0;
+            let select = Select { reverse: true, limit: 1, ..Select::default() };
+            store.read(&of, &select, &mut |event| last = event.cursor)?;
+            Ok(last)
+        });
+        // Who also listens is to hear of it before the answer.
+        self.told(last.await?).await;
+        Ok(session)
     }
 
     /// What can be chosen in a session.
-    async fn choices(&self, session: &Session) -> Result<Vec<Choice>, Failure> {
+    pub(super) async fn choices(&self, session: &Session) -> Result<Vec<Choice>, Failure> {
         let Some(agent) = agents::registry::driver(&session.agent) else { return Ok(Vec::new()) };
         let card = agent.card();
         let named = |words: &[&str]| words.iter().map(|word| ((*word).to_owned(), (*word).to_owned())).collect();
         let kept = engine::Kept::read(&session.settings);
+        let permission_mode = kept.permission_mode().map(str::to_owned);
         let mut choices = Vec::new();
         if !card.modes.is_empty() {
             let current = kept.mode.or_else(|| session.mode.clone());
@@ -399,7 +410,7 @@ impl Link {
             choices.push(Choice { category: "thought_level", name: "Effort", current, values: named(card.efforts) });
         }
         let modes: Vec<&str> = card.permission_modes.iter().map(|mode| mode.as_str()).collect();
-        let current = session.permission_mode.clone();
+        let current = permission_mode.or_else(|| session.permission_mode.clone());
         choices.push(Choice { category: "permission_mode", name: "Permissions", current, values: named(&modes) });
         Ok(choices)
     }

@@ -308,15 +308,20 @@ impl Telling {
         let count = events.len();
         for event in events {
             let Some(speaking) = self.voices.get_mut(&event.no) else { continue };
-            let Ok(body) = Said::read(&event.kind, &event.data) else { continue };
-            let is_open = |id: &str| open.iter().any(|(no, open)| *no == event.no && open.iter().any(|one| one == id));
-            if let Said::QuestionRequested(question) = &body
-                && is_open(&question.question_id)
-                && !acp::can_ask(question, forms)
-            {
-                link.refuse(speaking.session_id.clone(), question.question_id.clone());
-            }
-            let messages = speaking.voice.say(&body, &Asking { forms, is_open: &is_open });
+            // (A body is nothing to wait with.)
+            let (mut messages, changed) = {
+                let Ok(body) = Said::read(&event.kind, &event.data) else { continue };
+                let is_open =
+                    |id: &str| open.iter().any(|(no, open)| *no == event.no && open.iter().any(|one| one == id));
+                if let Said::QuestionRequested(question) = &body
+                    && is_open(&question.question_id)
+                    && !acp::can_ask(question, forms)
+                {
+                    link.refuse(speaking.session_id.clone(), question.question_id.clone());
+                }
+                (speaking.voice.say(&body, &Asking { forms, is_open: &is_open }), acp::changed(&body))
+            };
+            messages.extend(configured(link, event.no, changed).await?);
             let skip = if event.cursor == self.from.cursor { self.from.part } else { 0 };
             let last = messages.len();
             for (at, message) in messages.into_iter().enumerate().skip(skip) {
@@ -333,6 +338,21 @@ impl Telling {
         self.place = Place { cursor: up_to.max(self.place.cursor), part: 0, ..self.place };
         Ok((count > 0 || !text.is_empty()).then_some(text))
     }
+}
+
+/// The options of a session of which some are other ones now.
+async fn configured(link: &Arc<Link>, no: i64, changed: Vec<(&str, String)>) -> Result<Option<Value>, Failure> {
+    if changed.is_empty() {
+        return Ok(None);
+    }
+    let Some(session) = link.hub.read(move |store| Ok(store.session_by_no(no)?)).await? else { return Ok(None) };
+    let mut choices = link.choices(&session).await?;
+    for (category, value) in changed {
+        if let Some(choice) = choices.iter_mut().find(|choice| choice.category == category) {
+            choice.current = Some(value);
+        }
+    }
+    Ok(Some(acp::configured(&session.session_id, &choices)))
 }
 
 /// Events, how far each session was read, what is open in it, and the cursor up to which that is all.

@@ -4,13 +4,14 @@ use crate::{
     Sync,
     checkpoint::Checkpointer,
     error::{Error, Trouble},
+    kept,
     migrate::{self, Schema, State},
     place::{self, Ground},
     turn::{self, Patience, Turn},
 };
 use rusqlite::{Connection, OpenFlags, ffi};
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     ffi::OsStr,
     fs::{self, Metadata},
     io::ErrorKind,
@@ -37,11 +38,84 @@ pub enum Access {
 /// An open store.
 #[derive(Debug)]
 pub struct Store {
+    /// Nothing only while it is dropped.
+    open: Option<Open>,
+}
+
+/// What is open.
+#[derive(Debug)]
+pub(crate) struct Open {
+    /// The path by which it was opened.
+    asked: PathBuf,
     path: PathBuf,
+    /// Device and inode of the file, where it is to be opened again.
+    file: Option<(u64, u64)>,
     schema: &'static Schema,
     writer: Option<Writer>,
     // After the writer, whose thread has a connection of its own: the last one to close clears up the log.
     reader: RefCell<Reader>,
+    /// Whether nothing has gone wrong with it, and nothing was set that the next one does not expect.
+    is_as_new: Cell<bool>,
+}
+
+impl Open {
+    /// Whether this is what would be opened now.
+    pub(crate) fn is_what(&self, schema: &'static Schema, asked: &Path, access: Access) -> bool {
+        let is_writer = access == Access::Write;
+        self.asked == asked && self.writer.is_some() == is_writer && std::ptr::eq(self.schema, schema)
+    }
+
+    /// Whether it can be opened again as if it were anew.
+    pub(crate) fn can_be_kept(&self) -> bool {
+        let is_absolute = self.asked.is_absolute() && self.file.is_some();
+        is_absolute && self.is_as_new.get() && self.reader.borrow().frozen.is_none()
+    }
+
+    /// Whether its file is still the one of this name, with the tables that we know.
+    pub(crate) fn is_current(&self) -> bool {
+        let connection = &self.reader.borrow().connection;
+        self.file == identity(&self.asked) && matches!(state(connection, &self.path, self.schema), Ok(State::Current))
+    }
+
+    fn write<T>(&mut self, sync: Sync, body: impl FnOnce(&Connection) -> Result<T, Trouble>) -> Result<T, Error> {
+        let connection = &self.reader.get_mut().connection;
+        let Some(writer) = &mut self.writer else {
+            let source = "it was opened to read".into();
+            return Err(Error::ReadOnly { path: self.path.clone(), source });
+        };
+        let (taken, mut wait) = writer.turn.take()?;
+        let at = |trouble: Trouble| trouble.at(&self.path);
+        if writer.sync != sync {
+            let pragma = match sync {
+                Sync::Deltas => "PRAGMA synchronous = NORMAL",
+                Sync::Full => "PRAGMA synchronous = FULL",
+            };
+            // Acts when it is prepared, so never through the statement cache.
+            connection.execute_batch(pragma).map_err(|error| at(error.into()))?;
+            writer.sync = sync;
+        }
+        let transaction = loop {
+            match Bracket::write(connection).map_err(Trouble::from) {
+                Ok(transaction) => break transaction,
+                Err(trouble) if trouble.is_busy() => wait.still(None)?,
+                Err(trouble) => return Err(at(trouble)),
+            }
+        };
+        let result = body(connection).map_err(at)?;
+        transaction.commit().map_err(|error| at(error.into()))?;
+        writer.checkpointer.bound(connection);
+        drop(taken);
+        writer.checkpointer.committed();
+        Ok(result)
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        if let Some(open) = self.open.take() {
+            kept::put(open);
+        }
+    }
 }
 
 /// What only a writer has.
@@ -76,6 +150,18 @@ impl Store {
     /// As [`Store::open`], another kind of file.
     pub(crate) fn open_as(schema: &'static Schema, path: &Path, access: Access) -> Result<Store, Error> {
         assert!(rusqlite::version_number() >= OLDEST_SQLITE, "SQLite {} is too old", rusqlite::version());
+        if let Some(open) = kept::take(schema, path, access) {
+            return Ok(Store { open: Some(open) });
+        }
+        // Looked at before: a file that takes its place meanwhile is not taken for it.
+        let file = identity(path);
+        let mut store = Self::open_anew(schema, path, access)?;
+        let open = store.parts_mut();
+        (open.asked, open.file) = (path.to_owned(), file);
+        Ok(store)
+    }
+
+    fn open_anew(schema: &'static Schema, path: &Path, access: Access) -> Result<Store, Error> {
         // What lies beside the file lies beside where a link leads, and this process may change its directory.
         let path = &path.canonicalize().or_else(|_| std::path::absolute(path)).unwrap_or_else(|_| path.to_owned());
         let found = look(path)?;
@@ -133,38 +219,53 @@ impl Store {
             return Err(Error::ReadOnly { path: path.to_owned(), source: Box::new(source) });
         }
         let writer = Writer { turn, checkpointer, sync: Sync::Deltas };
-        let reader = RefCell::new(Reader { connection, frozen: None });
-        Ok(Store { path: path.to_owned(), schema, writer: Some(writer), reader })
+        Ok(Store::new(schema, path, Some(writer), Reader { connection, frozen: None }))
     }
 
     fn open_to_read(schema: &'static Schema, path: &Path) -> Result<Store, Error> {
         let ground = place::ground(path)?;
-        if is_older(schema, path) {
+        let mut found = Reader::open(schema, path, &ground)?;
+        if found.is_none() {
             // Its tables are not those that we ask. Whoever may write brings it up to date, and whoever may not is told so.
             Self::open_to_write(schema, path, Some(1))?.close()?;
+            found = Reader::open(schema, path, &ground)?;
         }
-        let reader = RefCell::new(Reader::open(schema, path, &ground)?);
-        Ok(Store { path: path.to_owned(), schema, writer: None, reader })
+        Ok(Store::new(schema, path, None, found.ok_or_else(|| older(path))?))
+    }
+
+    fn new(schema: &'static Schema, path: &Path, writer: Option<Writer>, reader: Reader) -> Store {
+        let (asked, path, reader) = (PathBuf::new(), path.to_owned(), RefCell::new(reader));
+        Store { open: Some(Open { asked, path, file: None, schema, writer, reader, is_as_new: Cell::new(true) }) }
+    }
+
+    fn parts(&self) -> &Open {
+        self.open.as_ref().expect("it is open until it is dropped")
+    }
+
+    fn parts_mut(&mut self) -> &mut Open {
+        self.open.as_mut().expect("it is open until it is dropped")
     }
 
     /// The store's path, absolute; if the one it was opened by is a link, where that leads.
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.parts().path
     }
 
     /// Whether this is a reader of a store that nobody can write to from here. Pages are good, following makes no sense.
     pub fn frozen(&self) -> bool {
-        self.reader.borrow().frozen.is_some()
+        self.parts().reader.borrow().frozen.is_some()
     }
 
     /// How long a writer waits for other writers before [`Error::Busy`] (60 s if never set), and what is told, about once
     /// a second while it waits: for how long already, and which process holds the turn, where the system says so.
     /// While a program that does not know the turn holds the store, it is told each 10 s.
     pub fn set_patience(&mut self, limit: Duration, told: Box<dyn FnMut(Duration, Option<u32>) + Send>) {
-        if let Some(writer) = &mut self.writer {
+        let open = self.parts_mut();
+        if let Some(writer) = &mut open.writer {
             writer.turn.patience = Patience { limit, told };
-            let timeout = self.reader.get_mut().connection.busy_timeout(writer.busy_timeout());
+            let timeout = open.reader.get_mut().connection.busy_timeout(writer.busy_timeout());
             timeout.expect("a timeout of seconds can be set");
+            open.is_as_new.set(false);
         }
     }
 
@@ -198,7 +299,7 @@ impl Store {
     /// The bytes that the store takes on the disk.
     pub fn file_size(&self) -> Result<u64, Error> {
         let mut sum = 0;
-        for file in [self.path.clone(), place::beside(&self.path, "-wal")] {
+        for file in [self.path().to_owned(), place::beside(self.path(), "-wal")] {
             sum += look(&file)?.map_or(0, |found| found.len());
         }
         Ok(sum)
@@ -220,27 +321,28 @@ impl Store {
 
     /// A clean end: what is in the write-ahead log goes to the main file unless somebody else uses it.
     pub fn close(mut self) -> Result<(), Error> {
-        let path = self.path.clone();
         let cleared = self.truncate_log();
+        let Open { path, writer, reader, .. } = self.open.take().expect("it is open until it is dropped");
         // Its thread ends before the connection does: the last connection to close removes the log.
-        self.writer = None;
-        let closed = self.reader.into_inner().connection.close();
+        drop(writer);
+        let closed = reader.into_inner().connection.close();
         cleared.and(closed.map_err(|(_, error)| Trouble::from(error).at(&path)))
     }
 
     /// Empties the log if nobody else is writing or reading just now.
     fn truncate_log(&mut self) -> Result<(), Error> {
-        let Some(writer) = &mut self.writer else { return Ok(()) };
+        let open = self.parts_mut();
+        let Some(writer) = &mut open.writer else { return Ok(()) };
         let Some(_taken) = writer.turn.take_if_free() else { return Ok(()) };
         writer.checkpointer.rest();
-        let connection = &self.reader.get_mut().connection;
+        let connection = &open.reader.get_mut().connection;
         let truncate = || {
             connection.busy_timeout(Duration::ZERO)?;
             // Readers that are in the way are no error but an answer.
             connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
             connection.busy_timeout(writer.busy_timeout())
         };
-        truncate().map_err(|error| Trouble::from(error).at(&self.path))
+        truncate().map_err(|error| Trouble::from(error).at(&open.path))
     }
 
     /// Runs `body` in an immediate transaction in the writers' turn, committed as safely as `sync` says.
@@ -249,35 +351,10 @@ impl Store {
         sync: Sync,
         body: impl FnOnce(&Connection) -> Result<T, Trouble>,
     ) -> Result<T, Error> {
-        let connection = &self.reader.get_mut().connection;
-        let Some(writer) = &mut self.writer else {
-            let source = "it was opened to read".into();
-            return Err(Error::ReadOnly { path: self.path.clone(), source });
-        };
-        let (taken, mut wait) = writer.turn.take()?;
-        let at = |trouble: Trouble| trouble.at(&self.path);
-        if writer.sync != sync {
-            let pragma = match sync {
-                Sync::Deltas => "PRAGMA synchronous = NORMAL",
-                Sync::Full => "PRAGMA synchronous = FULL",
-            };
-            // Acts when it is prepared, so never through the statement cache.
-            connection.execute_batch(pragma).map_err(|error| at(error.into()))?;
-            writer.sync = sync;
-        }
-        let transaction = loop {
-            match Bracket::write(connection).map_err(Trouble::from) {
-                Ok(transaction) => break transaction,
-                Err(trouble) if trouble.is_busy() => wait.still(None)?,
-                Err(trouble) => return Err(at(trouble)),
-            }
-        };
-        let result = body(connection).map_err(at)?;
-        transaction.commit().map_err(|error| at(error.into()))?;
-        writer.checkpointer.bound(connection);
-        drop(taken);
-        writer.checkpointer.committed();
-        Ok(result)
+        let open = self.parts_mut();
+        let result = open.write(sync, body);
+        open.is_as_new.set(open.is_as_new.get() && result.is_ok());
+        result
     }
 
     /// Runs `body` in one snapshot.
@@ -285,47 +362,41 @@ impl Store {
         // Ten times of somebody else's writing between two looks are no chance any more.
         for _ in 0..10 {
             let result = self.snapshot(&mut |connection| body(connection));
-            let mut reader = self.reader.borrow_mut();
-            if reader.frozen.as_ref().is_none_or(|stamp| *stamp == Stamp::of(&self.path)) {
+            let open = self.parts();
+            let mut reader = open.reader.borrow_mut();
+            if reader.frozen.as_ref().is_none_or(|stamp| *stamp == Stamp::of(&open.path)) {
                 return result;
             }
             // Somebody who can write there did, under our eyes: what was read may be neither old nor new.
-            *reader = Reader::open(self.schema, &self.path, &Ground::Good)?;
+            *reader = Reader::open(open.schema, &open.path, &Ground::Good)?.ok_or_else(|| older(&open.path))?;
         }
-        Err(Error::Busy { path: self.path.clone(), waited: Duration::ZERO, holder: None })
+        Err(Error::Busy { path: self.path().to_owned(), waited: Duration::ZERO, holder: None })
     }
 
     /// Runs `body` in one snapshot, without asking whether a frozen store stayed so.
     pub(crate) fn snapshot<T>(&self, body: &mut dyn FnMut(&Connection) -> Result<T, Trouble>) -> Result<T, Error> {
-        let connection = &self.reader.borrow().connection;
+        let open = self.parts();
+        let connection = &open.reader.borrow().connection;
         let mut run = || {
             let transaction = Bracket::read(connection)?;
             let result = body(connection)?;
             transaction.commit()?;
             Ok(result)
         };
-        run().map_err(|trouble: Trouble| trouble.at(&self.path))
+        let result = run();
+        open.is_as_new.set(open.is_as_new.get() && result.is_ok());
+        result.map_err(|trouble: Trouble| trouble.at(&open.path))
     }
 }
 
-/// Whether a store is of an older schema. One that cannot be looked at is told about where it is opened.
-fn is_older(schema: &Schema, path: &Path) -> bool {
-    let looked = connect(path.as_os_str().as_bytes(), OpenFlags::SQLITE_OPEN_READ_ONLY)
-        .and_then(|connection| state(&connection, path, schema));
-    matches!(looked, Ok(State::Older(_)))
-}
-
 impl Reader {
-    fn open(schema: &Schema, path: &Path, ground: &Ground) -> Result<Reader, Error> {
+    /// Nothing where the store is of an older schema.
+    fn open(schema: &Schema, path: &Path, ground: &Ground) -> Result<Option<Reader>, Error> {
         let open = |name: &[u8], flags| {
             let connection = connect(name, OpenFlags::SQLITE_OPEN_READ_ONLY | flags)?;
             match state(&connection, path, schema)? {
-                State::Current => Ok(connection),
-                State::Older(_) => {
-                    let why = "it was made by an older version; open it once where it can be written";
-                    let source = std::io::Error::new(ErrorKind::ReadOnlyFilesystem, why);
-                    Err(Trouble::Ours(Error::ReadOnly { path: path.to_owned(), source: Box::new(source) }))
-                }
+                State::Current => Ok(Some(connection)),
+                State::Older(_) => Ok(None),
                 State::Empty => Err(Trouble::Ours(Error::Corrupt {
                     path: path.to_owned(),
                     what: "it was never finished".to_owned(),
@@ -334,7 +405,7 @@ impl Reader {
             }
         };
         let trouble = match open(path.as_os_str().as_bytes(), OpenFlags::empty()) {
-            Ok(connection) => return Ok(Reader { connection, frozen: None }),
+            Ok(connection) => return Ok(connection.map(|connection| Reader { connection, frozen: None })),
             Err(trouble) => trouble,
         };
         // Where the files that readers share cannot be made, a store can be read if there is nothing in the log.
@@ -345,8 +416,14 @@ impl Reader {
         }
         let connection =
             open(&immutable(path), OpenFlags::SQLITE_OPEN_URI).map_err(|trouble| trouble.opening(path, ground))?;
-        Ok(Reader { connection, frozen: Some(frozen) })
+        Ok(Some(Reader { connection: connection.ok_or_else(|| older(path))?, frozen: Some(frozen) }))
     }
+}
+
+fn older(path: &Path) -> Error {
+    let why = "it was made by an older version; open it once where it can be written";
+    let source = std::io::Error::new(ErrorKind::ReadOnlyFilesystem, why);
+    Error::ReadOnly { path: path.to_owned(), source: Box::new(source) }
 }
 
 /// Makes a store under another name and gives it its own when it is complete: nobody meets half of one, however this ends.
@@ -457,6 +534,11 @@ fn immutable(path: &Path) -> Vec<u8> {
     }
     name.extend(b"?immutable=1");
     name
+}
+
+/// Which file a name leads to, if to any: device and inode.
+fn identity(path: &Path) -> Option<(u64, u64)> {
+    fs::metadata(path).ok().map(|found| (found.dev(), found.ino()))
 }
 
 /// What is there, which may be nothing.

@@ -3,6 +3,7 @@
 
 mod faults;
 mod inbox;
+mod kept;
 mod kill;
 mod many;
 mod pages;

@@ -651,7 +651,11 @@ fn append(
     };
     let now = Timestamp::parse(&head.session.updated).map_or(batch[0].time, |updated| updated.0);
     let no = owned.session().no;
-    owned.store().append(no, &Batch { events: &rows, cache: Some(cache), native, now, settled: &[] }, Sync::Full)?;
+    owned.store().append(
+        no,
+        &Batch { events: &rows, cache: Some(cache), native, now, settled: &[], owner: None },
+        Sync::Full,
+    )?;
     Ok(())
 }
 

@@ -54,6 +54,8 @@ pub(crate) struct Journal {
     mask: Option<Mask>,
     state: State,
     settings: Option<String>,
+    /// What we are in the row from the next commit on.
+    owner: Option<String>,
     new_native: Option<String>,
     lines: LineWriter,
     epoch: String,
@@ -92,6 +94,7 @@ impl Journal {
             mask: None,
             state,
             settings: None,
+            owner: None,
             new_native: None,
             lines: LineWriter::default(),
             bells,
@@ -208,9 +211,9 @@ impl Journal {
         self.settled.push((request, state, reply));
     }
 
-    /// Commits what waits in one transaction, rings, and gives the lines; `None` when no event waited.
+    /// Commits what waits in one transaction, rings, and gives the lines; `None` where no event waited.
     pub(crate) fn commit(&mut self) -> Result<Option<Lines>, Error> {
-        if self.waiting.is_empty() && self.settled.is_empty() {
+        if self.waiting.is_empty() && self.settled.is_empty() && self.owner.is_none() {
             return Ok(None);
         }
         let arena = std::str::from_utf8(&self.arena).expect("JSON that we wrote is UTF-8");
@@ -240,6 +243,7 @@ impl Journal {
             native: self.new_native.as_deref(),
             now: clock::now_ms(),
             settled: &settled,
+            owner: self.owner.as_deref(),
         };
         host::step::reached("append");
         self.store.append(self.session.no, &batch, if deltas { Sync::Deltas } else { Sync::Full })?;
@@ -248,6 +252,7 @@ impl Journal {
             self.session.native_session_id = Some(native);
         }
         self.settings = None;
+        self.owner = None;
         self.settled.clear();
         self.session.last_sequence = last;
         self.ring();
@@ -292,17 +297,17 @@ impl Journal {
     pub(crate) fn write_columns(&mut self) -> Result<(), Error> {
         let columns = Columns::of(&self.state);
         let cache = columns.cache(&self.state, self.settings.as_deref());
-        let batch = Batch { events: &[], cache: Some(cache), native: None, now: clock::now_ms(), settled: &[] };
+        let batch =
+            Batch { events: &[], cache: Some(cache), native: None, now: clock::now_ms(), settled: &[], owner: None };
         self.store.append(self.session.no, &batch, Sync::Full)?;
         self.settings = None;
         self.ring();
         Ok(())
     }
 
-    /// Writes down whether the owner waits for work: then somebody else's prompt is taken at once.
-    pub(crate) fn set_idle(&mut self, idle: bool) -> Result<(), Error> {
-        let owner = format!("{}{}", std::process::id(), if idle { IDLE } else { "" });
-        Ok(self.store.set_owner(self.session.no, Some(&owner))?)
+    /// Whether the owner waits for work, written with the next commit: then somebody else's prompt is taken at once.
+    pub(crate) fn set_idle(&mut self, idle: bool) {
+        self.owner = Some(format!("{}{}", std::process::id(), if idle { IDLE } else { "" }));
     }
 
     /// Says in the row that the owner takes nothing any more, while it still has an agent to end. Returns how many prompts

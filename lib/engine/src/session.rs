@@ -379,7 +379,7 @@ impl Conductor<'_> {
         }
         self.look()?;
         if self.queue.is_empty() && self.run.stay != Stay::Input {
-            // The session was only to be made, or what waited was taken back.
+            // What waited was taken back.
             self.keep_settings();
             self.journal.write_columns()?;
             self.journal.close(false)?;
@@ -458,7 +458,7 @@ impl Conductor<'_> {
             if self.may_leave() && self.leave()? {
                 return Ok(false);
             }
-            self.say_whether_idle()?;
+            self.flush(None)?;
             let stdout = self.stdout()?;
             tokio::select! {
                 caught = signals.next() => self.caught(caught),
@@ -467,7 +467,6 @@ impl Conductor<'_> {
                 line = next_line(&mut sources.lines) => self.read(line, sources),
                 () = sleep_until(self.clocks.linger) => {}
             }
-            self.flush(None)?;
         }
     }
 
@@ -609,7 +608,6 @@ impl Conductor<'_> {
                     return Ok(());
                 }
             }
-            self.say_whether_idle()?;
             let wake = self.next_wake();
             if wake.is_some_and(|at| at <= Instant::now()) {
                 // Here, and not where its timer fires: that is only polled when nothing else is ready, whatever the agent says.
@@ -679,13 +677,14 @@ impl Conductor<'_> {
         Ok(self.left)
     }
 
-    fn say_whether_idle(&mut self) -> Result<(), Error> {
-        let idle = self.run.stay != Stay::Turn && !self.course.in_turn() && self.queue.is_empty();
+    /// Notes whether we wait for work, for the next commit. Who is about to leave does not.
+    fn note_whether_idle(&mut self) {
+        let free = !self.course.in_turn() && self.queue.is_empty();
+        let idle = self.run.stay != Stay::Turn && free && !self.over && !self.left && !self.may_leave();
         if idle != self.idle {
-            self.journal.set_idle(idle)?;
+            self.journal.set_idle(idle);
             self.idle = idle;
         }
-        Ok(())
     }
 
     /// Whether this owner goes on after the turn that ends now.
@@ -830,6 +829,7 @@ impl Conductor<'_> {
 
     /// Stores what waits, shows it, and only then tells the agent what follows from it.
     fn flush(&mut self, peer: Option<&mut Peer>) -> Result<(), Error> {
+        self.note_whether_idle();
         if let Some(mut lines) = self.journal.commit()? {
             // The last line that is shown is to be a turn's end (SPEC, I10), and this end may have been the last.
             if self.run.stay == Stay::Input && !self.course.in_turn() {

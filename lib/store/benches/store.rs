@@ -208,7 +208,11 @@ fn write(store: &mut Store, session: &Session, first: i64, size: i64, full: bool
     });
     let sync = if full { Sync::Full } else { Sync::Deltas };
     store
-        .append(session.no, &Batch { events: &events, cache, native: None, now: first, settled: &[] }, sync)
+        .append(
+            session.no,
+            &Batch { events: &events, cache, native: None, now: first, settled: &[], owner: None },
+            sync,
+        )
         .expect("the store takes it");
 }
 

@@ -22,6 +22,8 @@ pub struct Batch<'a> {
     pub now: i64,
     /// Requests that are settled by these events, or without any.
     pub settled: &'a [Settled<'a>],
+    /// Who owns the session from now on; `None` leaves it as it is.
+    pub owner: Option<&'a str>,
 }
 
 /// One event to be stored.
@@ -418,6 +420,9 @@ fn append(connection: &Connection, no: i64, batch: &Batch<'_>) -> Result<(), Tro
         )?;
         statement.execute((batch.events.first().map(|first| first.sequence), native, no))?;
         connection.prepare_cached("UPDATE session SET native_session_id = ?1 WHERE no = ?2")?.execute((native, no))?;
+    }
+    if let Some(owner) = batch.owner {
+        sessions::set_owner(connection, no, Some(owner))?;
     }
     if let Some(cache) = &batch.cache {
         sessions::one(connection.prepare_cached(WRITE_CACHE)?.execute(named_params! {

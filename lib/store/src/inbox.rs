@@ -1,6 +1,10 @@
 //! Requests of other processes to a session's owner: posted, looked at, and settled with the events that follow from them.
 
-use crate::{Error, Store, Sync, error::Trouble, sessions::one};
+use crate::{
+    Error, Store, Sync,
+    error::Trouble,
+    sessions::{one, set_owner},
+};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// A request that waits.
@@ -126,7 +130,7 @@ impl Store {
         self.write(Sync::Deltas, |connection| {
             let waiting = prompts(connection, no)?;
             if waiting == 0 || !unless_waiting {
-                one(connection.execute("UPDATE session SET owner = ?1 WHERE no = ?2", params![owner, no])?)?;
+                set_owner(connection, no, owner)?;
                 connection.execute(
                     "DELETE FROM request WHERE session_no = ?1 AND state <> 'open' AND posted < ?2",
                     [no, now - MEMORY],

@@ -127,10 +127,19 @@ pub struct ImportedSession<'a> {
 }
 
 impl Store {
-    /// Makes a session. Fails with [`Error::Exists`] if the name (or the uid) is taken.
+    /// Makes a session whose first event follows at once and is synced, and this with it. Fails with [`Error::Exists`] if
+    /// the name (or the uid) is taken.
     pub fn create(&mut self, new: &NewSession<'_>) -> Result<Session, Error> {
-        // Its first event follows at once and is synced, and this with it.
-        self.write(Sync::Deltas, |connection| {
+        self.create_as(new, Sync::Deltas)
+    }
+
+    /// As [`Store::create`], for one that may stay empty.
+    pub fn create_empty(&mut self, new: &NewSession<'_>) -> Result<Session, Error> {
+        self.create_as(new, Sync::Full)
+    }
+
+    fn create_as(&mut self, new: &NewSession<'_>, sync: Sync) -> Result<Session, Error> {
+        self.write(sync, |connection| {
             insert(connection, new)?;
             connection
                 .execute("INSERT INTO epoch VALUES(?1, 1, ?2)", params![connection.last_insert_rowid(), new.uid])?;
@@ -199,9 +208,7 @@ impl Store {
 
     /// Writes down who owns the session now.
     pub fn set_owner(&mut self, no: i64, owner: Option<&str>) -> Result<(), Error> {
-        self.write(Sync::Deltas, |connection| {
-            one(connection.execute("UPDATE session SET owner = ?1 WHERE no = ?2", params![owner, no])?)
-        })
+        self.write(Sync::Deltas, |connection| set_owner(connection, no, owner))
     }
 
     /// From the next event on, event ids carry another uid: an owner calls this when the machine was restarted since the
@@ -318,6 +325,10 @@ pub(crate) fn spans(connection: &Connection, select: &str, no: i64) -> rusqlite:
 }
 
 /// An update or deletion that should have met one session.
+pub(crate) fn set_owner(connection: &Connection, no: i64, owner: Option<&str>) -> Result<(), Trouble> {
+    one(connection.prepare_cached("UPDATE session SET owner = ?1 WHERE no = ?2")?.execute(params![owner, no])?)
+}
+
 pub(crate) fn one(changed: usize) -> Result<(), Trouble> {
     if changed == 0 { Err(Trouble::Ours(Error::Gone)) } else { Ok(()) }
 }

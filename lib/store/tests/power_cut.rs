@@ -109,11 +109,12 @@ fn write_for_a_while(path: &Path) -> Store {
                     title: None,
                     settings: None,
                 };
-                let batch = Batch { events: &events, cache: Some(cache), native: None, now: 0, settled: &[] };
+                let batch =
+                    Batch { events: &events, cache: Some(cache), native: None, now: 0, settled: &[], owner: None };
                 store.append(session.no, &batch, Sync::Full).unwrap();
                 step(Step::Full { last });
             } else {
-                let batch = Batch { events: &events, cache: None, native: None, now: 0, settled: &[] };
+                let batch = Batch { events: &events, cache: None, native: None, now: 0, settled: &[], owner: None };
                 store.append(session.no, &batch, Sync::Deltas).unwrap();
             }
         }
@@ -144,7 +145,11 @@ fn look(path: &Path, when: &str) -> i64 {
     let text = data(last + 1);
     let next = [Row { sequence: last + 1, time: 0, kind: "item.delta", synthetic: false, data: &text, raw: None }];
     store
-        .append(session.no, &Batch { events: &next, cache: None, native: None, now: 0, settled: &[] }, Sync::Full)
+        .append(
+            session.no,
+            &Batch { events: &next, cache: None, native: None, now: 0, settled: &[], owner: None },
+            Sync::Full,
+        )
         .unwrap();
     last
 }

@@ -6,7 +6,11 @@ use store::{Batch, Error, RequestState, Settled, Store, Sync};
 fn settle(store: &mut Store, no: i64, id: i64, sequence: i64) -> Result<(), Error> {
     let events = [row(sequence, "turn.started", "{}")];
     let settled = [Settled { id, state: RequestState::Done, result: r#"{"sequence":1}"# }];
-    store.append(no, &Batch { events: &events, cache: None, native: None, now: 1, settled: &settled }, Sync::Full)
+    store.append(
+        no,
+        &Batch { events: &events, cache: None, native: None, now: 1, settled: &settled, owner: None },
+        Sync::Full,
+    )
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn an_event_comes_back_as_it_was() {
     store
         .append(
             session.no,
-            &Batch { events: &events, cache: None, native: Some("n"), now: 0, settled: &[] },
+            &Batch { events: &events, cache: None, native: Some("n"), now: 0, settled: &[], owner: None },
             Sync::Full,
         )
         .unwrap();
@@ -57,7 +57,7 @@ fn only_the_next_number_is_taken() {
     }
     // A gap inside leaves nothing of the batch.
     let events = [row(4, "item.delta", "{}"), row(6, "item.delta", "{}")];
-    let batch = Batch { events: &events, cache: None, native: Some("n"), now: 0, settled: &[] };
+    let batch = Batch { events: &events, cache: None, native: Some("n"), now: 0, settled: &[], owner: None };
     assert!(matches!(store.append(session.no, &batch, Sync::Deltas), Err(Error::OutOfOrder { last: 3, found: 6, .. })));
     // Nor does a failure further on: here the same number, written behind our back.
     let raw = rusqlite::Connection::open(&path).unwrap();
@@ -93,7 +93,11 @@ fn pages_are_selected() {
     let events: Vec<Row<'_>> =
         (1..=100).map(|sequence| row(sequence, kinds[sequence as usize % 4], &data[sequence as usize - 1])).collect();
     store
-        .append(session.no, &Batch { events: &events, cache: None, native: None, now: 0, settled: &[] }, Sync::Deltas)
+        .append(
+            session.no,
+            &Batch { events: &events, cache: None, native: None, now: 0, settled: &[], owner: None },
+            Sync::Deltas,
+        )
         .unwrap();
     let read = |select: Select<'_>| {
         let mut seen = Vec::new();
@@ -137,7 +141,11 @@ fn words_are_found_as_they_are_written() {
     let events: Vec<Row<'_>> =
         texts.iter().zip(1..).map(|((kind, data), sequence)| row(sequence, kind, data)).collect();
     store
-        .append(session.no, &Batch { events: &events, cache: None, native: None, now: 0, settled: &[] }, Sync::Deltas)
+        .append(
+            session.no,
+            &Batch { events: &events, cache: None, native: None, now: 0, settled: &[], owner: None },
+            Sync::Deltas,
+        )
         .unwrap();
     let search = |words, limit| {
         let mut seen = Vec::new();

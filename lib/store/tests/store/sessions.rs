@@ -128,7 +128,7 @@ fn the_cache_is_written_with_the_events() {
     store
         .append(
             session.no,
-            &Batch { events: &events, cache: Some(cache), native: None, now: 77, settled: &[] },
+            &Batch { events: &events, cache: Some(cache), native: None, now: 77, settled: &[], owner: None },
             Sync::Full,
         )
         .unwrap();
@@ -151,7 +151,11 @@ fn the_cache_is_written_with_the_events() {
     // Without an event, too; what must be said each time becomes NULL, the rest stays.
     (cache.status, cache.outcome, cache.exit_code, cache.model) = ("running", None, None, None);
     store
-        .append(session.no, &Batch { events: &[], cache: Some(cache), native: None, now: 78, settled: &[] }, Sync::Full)
+        .append(
+            session.no,
+            &Batch { events: &[], cache: Some(cache), native: None, now: 78, settled: &[], owner: None },
+            Sync::Full,
+        )
         .unwrap();
     let stored = store.session("one").unwrap().unwrap();
     assert_eq!(stored, Session { status: "running".into(), outcome: None, exit_code: None, updated: 78, ..expected });
@@ -164,7 +168,11 @@ fn an_epoch_and_a_native_id_hold_from_an_event_on() {
     let append = |store: &mut Store, sequence, native| {
         let events = [row(sequence, "item.delta", "{}")];
         store
-            .append(session.no, &Batch { events: &events, cache: None, native, now: 1, settled: &[] }, Sync::Deltas)
+            .append(
+                session.no,
+                &Batch { events: &events, cache: None, native, now: 1, settled: &[], owner: None },
+                Sync::Deltas,
+            )
             .unwrap();
     };
     append(&mut store, 1, None);

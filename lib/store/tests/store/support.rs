@@ -57,7 +57,7 @@ pub(crate) fn write(store: &mut Store, session: &Session, first: i64, last: i64,
         (first..=last).zip(&data).map(|(sequence, data)| row(sequence, "item.delta", data)).collect();
     store.append(
         session.no,
-        &Batch { events: &events, cache: None, native: None, now: 1_700_000_000_000 + last, settled: &[] },
+        &Batch { events: &events, cache: None, native: None, now: 1_700_000_000_000 + last, settled: &[], owner: None },
         sync,
     )
 }

@@ -143,8 +143,14 @@ fn make(path: &Path) {
         let synthetic = kind.starts_with("turn") || kind.starts_with("session");
         let raw = (kind == "agent.unparsed").then_some(r#"{"odd":1}"#);
         let row = Row { sequence, time, kind, synthetic, data, raw };
-        let batch =
-            Batch { events: &[row], cache: Some(cache), native, now: 1_700_000_000_001 + sequence, settled: &[] };
+        let batch = Batch {
+            events: &[row],
+            cache: Some(cache),
+            native,
+            now: 1_700_000_000_001 + sequence,
+            settled: &[],
+            owner: None,
+        };
         store.append(session.no, &batch, Sync::Full).unwrap();
     }
     // One that is deleted leaves nothing but the mark of its cursors.

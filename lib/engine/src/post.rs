@@ -21,7 +21,8 @@ pub struct Post {
     store: Store,
     session: Session,
     id: i64,
-    watch: Watch,
+    /// From the first wait on: most need none, and the kernel may take 10 ms to end one.
+    watch: Option<Watch>,
 }
 
 /// How long an owner that is closing is waited for.
@@ -41,13 +42,11 @@ impl Post {
         }
         let places = Places::beside(path);
         places.make()?;
-        // First the watch: what is settled from now on rings.
-        let watch = Watch::new(&[places.bell(&session.uid)]);
         let mut store = Store::open(path, Access::Write)?;
         let body = serde_json::to_string(control).expect("a request is JSON");
         let id = store.post(session.no, control.kind(), &body, clock::now_ms())?;
         Bell::open(&places.post(&session.uid))?.ring();
-        Ok(Post { path: path.to_owned(), store, session, id, watch })
+        Ok(Post { path: path.to_owned(), store, session, id, watch: None })
     }
 
     /// The number of the request.
@@ -87,7 +86,7 @@ impl Post {
                 }
                 return Err(Error::Busy { session: self.session.session_id.clone(), owner }.into());
             }
-            self.watch.wait(None, LOOK);
+            self.wait();
         }
     }
 
@@ -114,7 +113,7 @@ impl Post {
             if until.is_some_and(|until| Instant::now() > until) {
                 return Ok(None);
             }
-            self.watch.wait(None, LOOK);
+            self.wait();
         }
     }
 
@@ -133,7 +132,15 @@ impl Post {
             if Instant::now() > until {
                 return Ok(false);
             }
-            self.watch.wait(None, LOOK);
+            self.wait();
+        }
+    }
+
+    /// Waits for news since the last look; the first time there may be some already.
+    fn wait(&mut self) {
+        match &mut self.watch {
+            Some(watch) => drop(watch.wait(None, LOOK)),
+            None => self.watch = Some(Watch::new(&[Places::beside(&self.path).bell(&self.session.uid)])),
         }
     }
 

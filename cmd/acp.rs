@@ -60,6 +60,7 @@ pub(crate) fn main(context: &Context, args: AcpArgs) -> Result<Exit, Failure> {
     let caught = serve(Stdio {
         store: context.store_path()?,
         new,
+        create: crate::run::create,
         env: env::all(),
         version: env!("CARGO_PKG_VERSION"),
         lines: host::input::lines(),

@@ -43,6 +43,12 @@ impl Context {
         Ok(Context { output, settings, store: global.store.clone(), unchosen, ready })
     }
 
+    /// For another command than the one that was typed.
+    pub(crate) fn of_store(store: &std::path::Path) -> Result<Context, Failure> {
+        let (output, store) = (Output::None, Some(store.to_owned()));
+        Ok(Context { output, settings: Settings::read()?, store, unchosen: false, ready: Rc::default() })
+    }
+
     /// With the configuration of the project that we are in.
     pub(crate) fn in_project(self) -> Result<Context, Failure> {
         Ok(Context { settings: self.settings.with_project()?, ..self })

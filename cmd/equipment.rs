@@ -15,7 +15,7 @@ use crate::names;
 use crate::run::{Variables, unreadable};
 
 /// The flags.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct EquipmentArgs {
     /// MCP servers for this session: a JSON file with mcpServers, ${NAME} in it is a variable of the agent's; repeatable
     #[arg(long, value_name = "FILE")]

@@ -3,7 +3,7 @@
 use clap::Args;
 
 /// How permissions are decided.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct PermissionArgs {
     /// How permissions are decided [default: ask]
     #[arg(long, value_name = "MODE", value_parser = ["read-only", "ask", "accept-edits", "auto", "bypass"])]

@@ -10,19 +10,20 @@ use agents::card::Card;
 use agents::registry;
 use clap::Args;
 use engine::attach::attachments;
+use engine::keeper::New;
 use engine::owner::{Birth, Owned};
 use engine::policy::{OnAsk, Policy, Rule};
 use engine::post::Post;
 use engine::queued::follow_prompt;
 use engine::session::{Limits, Opening, Run, RunEnd, Screen, Stay, run};
-use engine::{Failure, Kept, Lines, keeper};
+use engine::{Equipment, Failure, Kept, Lines, keeper};
 use host::env::{self, Name};
 use schema::control::{Ask, Control};
 use schema::event::PermissionMode;
 use schema::ids::SessionId;
 use schema::outcome::{ErrorCode, Outcome};
 use schema::record::{LaunchRecord, SessionStatus};
-use store::{Session, Settings, Store};
+use store::{Access, Session, Settings, Store};
 
 use crate::context::{Context, duration, open_to_write};
 use crate::equipment::{self, EquipmentArgs};
@@ -40,7 +41,7 @@ Examples:
   git diff | sandbox-agent run -a codex --stdin \"review this\" -o last";
 
 /// A prompt for a session.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(before_help = EXAMPLES)]
 pub(crate) struct RunArgs {
     /// The prompt; `-` reads all of stdin. After `--` it may begin with a dash
@@ -229,28 +230,20 @@ pub(crate) fn main(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
         Target::Existing(session) => Some(session.as_ref()),
         Target::New(_) => None,
     };
-    let agent = choose_agent(context, &args, existing.or(fork.as_deref()))?;
+    let Plan {
+        agent,
+        mut job,
+        policy,
+        limits,
+        equipment,
+        environment,
+        named_secrets,
+        handed,
+        program,
+        agent_version,
+        found,
+    } = plan(context, &args, &store_path, existing, fork.as_deref())?;
     let card = agent.card();
-    let mut job = job(context, &args, existing, agent)?;
-    let policy = policy(context, &args, card, &job.cwd)?;
-    job.permission_mode = policy.mode;
-    job.must_ask = policy.must_ask();
-    let limits = limits(context, &args, card)?;
-    let equipment = equipment::equipment(&args.equipment, existing, fork.as_deref(), card)?;
-    let (mut environment, mut named_secrets) = environment(&args)?;
-    if equipment.isolated {
-        // One that does not exist yet has nothing in it.
-        let uid = existing.map_or("new", |session| session.uid.as_str());
-        let home = engine::Places::beside(&store_path).home(uid);
-        equipment::isolate(&mut environment, &home, &environment_names(&args)?);
-    }
-    named_secrets.extend(equipment::equip(&mut job, &equipment, &environment)?);
-    equipment::collide(agent, &job, &environment)?;
-    let from = args.credentials_from.as_deref();
-    let handed = crate::credentials::hand_over(card.name, from, &mut environment, &mut job)?;
-    let asked = args.agent.as_deref().and_then(|word| registry::parts(word).1);
-    let (program, known, found) = program(card, asked, !args.no_install && !args.dry_run)?;
-    let agent_version = version(card, &program, known)?;
     let opening = match text {
         Some(text) => Some(opening(text, &args, card)?),
         None => None,
@@ -300,7 +293,8 @@ pub(crate) fn main(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
         );
     }
     context.explain_json();
-    let output = if args.quiet { Output::None } else { context.output };
+    // In the background nobody looks.
+    let output = if args.quiet || background { Output::None } else { context.output };
     let filter = engine::follow::Filter { types, raw: args.raw, ..Default::default() };
     let writer = Writer::new(output, filter)?;
     let mut screen = match output {
@@ -354,6 +348,125 @@ pub(crate) fn main(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
     }
     crate::sessions::retain(context, &store_path, &session.session_id);
     Ok(Exit::of_run(&end))
+}
+
+/// All that a run needs besides its prompt, checked.
+struct Plan {
+    agent: &'static dyn Agent,
+    job: Job,
+    policy: Policy,
+    limits: Limits,
+    equipment: Equipment,
+    environment: Variables,
+    named_secrets: Vec<String>,
+    handed: engine::credentials::Handed,
+    program: PathBuf,
+    agent_version: Option<String>,
+    /// Why this program.
+    found: String,
+}
+
+fn plan(
+    context: &Context,
+    args: &RunArgs,
+    store_path: &Path,
+    existing: Option<&Session>,
+    fork: Option<&Session>,
+) -> Result<Plan, Failure> {
+    let agent = choose_agent(context, args, existing.or(fork))?;
+    let card = agent.card();
+    let mut job = job(context, args, existing, agent)?;
+    let policy = policy(context, args, card, &job.cwd)?;
+    job.permission_mode = policy.mode;
+    job.must_ask = policy.must_ask();
+    let limits = limits(context, args, card)?;
+    let equipment = equipment::equipment(&args.equipment, existing, fork, card)?;
+    let (mut environment, mut named_secrets) = environment(args)?;
+    if equipment.isolated {
+        // One that does not exist yet has nothing in it.
+        let uid = existing.map_or("new", |session| session.uid.as_str());
+        let home = engine::Places::beside(store_path).home(uid);
+        equipment::isolate(&mut environment, &home, &environment_names(args)?);
+    }
+    named_secrets.extend(equipment::equip(&mut job, &equipment, &environment)?);
+    equipment::collide(agent, &job, &environment)?;
+    let from = args.credentials_from.as_deref();
+    let handed = crate::credentials::hand_over(card.name, from, &mut environment, &mut job)?;
+    let asked = args.agent.as_deref().and_then(|word| registry::parts(word).1);
+    let (program, known, found) = program(card, asked, !args.no_install && !args.dry_run)?;
+    let agent_version = version(card, &program, known)?;
+    Ok(Plan {
+        agent,
+        job,
+        policy,
+        limits,
+        equipment,
+        environment,
+        named_secrets,
+        handed,
+        program,
+        agent_version,
+        found,
+    })
+}
+
+/// Makes a session without a prompt, by the same checks as `run --detach`. Nobody runs it afterwards.
+pub(crate) fn create(store: &Path, new: New) -> Result<Session, Failure> {
+    let context = Context::of_store(store)?.in_project()?;
+    let args = RunArgs {
+        session: new.session_id,
+        agent: new.agent,
+        model: new.model,
+        mode: new.mode,
+        effort: new.effort,
+        permissions: PermissionArgs { permission_mode: new.permission_mode, allow: new.allow, deny: new.deny },
+        cwd: new.cwd.map(PathBuf::from),
+        equipment: EquipmentArgs { mcp: paths(new.mcp), skill: paths(new.skills), isolated: false },
+        label: new.labels,
+        linger: new.linger,
+        raw: new.raw,
+        detach: true,
+        new: true,
+        ..RunArgs::default()
+    };
+    let (target, _) = target(&args, store)?;
+    let name = match target {
+        Target::New(name) => name,
+        Target::Existing(session) => return Err(exists(&session.session_id)),
+    };
+    let stay = stay(&args, true)?;
+    debug_assert!(matches!(stay, Stay::Linger(_)), "a session that is only made is for background owners");
+    let Plan { agent, job, policy, equipment, .. } = plan(&context, &args, store, None, None)?;
+    let flags = kept_flags(&args, &policy, &[]);
+    let labels = labels(&args.label)?;
+    let mut kept = Kept::default();
+    kept.model.clone_from(&job.model);
+    kept.mode.clone_from(&job.mode);
+    kept.effort.clone_from(&job.effort);
+    (kept.flags, kept.equipment) = (flags, equipment);
+    let birth = birth(&name, &job, agent.card(), &labels);
+    match engine::owner::make(&mut Store::open(store, Access::Write)?, &birth, &kept) {
+        Ok(session) => Ok(session),
+        Err(engine::Error::Store(store::Error::Exists(_))) => Err(exists(name.as_str())),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn paths(names: Vec<String>) -> Vec<PathBuf> {
+    names.into_iter().map(PathBuf::from).collect()
+}
+
+fn birth(name: &SessionId, job: &Job, card: &Card, labels: &serde_json::Map<String, serde_json::Value>) -> Birth {
+    Birth {
+        session_id: name.to_string(),
+        agent: card.name.to_owned(),
+        cwd: job.cwd.clone(),
+        title: None,
+        labels: serde_json::Value::Object(labels.clone()).to_string(),
+        permission_mode: Some(job.permission_mode.as_str().to_owned()),
+        effort: job.effort.clone(),
+        parent_session: env::var(Name::Session).map(|parent| parent.to_string_lossy().into_owned()),
+    }
 }
 
 /// A screen for those who do not look.
@@ -1027,16 +1140,7 @@ fn own(
     let mut owned = match target {
         Target::Existing(session) => Owned::take(store, &session, raw)?,
         Target::New(name) => {
-            let birth = Birth {
-                session_id: name.to_string(),
-                agent: card.name.to_owned(),
-                cwd: job.cwd.clone(),
-                title: None,
-                labels: serde_json::Value::Object(labels.clone()).to_string(),
-                permission_mode: Some(job.permission_mode.as_str().to_owned()),
-                effort: job.effort.clone(),
-                parent_session: env::var(Name::Session).map(|parent| parent.to_string_lossy().into_owned()),
-            };
+            let birth = birth(&name, job, card, labels);
             let path = store.path().to_owned();
             match Owned::create(store, &birth, raw) {
                 Ok(owned) => owned,

@@ -105,6 +105,7 @@ pub(crate) fn main(context: &Context, args: ServerArgs) -> Result<Exit, Failure>
             credentials: args.cors_allow_credentials,
         },
         hosts: args.allow_host,
+        create: crate::run::create,
         env: env::all(),
         fs_root: args.fs_root.or_else(|| env::var(Name::FsRoot).map(PathBuf::from)),
         home: env::var(Name::Home).map_or_else(|| PathBuf::from("/"), PathBuf::from),

@@ -77,32 +77,8 @@ pub struct New {
     pub raw: bool,
 }
 
-/// Makes a session without a prompt, by the same checks as `run --detach`, and gives its name. Nobody owns it afterwards.
-///
-/// # Errors
-/// What `run` says.
-pub fn create(store: &Path, new: &New, env: &[(OsString, OsString)]) -> Result<String, Failure> {
-    let mut args: Vec<OsString> =
-        [ROLE, "run", "--detach", "--from-inbox", "--new", "--store"].map(OsString::from).into();
-    args.push(store.into());
-    let one = [
-        ("session", &new.session_id),
-        ("agent", &new.agent),
-        ("model", &new.model),
-        ("mode", &new.mode),
-        ("effort", &new.effort),
-        ("permission-mode", &new.permission_mode),
-        ("cwd", &new.cwd),
-        ("linger", &new.linger),
-    ];
-    let several =
-        [("allow", &new.allow), ("deny", &new.deny), ("label", &new.labels), ("mcp", &new.mcp), ("skill", &new.skills)];
-    let one = one.iter().filter_map(|(flag, value)| Some((*flag, value.as_ref()?)));
-    let several = several.iter().flat_map(|(flag, values)| values.iter().map(|value| (*flag, value)));
-    args.extend(one.chain(several).map(|(flag, value)| format!("--{flag}={value}").into()));
-    args.extend(new.raw.then(|| "--raw".into()));
-    spawn(&args, env, None)
-}
+/// Makes such a session in a store, without a prompt and by the same checks as `run --detach`. Nobody runs it afterwards.
+pub type Create = fn(&Path, New) -> Result<Session, Failure>;
 
 /// Starts ourselves in the background with these arguments, the first of them [`ROLE`], and gives the session's name once
 /// it is held and the prompt recorded.

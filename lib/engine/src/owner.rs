@@ -13,6 +13,7 @@ use store::{Access, NewSession, Select, Session, Store};
 
 use crate::error::Error;
 use crate::journal::{Journal, is_active};
+use crate::kept::Kept;
 use crate::places::Places;
 use crate::restore;
 
@@ -43,6 +44,27 @@ pub struct Birth {
     pub parent_session: Option<String>,
 }
 
+impl Birth {
+    fn of<'a>(&'a self, uid: &'a str, boot_id: &'a str, settings: &'a str) -> NewSession<'a> {
+        NewSession {
+            session_id: &self.session_id,
+            uid,
+            boot_id,
+            agent: &self.agent,
+            cwd: &self.cwd,
+            created: clock::now_ms(),
+            title: self.title.as_deref(),
+            model: None,
+            mode: None,
+            effort: self.effort.as_deref(),
+            permission_mode: self.permission_mode.as_deref(),
+            parent_session: self.parent_session.as_deref(),
+            labels: &self.labels,
+            settings,
+        }
+    }
+}
+
 /// Name of the variable by which what a session started is known, should owner and guard die at once.
 ///
 /// The session's name would not do: another store may hold a session of the same name.
@@ -63,26 +85,10 @@ impl Owned {
         let places = Places::beside(store.path());
         places.make()?;
         let uid = ids::unique();
-        let boot_id = clock::boot_id().unwrap_or_default();
         // The lock comes first: nobody may find the session without its owner.
         let lock = Lock::take(&places.lock(&uid))?
             .ok_or_else(|| Error::Busy { session: birth.session_id.clone(), owner: None })?;
-        let session = store.create(&NewSession {
-            session_id: &birth.session_id,
-            uid: &uid,
-            boot_id: &boot_id,
-            agent: &birth.agent,
-            cwd: &birth.cwd,
-            created: clock::now_ms(),
-            title: birth.title.as_deref(),
-            model: None,
-            mode: None,
-            effort: birth.effort.as_deref(),
-            permission_mode: birth.permission_mode.as_deref(),
-            parent_session: birth.parent_session.as_deref(),
-            labels: &birth.labels,
-            settings: "{}",
-        });
+        let session = store.create(&birth.of(&uid, &clock::boot_id().unwrap_or_default(), "{}"));
         let session = match session {
             Ok(session) => session,
             Err(error) => {
@@ -203,6 +209,19 @@ impl Owned {
         places.remove(&uid);
         Ok(())
     }
+}
+
+/// Makes a session that nobody owns.
+///
+/// # Errors
+/// `store::Error::Exists` when the name is taken.
+pub fn make(store: &mut Store, birth: &Birth, kept: &Kept) -> Result<Session, Error> {
+    let places = Places::beside(store.path());
+    places.make()?;
+    let (uid, boot_id) = (ids::unique(), clock::boot_id().unwrap_or_default());
+    let session = store.create_empty(&birth.of(&uid, &boot_id, &kept.write()))?;
+    Bell::open(&places.all_bell())?.ring();
+    Ok(session)
 }
 
 /// Whether somebody owns the session now.

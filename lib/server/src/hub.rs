@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use engine::keeper::{Create, New};
 use engine::{Failure, Places};
 use host::bell::Watch;
 use schema::outcome::ErrorCode;
@@ -40,7 +41,7 @@ pub(crate) struct News {
 /// The store as a server sees it.
 pub(crate) struct Hub {
     path: PathBuf,
-    idle: Mutex<Vec<Store>>,
+    create: Create,
     readers: Semaphore,
     workers: Semaphore,
     long: Arc<Semaphore>,
@@ -50,10 +51,10 @@ pub(crate) struct Hub {
 }
 
 impl Hub {
-    pub(crate) fn new(path: PathBuf) -> Hub {
+    pub(crate) fn new(path: PathBuf, create: Create) -> Hub {
         Hub {
             path,
-            idle: Mutex::default(),
+            create,
             readers: Semaphore::new(READERS),
             workers: Semaphore::new(WORKERS),
             long: Arc::new(Semaphore::new(LONG)),
@@ -67,6 +68,11 @@ impl Hub {
         &self.path
     }
 
+    /// Makes a session; whoever calls it is at work.
+    pub(crate) fn create(&self, new: New) -> Result<Session, Failure> {
+        (self.create)(&self.path, new)
+    }
+
     /// Reads in the store: short, on one of a few threads.
     pub(crate) async fn read<T: Send + 'static>(
         self: &Arc<Hub>,
@@ -74,20 +80,7 @@ impl Hub {
     ) -> Result<T, Failure> {
         let hub = Arc::clone(self);
         let _turn = self.readers.acquire().await.expect("it is never closed");
-        blocking(move || {
-            let kept = held(&hub.idle).pop();
-            let store = match kept {
-                Some(store) => store,
-                None => Store::open(&hub.path, Access::Read)?,
-            };
-            let result = read(&store);
-            // One that failed may be of a file that is no more.
-            if result.is_ok() {
-                held(&hub.idle).push(store);
-            }
-            result
-        })
-        .await
+        blocking(move || read(&Store::open(&hub.path, Access::Read)?)).await
     }
 
     /// Does what may have to wait for an owner.

@@ -32,6 +32,8 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use engine::keeper::Create;
+
 pub use error::Error;
 pub use gate::Cors;
 pub use listen::{Access, Address, Listening, serve};
@@ -52,6 +54,8 @@ pub struct Config {
     pub hosts: Vec<String>,
     /// It ends once nobody was connected for so long.
     pub idle_exit: Option<Duration>,
+    /// Makes a session.
+    pub create: Create,
     /// The environment of the owners that it starts.
     pub env: Vec<(OsString, OsString)>,
     /// What no file route leads out of.

@@ -135,6 +135,7 @@ async fn run(
     log: Box<dyn Fn(&Access) + Send + Sync>,
 ) -> Result<Option<Caught>, Error> {
     let mut signals = Signals::new()?;
+    let _keeping = store::keep_open();
     // The store is there before the first request, and so is its bell.
     drop(store::Store::open(&config.store, store::Access::Write).map_err(engine::Error::from)?);
     engine::Places::beside(&config.store).make()?;
@@ -142,7 +143,7 @@ async fn run(
     let (listener, listening) = Listener::bind(&config).await?;
     let idle_exit = config.idle_exit;
     let server = Arc::new(Server {
-        hub: Arc::new(Hub::new(config.store)),
+        hub: Arc::new(Hub::new(config.store, config.create)),
         gate: Gate {
             tokens: config.tokens,
             cors: config.cors,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use engine::keeper::{self, New};
+use engine::keeper::New;
 use engine::verbs;
 use hyper::StatusCode;
 use schema::event::{PermissionMode, Usage};
@@ -130,13 +130,13 @@ pub(crate) async fn create(mut asked: Asked) -> Answer {
             return Ok(None);
         }
         crate::config::equip(&here, path, &mut new)?;
-        let name = match keeper::create(path, &new, &here.env) {
-            Ok(name) => name,
+        let name = new.session_id.clone();
+        let session = match here.hub.create(new) {
+            Ok(session) => session,
             // Somebody else was faster.
-            Err(_) if new.session_id.as_ref().is_some_and(taken) => return Ok(None),
+            Err(_) if name.as_ref().is_some_and(taken) => return Ok(None),
             Err(failure) => return Err(failure),
         };
-        let session = verbs::find(path, &name)?;
         if let Some(title) = &title {
             let set = store::Settings { title: Some(title), ..store::Settings::default() };
             Store::open(path, Access::Write)?.update(session.no, &set)?;

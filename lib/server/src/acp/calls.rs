@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use acp::{Choice, File, Message};
 use agents::agent::Agent;
-use engine::keeper::{self, New};
+use engine::keeper::New;
 use engine::post::Post;
 use engine::{Failure, attach, verbs};
 use schema::control::{Ask, Cancel, Control, Set};
@@ -155,17 +155,16 @@ impl Link {
         if self.lasts {
             new.labels.push(format!("acp={}", self.id));
         }
-        let (env, server) = (self.env.clone(), self.server.clone());
+        let (hub, server) = (Arc::clone(&self.hub), self.server.clone());
         let made = self.hub.work(move |path| {
             if let Some(server) = server.upgrade() {
                 crate::config::equip(&server, path, &mut new)?;
             }
-            let name = keeper::create(path, &new, &env)?;
-            let session = verbs::find(path, &name)?;
+            let session = hub.create(new)?;
             let Some(servers) = servers else { return Ok(session) };
             let servers = attach::keep(path, &session, "mcp.json", servers.to_string().as_bytes())?;
             verbs::keep(path, &session, &|kept| kept.equipment.mcp.push(servers.clone()))?;
-            Ok(verbs::find(path, &name)?)
+            Ok(verbs::find(path, &session.session_id)?)
         });
         let session = made.await?;
         self.attach(&session, 0);

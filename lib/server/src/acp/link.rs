@@ -363,12 +363,15 @@ fn page(store: &Store, places: &[(i64, i64)]) -> Result<Page, Failure> {
     // What is committed later than this may be in one session's page and not in another's.
     let mut bound = store.last_cursor()?;
     let (mut events, mut read, mut open) = (Vec::new(), Vec::new(), Vec::new());
+    let numbers: Vec<i64> = places.iter().map(|(no, _)| *no).collect();
+    let sessions = store.sessions_by_no(&numbers)?;
     for (no, at) in places {
-        let Some(session) = store.session_by_no(*no)? else { continue };
+        let session = sessions.iter().find(|session| session.no == *no);
+        let Some(session) = session.filter(|session| session.last_sequence > *at) else { continue };
         let mut size = 0;
         let select = Select { after: *at, limit: PAGE, ..Select::default() };
         let mut last = 0;
-        let count = store.read(&session, &select, &mut |event| {
+        let count = store.read(session, &select, &mut |event| {
             last = event.cursor;
             // A page of large events is a short one.
             if size <= CHUNK {

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use engine::keeper::New;
+use engine::keeper::{Create, New};
 use host::input::InputLine;
 use host::signals::{Caught, Signals};
 use hyper::body::Bytes;
@@ -22,6 +22,8 @@ pub struct Stdio {
     pub store: PathBuf,
     /// How its sessions are made; the agent is named.
     pub new: New,
+    /// Makes them.
+    pub create: Create,
     /// The environment of the owners that it starts.
     pub env: Vec<(OsString, OsString)>,
     /// Of this program.
@@ -51,11 +53,12 @@ pub fn serve(stdio: Stdio) -> Result<Option<Caught>, Error> {
 }
 
 async fn run(stdio: Stdio) -> Result<Option<Caught>, Error> {
-    let Stdio { store, new, env, version, mut lines, mut say } = stdio;
+    let Stdio { store, new, create, env, version, mut lines, mut say } = stdio;
     let mut signals = Signals::new()?;
+    let _keeping = store::keep_open();
     drop(store::Store::open(&store, store::Access::Write).map_err(engine::Error::from)?);
     engine::Places::beside(&store).make()?;
-    let hub = Arc::new(Hub::new(store));
+    let hub = Arc::new(Hub::new(store, create));
     tokio::spawn(Arc::clone(&hub).listen());
     let link = Link::new(&hub, &env, version, &schema::ids::unique(), new, None);
     let manner = Manner { write: |_: Option<Place>, message| format!("{message}\n"), beat: None };

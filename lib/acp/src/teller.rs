@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 ///
 /// What the protocol has no word for (turns, requests, errors and the like) is an update of the session's information
 /// that says nothing but `_meta`, under `sandbox-agent`, with `type` and `data` as in the event: readers of the protocol
-/// pass over it, and nothing is lost.
+/// pass over it, and nothing is lost. (A turn's `final_text` is not said again: the client was told it piece by piece.)
 #[derive(Debug, Default)]
 pub struct Teller {
     open: HashMap<String, Open>,
@@ -313,7 +313,13 @@ fn status(item: &Item) -> Value {
 fn aside(body: &Body) -> Value {
     let mut data = Vec::new();
     body.write_data(&mut data);
-    let data: Value = serde_json::from_slice(&data).expect("an event's data is JSON");
+    let mut data: Value = serde_json::from_slice(&data).expect("an event's data is JSON");
+    // A client may need the square of a message's length in time to read it, as the SDK in npm's `sandbox-agent` 0.4.2 does.
+    if matches!(body, Body::TurnEnded(_))
+        && let Some(fields) = data.as_object_mut()
+    {
+        fields.remove("final_text");
+    }
     json!({
         "sessionUpdate": "session_info_update",
         "_meta": { "sandbox-agent": { "type": body.kind(), "data": data } },
@@ -384,5 +390,11 @@ mod tests {
         let error = json!({ "message": "m", "code": "network", "recoverable": true });
         let said = tell(&mut Teller::new(), "error", error.clone());
         assert_eq!(said[0]["_meta"]["sandbox-agent"], json!({ "type": "error", "data": error }));
+        let mut ended = json!({ "phase": "ended", "turn_id": "t", "prompt_ids": ["p"], "outcome": "ok", "exit_code": 0,
+            "denied": [], "pending": [], "duration_ms": 1 });
+        let without = ended.clone();
+        ended["final_text"] = json!("told before");
+        let said = tell(&mut Teller::new(), "turn.ended", ended);
+        assert_eq!(said[0]["_meta"]["sandbox-agent"], json!({ "type": "turn.ended", "data": without }));
     }
 }

@@ -244,22 +244,28 @@ impl Link {
 
     async fn send(self: &Arc<Link>, id: &Value, params: &Value) -> Result<Sent, Failure> {
         let prompt = acp::prompt(params).map_err(|why| Failure::usage(format!("failed to use the prompt: {why}")))?;
-        let session = self.session(params).await?;
         if prompt.text.trim().is_empty() {
             return Err(Failure::usage("failed to use the prompt: it has no text"));
         }
-        let (env, before, own) = (self.env.clone(), session.clone(), acp::prompt_id(&self.id, id));
+        let name = params["sessionId"].as_str().unwrap_or_default().to_owned();
+        if !self.sessions().iter().any(|session| session.session_id == name) {
+            self.session(params).await?;
+        }
+        let (env, own) = (self.env.clone(), acp::prompt_id(&self.id, id));
         let sent = self.hub.work(move |path| {
+            // As it is before the prompt: what the turn says comes after it.
+            let session = verbs::find(path, &name)?;
             let files = prompt.files.into_iter().map(|file| match file {
                 File::Path(path) => Ok(path),
                 File::Sent { name, base64 } => attach::keep_base64(path, &session, &name, &base64),
             });
             let attach = files.collect::<Result<_, Failure>>()?;
             let ask = Ask { text: prompt.text, attach, id: Some(own), ..Ask::default() };
-            verbs::send(path, session, ask, &env)
+            let sent = verbs::send(path, session.clone(), ask, &env)?;
+            Ok((session, sent.request))
         });
-        let sent = sent.await?;
-        Ok(Sent { id: id.clone(), session: before, request: sent.request })
+        let (session, request) = sent.await?;
+        Ok(Sent { id: id.clone(), session, request })
     }
 
     /// Waits for the end of a prompt's turn.

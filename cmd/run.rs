@@ -434,8 +434,8 @@ pub(crate) fn create(store: &Path, new: New) -> Result<Session, Failure> {
         Target::New(name) => name,
         Target::Existing(session) => return Err(exists(&session.session_id)),
     };
-    let stay = stay(&args, true)?;
-    debug_assert!(matches!(stay, Stay::Linger(_)), "a session that is only made is for background owners");
+    // What only its owner will use is checked now.
+    stay(&args, true)?;
     let Plan { agent, job, policy, equipment, .. } = plan(&context, &args, store, None, None)?;
     let flags = kept_flags(&args, &policy, &[]);
     let labels = labels(&args.label)?;

@@ -7,12 +7,14 @@ use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha512};
 
-use crate::env::{Output, Program, TestEnv, program, readme};
+use crate::env::{Output, Program, TestEnv, is_offline, program, readme};
+use crate::model::{Model, Reply};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 const MACHINE: &str = std::env::consts::ARCH;
@@ -222,14 +224,20 @@ fn the_script_installs_with_each_shell_and_downloader() {
     it_works(&env, &root, "/opt/00/bin/sandbox-agent");
 }
 
+/// Puts all programs of busybox there.
+fn with_busybox(env: &TestEnv, root: &Path) {
+    for folder in ["bin", "usr/local/bin"] {
+        fs::create_dir_all(root.join(folder)).unwrap();
+    }
+    fs::copy("/usr/bin/busybox", root.join("bin/busybox")).unwrap();
+    inside(env, root, &["/bin/busybox", "--install", "-s", "/bin"]).run().expect(0);
+}
+
 /// A system as Alpine's is, but of Debian's packages: busybox, no other program, no C library for anybody.
 #[test]
 fn the_script_installs_where_there_is_only_busybox() {
     let (env, root) = start();
-    fs::create_dir_all(root.join("bin")).unwrap();
-    fs::create_dir_all(root.join("usr/local/bin")).unwrap();
-    fs::copy("/usr/bin/busybox", root.join("bin/busybox")).unwrap();
-    inside(&env, &root, &["/bin/busybox", "--install", "-s", "/bin"]).run().expect(0);
+    with_busybox(&env, &root);
     let dist = root.join("release");
     fs::create_dir(&dist).unwrap();
     for name in ["SHA256SUMS", "install.sh", &archive()] {
@@ -241,6 +249,55 @@ fn the_script_installs_where_there_is_only_busybox() {
     let output = inside(&env, &root, &["/bin/sh", "-c", &line]).run().expect(0);
     assert_eq!(output.text(), format!("sandbox-agent {VERSION} is installed: /usr/local/bin/sandbox-agent\n"));
     it_works(&env, &root, "/usr/local/bin/sandbox-agent");
+}
+
+/// The same with musl's C library, which is all that an Alpine root has besides: agents are installed that are linked with it. (OpenCode's
+/// needs two libraries more, `apk add libgcc libstdc++`.) Each step timed on stderr.
+#[test]
+fn a_real_agent_answers_where_the_c_library_is_musl() {
+    let needed = Command::new("ldd").arg(program()).output().unwrap();
+    if needed.status.success() && !String::from_utf8_lossy(&needed.stdout).contains("statically linked") {
+        // With a C library of its own this would be another system. CI comes again with the program that is released.
+        assert!(std::env::var_os("SANDBOX_AGENT_TEST_PROGRAM").is_none(), "what is released is static");
+        return;
+    }
+    if is_offline() {
+        return;
+    }
+    let (env, root) = start();
+    let env = env.online();
+    with_busybox(&env, &root);
+    let loader = format!("lib/ld-musl-{MACHINE}.so.1");
+    fs::create_dir(root.join("lib")).unwrap();
+    fs::copy(Path::new("/").join(&loader), root.join(&loader)).expect("musl's C library is needed");
+    fs::create_dir_all(root.join("etc/ssl/certs")).unwrap();
+    for name in ["etc/resolv.conf", "etc/hosts", "etc/ssl/certs/ca-certificates.crt"] {
+        fs::copy(Path::new("/").join(name), root.join(name)).unwrap();
+    }
+    let began = Instant::now();
+    let step = |what: &str| eprintln!("after {:.1} s: {what}", began.elapsed().as_secs_f64());
+    let (dist, script) = (release(), Path::new(ROOT).join("pack/install.sh"));
+    let to = root.join("usr/local/bin");
+    let place = ["--from", dist.to_str().unwrap(), "--to", to.to_str().unwrap()];
+    env.program(Path::new("/bin/sh")).args(&[&[script.to_str().unwrap()], &place[..]].concat()).run().expect(0);
+    step("installed");
+    let online =
+        |words: &[&str]| inside(&env, &root, &[&["sandbox-agent"], words].concat()).patience(Duration::from_secs(280));
+    let mock = online(&["run", "-a", "mock", "-o", "last", "hello"]).run().expect(0);
+    assert_eq!(mock.text(), "mock: hello\n");
+    step("a turn of the mock");
+    for (agent, made_for) in [("codex", "vendor/x86_64-unknown-linux-musl/"), ("claude", "claude-code-linux-x64-musl")]
+    {
+        let record = online(&["install-agent", agent]).run().expect(0).object();
+        assert!(record.to_string().contains(made_for), "{record}");
+        step(&format!("{agent} installed"));
+    }
+    let model = Model::start([Reply::new().text("Hello from musl.")]);
+    let run = online(&["run", "-a", "claude", "Say hello"]).var("ANTHROPIC_BASE_URL", model.url());
+    let run = run.var("ANTHROPIC_API_KEY", "sk-scripted-key").var("CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC", "1");
+    let run = run.run().expect(0);
+    assert_eq!(run.lines().last().unwrap()["data"]["final_text"], "Hello from musl.");
+    step("a turn of Claude Code");
 }
 
 #[test]
@@ -486,9 +543,7 @@ fn npm_installs_the_package_for_this_machine_and_its_command_becomes_the_program
     }
 
     // Its command is a line of shell: that is all that it needs of the root.
-    fs::create_dir_all(root.join("bin")).unwrap();
-    fs::copy("/usr/bin/busybox", root.join("bin/busybox")).unwrap();
-    inside(&env, &root, &["/bin/busybox", "--install", "-s", "/bin"]).run().expect(0);
+    with_busybox(&env, &root);
     it_works(&env, &root, "/usr/bin/sandbox-agent");
 
     // It has become the program: signals reach that, and its end is the command's.

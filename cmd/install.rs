@@ -88,6 +88,7 @@ pub(crate) fn main(args: &InstallArgs) -> Result<Exit, Failure> {
         grace: std::time::Duration::from_secs(5),
         max_output: 0,
         stream: true,
+        hired: false,
     };
     let stdout = out::stdout_fd()?;
     let end = engine::process::run(&once, std::os::fd::AsFd::as_fd(&stdout), Box::new(show))?;

@@ -686,7 +686,8 @@ fn is_ready(
         };
         let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
         let timeout = Some(left.unwrap_or(Duration::MAX).min(Duration::from_secs(10)));
-        let once = Once { launch, stdin: Stdin::Nothing, timeout, grace: LOOK, max_output: 0, stream: false };
+        let once =
+            Once { launch, stdin: Stdin::Nothing, timeout, grace: LOOK, max_output: 0, stream: false, hired: false };
         let stdout = out::stdout_fd()?;
         return Ok(process::run(&once, stdout.as_fd(), Box::new(|_| true))?.result.exit_code == Some(0));
     }
@@ -783,6 +784,7 @@ fn run(context: &Context, args: RunArgs) -> Result<Exit, Failure> {
         grace: duration("--grace", &args.grace, TIMES)?,
         max_output: usize::try_from(args.max_output).unwrap_or(usize::MAX),
         stream: args.stream,
+        hired: false,
     };
     let stdout = out::stdout_fd()?;
     let output = context.output;

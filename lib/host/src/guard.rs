@@ -10,7 +10,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use nix::errno::Errno;
@@ -24,7 +24,7 @@ use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, getpid};
 
 use crate::setup::Setup;
 use crate::spawn::{Start, null};
-use crate::{Signal, signals, spawn, tree};
+use crate::{Signal, hire, signals, spawn, tree};
 
 /// Runs as the guard; `args` are those after `__guard`. Call it before anything else: it must be single-threaded.
 /// Returns the exit code for `main`.
@@ -43,6 +43,8 @@ pub(crate) struct Job {
     pub(crate) held: Vec<RawFd>,
     pub(crate) status: RawFd,
     pub(crate) lifeline: RawFd,
+    /// Where what it is to start after this comes from, if it is to stay.
+    pub(crate) orders: Option<RawFd>,
     pub(crate) setup: Setup,
     pub(crate) dir: PathBuf,
     pub(crate) program: OsString,
@@ -56,6 +58,7 @@ impl Job {
             held.join(",").into(),
             self.status.to_string().into(),
             self.lifeline.to_string().into(),
+            self.orders.map(|orders| orders.to_string()).unwrap_or_default().into(),
             self.setup.to_arg(),
             self.dir.clone().into(),
             self.program.clone(),
@@ -67,14 +70,18 @@ impl Job {
     fn parse(mut args: impl Iterator<Item = OsString>) -> Option<Self> {
         let held = args.next()?.into_string().ok()?;
         let mut number = || args.next()?.to_str()?.parse().ok();
+        let (status, lifeline) = (number()?, number()?);
+        let orders = args.next()?;
+        let orders = if orders.is_empty() { None } else { Some(orders.to_str()?.parse().ok()?) };
         Some(Self {
             held: held
                 .split(',')
                 .filter(|number| !number.is_empty())
                 .map(|number| number.parse().ok())
                 .collect::<Option<_>>()?,
-            status: number()?,
-            lifeline: number()?,
+            status,
+            lifeline,
+            orders,
             setup: Setup::parse(&args.next()?)?,
             dir: args.next()?.into(),
             program: args.next()?,
@@ -144,7 +151,8 @@ fn guard(job: Job) -> io::Result<()> {
     let _ = prctl::set_child_subreaper(true);
     // No tool may hold the lock or the lifeline.
     spawn::keep_what_was_inherited()?;
-    let (mut status, lifeline) = (File::from(owned(job.status)), owned(job.lifeline));
+    let (lifeline, orders) = (owned(job.lifeline), job.orders.map(owned));
+    let mut voice = Voice { status: File::from(owned(job.status)), words: String::new() };
     // Ignored, as it may have been inherited, the kernel would throw exit codes away.
     signals::set_default(Signal::SIGCHLD);
     let mut child_ended = SigSet::empty();
@@ -152,24 +160,33 @@ fn guard(job: Job) -> io::Result<()> {
     sigprocmask(SigmaskHow::SIG_BLOCK, Some(&child_ended), None)?;
     let children = SignalFd::with_flags(&child_ended, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
 
-    let agent = match start(&job) {
-        Ok(pid) => pid,
-        Err(word) => return tell(&mut status, &word),
-    };
-    tell(&mut status, &Word::Started(agent))?;
+    let mut start = Start::new(&job.program);
+    start.command().args(&job.args);
+    let Some(agent) = begin(start, &job.setup, &job.dir, &mut voice) else { return Ok(()) };
     let mut agent = Some(agent);
-    let mut say = |word: Word| {
-        // A word that cannot be said means that the owner has gone, which the lifeline tells as well.
-        let _ = tell(&mut status, &word);
-    };
-    let watched = watch(&mut agent, &lifeline, &children, &mut say);
-    end_everything(&mut agent, &children, &mut say);
+    let watched = watch(&mut agent, &lifeline, orders.as_ref(), &children, &mut voice);
+    end_everything(&mut agent, &children, &mut voice);
     watched
 }
 
-/// Says a word at once: a formatter would write each of its pieces for itself, and wake the owner for each.
-fn tell(status: &mut File, word: &Word) -> io::Result<()> {
-    status.write_all(word.to_string().as_bytes())
+/// Tells the owner. What was said is sent at once: he is woken for each piece that is written.
+struct Voice {
+    status: File,
+    words: String,
+}
+
+impl Voice {
+    fn say(&mut self, word: Word) {
+        self.words += &word.to_string();
+    }
+
+    fn send(&mut self) {
+        if !self.words.is_empty() {
+            // What cannot be said means that the owner has gone, which the lifeline tells as well.
+            let _ = self.status.write_all(self.words.as_bytes());
+            self.words.clear();
+        }
+    }
 }
 
 /// A guard that had nothing to do for so long, in milliseconds, gives memory back.
@@ -179,8 +196,9 @@ const REST_AFTER: u16 = 2000;
 fn watch(
     agent: &mut Option<i32>,
     lifeline: &OwnedFd,
+    orders: Option<&OwnedFd>,
     children: &SignalFd,
-    say: &mut dyn FnMut(Word),
+    voice: &mut Voice,
 ) -> io::Result<()> {
     // Not ours: the ends of these pipes must be seen when the agent's are closed.
     let null = null()?;
@@ -202,7 +220,8 @@ fn watch(
         };
         pause = if looks_again { (pause * 2).min(100) } else { 1 };
         let mut fds =
-            [PollFd::new(lifeline.as_fd(), PollFlags::POLLIN), PollFd::new(children.as_fd(), PollFlags::POLLIN)];
+            vec![PollFd::new(lifeline.as_fd(), PollFlags::POLLIN), PollFd::new(children.as_fd(), PollFlags::POLLIN)];
+        fds.extend(orders.filter(|_| alone).map(|orders| PollFd::new(orders.as_fd(), PollFlags::POLLIN)));
         match poll(&mut fds, patience) {
             Ok(0) if !looks_again => {
                 crate::private::give_memory_back();
@@ -214,30 +233,48 @@ fn watch(
         if fds[0].any() == Some(true) {
             return Ok(());
         }
+        let next = match orders {
+            Some(orders) if fds.get(2).is_some_and(|fd| fd.any() == Some(true)) => hire::receive(orders)?,
+            Some(_) | None => None,
+        };
         while let Ok(Some(_)) = children.read_signal() {}
-        let left = reap(agent, say);
+        let left = reap(agent, voice);
         if agent.is_none() && !alone && (left == Left::Nobody || only_spared()) {
             alone = true;
-            say(Word::Alone);
+            voice.say(Word::Alone);
+        }
+        voice.send();
+        if let Some((order, [stdin, stdout, stderr])) = next {
+            let mut start = Start::new(&order.program);
+            let command = start.command();
+            command.args(&order.args).env_clear().envs(order.env).stdin(stdin).stdout(stdout).stderr(stderr);
+            *agent = begin(start, &order.setup, &order.dir, voice);
+            if agent.is_none() {
+                return Ok(());
+            }
+            (alone, rested) = (false, false);
         }
     }
 }
 
-fn start(job: &Job) -> Result<i32, Word> {
-    let mut start = Start::new(&job.program);
-    start.command().args(&job.args).current_dir(&job.dir);
-    let prepared = start.set_up(&job.setup);
-    match prepared.and_then(|()| start.spawn()) {
-        Ok(child) => Ok(child.id() as i32),
+/// Starts a program and says so, or why it could not be.
+fn begin(mut start: Start, setup: &Setup, dir: &Path, voice: &mut Voice) -> Option<i32> {
+    start.command().current_dir(dir);
+    let prepared = start.set_up(setup);
+    let started = prepared.and_then(|()| start.spawn()).map(|child| child.id() as i32);
+    voice.say(match &started {
+        Ok(pid) => Word::Started(*pid),
         Err(error) => {
             let errno = |error: &io::Error| error.raw_os_error().unwrap_or(Errno::EIO as i32);
             // The kernel does not say which of the two steps it was.
-            match File::open(&job.dir).and_then(|_| std::env::set_current_dir(&job.dir)) {
-                Err(error) => Err(Word::BadDirectory(errno(&error))),
-                Ok(()) => Err(Word::BadProgram(errno(&error))),
+            match File::open(dir).and_then(|_| std::env::set_current_dir(dir)) {
+                Err(error) => Word::BadDirectory(errno(&error)),
+                Ok(()) => Word::BadProgram(errno(error)),
             }
         }
-    }
+    });
+    voice.send();
+    started.ok()
 }
 
 #[derive(PartialEq, Eq)]
@@ -247,7 +284,7 @@ enum Left {
 }
 
 /// Takes every child that has ended; says how the agent did.
-fn reap(agent: &mut Option<i32>, say: &mut dyn FnMut(Word)) -> Left {
+fn reap(agent: &mut Option<i32>, voice: &mut Voice) -> Left {
     loop {
         let (status, used) = wait4();
         let (pid, word) = match status {
@@ -260,8 +297,8 @@ fn reap(agent: &mut Option<i32>, say: &mut dyn FnMut(Word)) -> Left {
         // Its number may be another's later on.
         if *agent == Some(pid.as_raw()) {
             *agent = None;
-            say(used);
-            say(word);
+            voice.say(used);
+            voice.say(word);
         }
     }
 }
@@ -286,11 +323,12 @@ fn wait4() -> (nix::Result<WaitStatus>, Word) {
 }
 
 /// Kills and reaps until nobody is left but the spared, and those that we may not kill (a tool under sudo).
-fn end_everything(agent: &mut Option<i32>, children: &SignalFd, say: &mut dyn FnMut(Word)) {
+fn end_everything(agent: &mut Option<i32>, children: &SignalFd, voice: &mut Voice) {
     let mut killed = HashSet::new();
     let mut pause: u8 = 1;
     let mut quiet = 0;
-    while reap(agent, say) == Left::Somebody && quiet < 2 {
+    while reap(agent, voice) == Left::Somebody && quiet < 2 {
+        voice.send();
         let (mut left, mut new) = (false, false);
         tree::each_below(getpid().as_raw(), &mut |process| match tree::signal(process, Signal::SIGKILL) {
             Ok(()) | Err(Errno::ESRCH) => {
@@ -310,6 +348,7 @@ fn end_everything(agent: &mut Option<i32>, children: &SignalFd, say: &mut dyn Fn
         while let Ok(Some(_)) = children.read_signal() {}
         pause = (pause * 2).min(100);
     }
+    voice.send();
 }
 
 /// Whether all that is left below us is spared.
@@ -339,6 +378,7 @@ mod tests {
             held: vec![5, 6],
             status: 7,
             lifeline: 8,
+            orders: Some(9),
             setup: Setup::default(),
             dir: "/tmp".into(),
             program: "sh".into(),
@@ -346,7 +386,7 @@ mod tests {
         };
         let back = Job::parse(job.to_args().into_iter()).unwrap();
         assert_eq!(back.to_args(), job.to_args());
-        assert_eq!((back.held, back.status, back.lifeline), (vec![5, 6], 7, 8));
+        assert_eq!((back.held, back.status, back.lifeline, back.orders), (vec![5, 6], 7, 8, Some(9)));
         for word in [
             Word::Started(1),
             Word::BadDirectory(2),

@@ -5,6 +5,7 @@
 //! | `spec`, `spawn`, `unit`, `lines` | what to start; starting it; the running agent; its bytes as lines |
 //! | `raw`, `order`, `pty`, `setup` | a program whose output is bytes: in which order, in a terminal, with limits or as another user |
 //! | `guard`, `tree` | the process between owner and agent that outlives a killed owner; everything below a process |
+//! | `hire` | guards that stay for one program after the other |
 //! | `socket` | a Unix socket at a path of any length |
 //! | `lock`, `bell` | who owns a session; who is told of news |
 //! | `http` | an agent that serves: its event stream as lines, our calls |
@@ -25,6 +26,7 @@ mod error;
 pub mod feed;
 pub mod find;
 pub mod guard;
+pub mod hire;
 pub mod http;
 pub mod input;
 pub mod lines;

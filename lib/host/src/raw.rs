@@ -3,8 +3,7 @@
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io::{self, ErrorKind};
-use std::os::fd::OwnedFd;
-use std::process::Stdio;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -22,7 +21,7 @@ use crate::pty::{self, Size};
 use crate::setup::Setup;
 use crate::spawn::{self, OURSELVES};
 use crate::unit::{Guard, cannot_run, reached, readable, start_guard};
-use crate::{Error, Lock, Signal, Spec, tree};
+use crate::{Error, Lock, Signal, Spec, hire, tree};
 
 /// How long something below a program that has ended may keep its stdout open before it is ended.
 const GRACE: Duration = Duration::from_millis(200);
@@ -95,9 +94,21 @@ impl Raw {
     /// # Errors
     /// As [`crate::Unit::spawn`].
     pub fn spawn(spec: &Spec, setup: &Setup, plumbing: Plumbing, lock: Option<&Lock>) -> Result<Self, Error> {
+        Raw::begun(spec, start(spec, setup, plumbing, lock, false))
+    }
+
+    /// As [`Raw::spawn`], under a guard that stays for the next one if nothing is below it at the end: until
+    /// [`crate::hire::end_idle`], or we have gone.
+    ///
+    /// # Errors
+    /// As [`crate::Unit::spawn`].
+    pub fn spawn_hired(spec: &Spec, setup: &Setup, plumbing: Plumbing) -> Result<Self, Error> {
+        Raw::begun(spec, start(spec, setup, plumbing, None, true))
+    }
+
+    fn begun(spec: &Spec, started: io::Result<(Raw, Option<Word>)>) -> Result<Self, Error> {
         let failed = |source| Error::Ourselves { role: "the guard", source };
-        tree::adopt();
-        let (mut raw, first) = start(spec, setup, plumbing, lock).map_err(failed)?;
+        let (mut raw, first) = started.map_err(failed)?;
         match first {
             Some(Word::Started(pid)) => {
                 raw.pid = pid as u32;
@@ -132,7 +143,8 @@ impl Raw {
             }
             let deadline = match &self.ended {
                 // All that could write has gone, or what is left of it is not waited for.
-                Some(_) if self.guard.status.is_none() => {
+                Some(_) if self.guard.status.is_none() || (self.output.has_ended() && self.guard.is_free()) => {
+                    self.guard.set_free();
                     if self.guard.lost && !self.strays_ended {
                         self.guard.end_strays().await;
                         self.strays_ended = true;
@@ -315,8 +327,14 @@ enum Ready {
     Time,
 }
 
-fn start(spec: &Spec, setup: &Setup, plumbing: Plumbing, lock: Option<&Lock>) -> io::Result<(Raw, Option<Word>)> {
-    spawn::keep_what_was_inherited()?;
+fn start(
+    spec: &Spec,
+    setup: &Setup,
+    plumbing: Plumbing,
+    lock: Option<&Lock>,
+    hired: bool,
+) -> io::Result<(Raw, Option<Word>)> {
+    tree::adopt();
     let held = lock.map(Lock::descriptors).unwrap_or_default();
     let mut ours = Ours::default();
     let mut setup = setup.clone();
@@ -326,27 +344,35 @@ fn start(spec: &Spec, setup: &Setup, plumbing: Plumbing, lock: Option<&Lock>) ->
             setup.tty = true;
             ours.input = Some(master.try_clone()?);
             ours.first = Some(master);
-            [slave.try_clone()?, slave.try_clone()?, slave].map(Stdio::from)
+            [slave.try_clone()?, slave.try_clone()?, slave]
         }
         Plumbing::Pipes(input) => {
             let stdin = match input {
-                Input::Nothing => Stdio::null(),
-                Input::Ours => Stdio::inherit(),
+                Input::Nothing => spawn::null()?.into(),
+                Input::Ours => io::stdin().as_fd().try_clone_to_owned()?,
                 Input::Pipe => {
                     let (reads, writes) = spawn::pipe()?;
                     fcntl(&writes, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
                     ours.input = Some(writes);
-                    Stdio::from(reads)
+                    reads
                 }
             };
             let ((first, stdout), (second, stderr)) = (packets()?, packets()?);
             (ours.first, ours.second) = (Some(first), Some(second));
-            [stdin, stdout.into(), stderr.into()]
+            [stdin, stdout, stderr]
         }
     };
     let output = Streams::new(ours.first, ours.second)?;
-    let guard: [OsString; 2] = [OURSELVES.into(), "__guard".into()];
-    let (guard, first_word) = start_guard(spec, &held, &guard, streams, setup)?;
+    let free = if hired { Guard::hire(spec, &setup, &streams)? } else { None };
+    let (guard, first_word) = match free {
+        Some(hired) => hired,
+        None => {
+            spawn::keep_what_was_inherited()?;
+            let guard: [OsString; 2] = [OURSELVES.into(), "__guard".into()];
+            let orders = hired.then(hire::socket).transpose()?;
+            start_guard(spec, &held, &guard, streams, setup, orders)?
+        }
+    };
     let raw = Raw {
         pid: 0,
         guard,

@@ -3,13 +3,14 @@
 use std::collections::VecDeque;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, ErrorKind};
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Stdio};
 use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::kill;
 use nix::unistd::{Pid, read};
 use tokio::net::unix::pipe;
@@ -17,6 +18,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::env::Name;
 use crate::guard::{Job, Word};
+use crate::hire::Idle;
 use crate::lines::{Lines, READ};
 use crate::setup::Setup;
 use crate::spawn::{self, OURSELVES, Start};
@@ -374,12 +376,16 @@ const PIPES: usize = 2 * READ;
 
 /// The owner's side of the guard.
 pub(crate) struct Guard {
-    process: Child,
+    pid: Pid,
+    /// `None`: it is somebody else's now.
+    process: Option<Child>,
     identity: Option<Process>,
     /// Closed, it tells the guard to end everything.
     lifeline: Option<OwnedFd>,
     /// Open as long as the guard lives.
     pub(crate) status: Option<pipe::Receiver>,
+    /// Where it takes its next program from, if it is to stay.
+    orders: Option<OwnedFd>,
     heard: Vec<u8>,
     /// After the program nothing is alive below the guard.
     pub(crate) alone: bool,
@@ -389,6 +395,72 @@ pub(crate) struct Guard {
 }
 
 impl Guard {
+    /// One that was just given a program, and its first word.
+    fn at_work(
+        process: Child,
+        identity: Option<Process>,
+        lifeline: OwnedFd,
+        status: OwnedFd,
+        orders: Option<OwnedFd>,
+    ) -> io::Result<(Guard, Option<Word>)> {
+        let mut heard = Vec::new();
+        let first = first_word(&status, &mut heard)?;
+        fcntl(&status, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
+        let guard = Guard {
+            pid: Pid::from_raw(process.id() as i32),
+            process: Some(process),
+            identity,
+            lifeline: Some(lifeline),
+            status: Some(pipe::Receiver::from_owned_fd(status)?),
+            orders,
+            heard,
+            alone: false,
+            lost: false,
+            signal: None,
+        };
+        Ok((guard, first))
+    }
+
+    /// An idle one with this as its next program, and its first word; `None` where none takes it.
+    pub(crate) fn hire(
+        spec: &Spec,
+        setup: &Setup,
+        streams: &[OwnedFd; 3],
+    ) -> io::Result<Option<(Guard, Option<Word>)>> {
+        while let Some(idle) = Idle::hire(spec, setup, streams) {
+            let Idle { process, identity, lifeline, status, orders } = idle;
+            let (mut guard, first) = Guard::at_work(process, identity, lifeline, status, Some(orders))?;
+            if first.is_none() {
+                guard.take_exit();
+                if guard.strays().is_empty() {
+                    // It was killed before it could start anything.
+                    continue;
+                }
+            }
+            return Ok(Some((guard, first)));
+        }
+        Ok(None)
+    }
+
+    /// Whether nothing is below it and it may be given another program.
+    pub(crate) fn is_free(&self) -> bool {
+        self.alone && self.lifeline.is_some() && self.status.is_some() && self.orders.is_some()
+    }
+
+    /// Leaves it to whoever needs one next, if it is free.
+    pub(crate) fn set_free(&mut self) {
+        if !self.is_free() {
+            return;
+        }
+        let parts = (self.process.take(), self.lifeline.take(), self.status.take(), self.orders.take());
+        if let (Some(process), Some(lifeline), Some(status), Some(orders)) = parts {
+            // What cannot be taken from tokio is closed, and the guard ends.
+            if let Ok(status) = status.into_nonblocking_fd() {
+                Idle { process, identity: self.identity, lifeline, status, orders }.keep();
+            }
+        }
+    }
+
     /// Hears what the guard says now; notices its end.
     pub(crate) fn hear(&mut self) {
         let Some(status) = &self.status else { return };
@@ -413,7 +485,7 @@ impl Guard {
         self.lifeline = None;
         if self.status.is_some() {
             // Somebody may have stopped it. That it has just ended is no harm: its number is ours until we take it.
-            let _ = kill(Pid::from_raw(self.process.id() as i32), Signal::SIGCONT);
+            let _ = kill(self.pid, Signal::SIGCONT);
         }
     }
 
@@ -421,7 +493,7 @@ impl Guard {
         self.status = None;
         self.lifeline = None;
         // Its status pipe is closed, so it is ending: this takes no time.
-        let exit = self.process.wait().ok();
+        let exit = self.process.as_mut().and_then(|process| process.wait().ok());
         self.lost = exit.is_none_or(|exit| !exit.success());
         self.signal = exit.and_then(|exit| exit.signal());
         self.alone = !self.lost;
@@ -429,7 +501,7 @@ impl Guard {
 
     pub(crate) fn signal_below(&self, sent: Signal) {
         if self.status.is_some() {
-            tree::signal_below(self.process.id() as i32, sent);
+            tree::signal_below(self.pid.as_raw(), sent);
         } else if self.lost {
             for stray in self.strays() {
                 // It has ended by itself, or is somebody else's.
@@ -494,8 +566,8 @@ fn start(spec: &Spec, lock: &Lock, guard: &[OsString]) -> io::Result<(Unit, Opti
     let (we_read_errors, agent_complains) = spawn::pipe()?;
     // So that one read is a large batch when the agent is fast; a small pipe is slower, not wrong.
     let _ = fcntl(&we_read, FcntlArg::F_SETPIPE_SZ(READ as i32));
-    let streams = [agent_reads, agent_writes, agent_complains].map(Stdio::from);
-    let (guard, first) = start_guard(spec, &lock.descriptors(), guard, streams, Setup::default())?;
+    let streams = [agent_reads, agent_writes, agent_complains];
+    let (guard, first) = start_guard(spec, &lock.descriptors(), guard, streams, Setup::default(), None)?;
     for fd in [&we_write, &we_read, &we_read_errors] {
         fcntl(fd, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
     }
@@ -521,15 +593,18 @@ pub(crate) fn start_guard(
     spec: &Spec,
     held: &[RawFd],
     guard: &[OsString],
-    streams: [Stdio; 3],
+    streams: [OwnedFd; 3],
     setup: Setup,
+    orders: Option<(OwnedFd, OwnedFd)>,
 ) -> io::Result<(Guard, Option<Word>)> {
+    let (we_give, guard_takes) = orders.unzip();
     let (we_hear, guard_says) = spawn::pipe()?;
     let (guard_watches, lifeline) = spawn::pipe()?;
     let job = Job {
         held: held.to_vec(),
         status: guard_says.as_raw_fd(),
         lifeline: guard_watches.as_raw_fd(),
+        orders: guard_takes.as_ref().map(AsRawFd::as_raw_fd),
         setup,
         dir: spec.dir.clone(),
         program: spec.program.clone().into(),
@@ -537,34 +612,20 @@ pub(crate) fn start_guard(
     };
     let (program, args) = guard.split_first().ok_or_else(|| io::Error::from(ErrorKind::InvalidInput))?;
     let mut start = Start::new(program);
-    start.deaf().inherit(job.held.iter().copied().chain([job.status, job.lifeline]));
+    start.deaf().inherit(job.held.iter().copied().chain([job.status, job.lifeline]).chain(job.orders));
     let command = start.command();
     if program == OURSELVES {
         command.arg0("sandbox-agent");
     }
     command.args(args).args(job.to_args());
     command.env_clear().envs(spec.env.iter().map(|(name, value)| (name, value)));
-    let [stdin, stdout, stderr] = streams;
+    let [stdin, stdout, stderr] = streams.map(Stdio::from);
     command.stdin(stdin).stdout(stdout).stderr(stderr);
     let process = start.spawn()?;
     // Ours are closed, so that the end of each pipe is seen.
-    drop((guard_says, guard_watches));
-
+    drop((guard_says, guard_watches, guard_takes));
     let identity = tree::identify(process.id() as i32);
-    let mut heard = Vec::new();
-    let first = first_word(&we_hear, &mut heard)?;
-    fcntl(&we_hear, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
-    let guard = Guard {
-        process,
-        identity,
-        lifeline: Some(lifeline),
-        status: Some(pipe::Receiver::from_owned_fd(we_hear)?),
-        heard,
-        alone: false,
-        lost: false,
-        signal: None,
-    };
-    Ok((guard, first))
+    Guard::at_work(process, identity, lifeline, we_hear, we_give)
 }
 
 /// Blocks for the millisecond that the guard takes to start the program; `None` when it ended without a word.
@@ -578,6 +639,8 @@ fn first_word(status: &OwnedFd, heard: &mut Vec<u8>) -> io::Result<Option<Word>>
         match read(status, &mut space) {
             Ok(0) => return Ok(None),
             Ok(count) => heard.extend_from_slice(&space[..count]),
+            // One that stays is heard without waiting.
+            Err(Errno::EAGAIN) => drop(poll(&mut [PollFd::new(status.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE)),
             Err(Errno::EINTR) => {}
             Err(errno) => return Err(errno.into()),
         }

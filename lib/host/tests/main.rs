@@ -11,6 +11,7 @@
 
 mod bell;
 mod ending;
+mod hired;
 mod http;
 mod ours;
 mod play;
@@ -31,7 +32,7 @@ fn main() -> ExitCode {
         Some("__play") => return play::part(args.map(|arg| arg.into_string().unwrap()).collect()),
         _ => {}
     }
-    let tests: Vec<Test> = [unit::TESTS, ending::TESTS, bell::TESTS, ours::TESTS, http::TESTS].concat();
+    let tests: Vec<Test> = [unit::TESTS, ending::TESTS, hired::TESTS, bell::TESTS, ours::TESTS, http::TESTS].concat();
     let args: Vec<String> = std::env::args().skip(1).collect();
     let flag = |name: &str| args.iter().any(|arg| arg == name);
     if flag("--list") {

@@ -28,6 +28,7 @@ pub(crate) fn part(args: Vec<String>) -> ExitCode {
     match args[..] {
         ["owner", lock, script] => own(Path::new(lock), None, script),
         ["owner", lock, bell, script] => own(Path::new(lock), Some(Path::new(bell)), script),
+        ["hirer", script] => crate::hired::hirer(script),
         ["hop"] => hop(),
         ["scatter", count] => scatter(count.parse().unwrap()),
         ["signals"] => signals(),

@@ -375,7 +375,8 @@ impl Source {
         env.push(("GIT_TERMINAL_PROMPT".into(), "0".into()));
         let launch = Launch { command, env, cwd: "/".into(), limits: Limits::default(), run_as: None };
         let (timeout, grace) = (Some(FETCH), Duration::from_millis(100));
-        let once = Once { launch, stdin: Stdin::Nothing, timeout, grace, max_output: 4096, stream: false };
+        let once =
+            Once { launch, stdin: Stdin::Nothing, timeout, grace, max_output: 4096, stream: false, hired: false };
         let unable =
             |why: String| Problem::new(Kind::Unavailable, format!("failed to fetch {}: {why}", address.escape_debug()));
         let (_reader, gone) = std::io::pipe().map_err(|error| unable(error.to_string()))?;

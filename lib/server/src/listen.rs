@@ -223,6 +223,7 @@ async fn run(
     };
     let _ = tokio::time::timeout(GRACE, ended).await;
     let _ = tokio::time::timeout(GRACE, acp::release(&server)).await;
+    host::hire::end_idle(Duration::ZERO);
     Ok(caught)
 }
 

@@ -36,6 +36,8 @@ const LONGEST: Duration = Duration::from_secs(300);
 const KILLED: Duration = Duration::from_secs(10);
 /// What a terminal has shown is shown again to who comes, so much of it: bytes.
 const SCROLLBACK: usize = 256 << 10;
+/// How long the guard of a program that was run waits for the next one.
+const GUARD_RESTS: Duration = Duration::from_secs(10);
 /// How long a program may not read what it is given.
 const UNREAD: Duration = Duration::from_secs(5);
 
@@ -361,7 +363,12 @@ pub(crate) async fn answer_all(mut asked: Asked) -> Answer {
         }
         (_, "run") => {
             let wanted = asked.json().await?;
-            run(&asked.server, wanted)?
+            let ran = carry_out(&asked.server, run(&asked.server, wanted)?).await;
+            tokio::spawn(async {
+                tokio::time::sleep(GUARD_RESTS).await;
+                tokio::task::spawn_blocking(|| host::hire::end_idle(GUARD_RESTS));
+            });
+            return ran;
         }
         ("GET", _) => {
             let owner = asked.query.word("owner").map(str::to_owned);
@@ -470,6 +477,7 @@ fn run(server: &Arc<Server>, wanted: Start) -> Result<Deed, Problem> {
         grace: Duration::from_millis(100),
         max_output: wanted.max_output_bytes.unwrap_or(bounds.max_output_bytes).min(bounds.max_output_bytes),
         stream: false,
+        hired: true,
     };
     Ok(Box::new(move |_| {
         let failed = |error: std::io::Error| Problem::new(Kind::Unavailable, format!("failed to make a pipe: {error}"));

@@ -29,6 +29,8 @@ pub struct Once {
     pub max_output: usize,
     /// Whether output is shown as it comes instead of being kept.
     pub stream: bool,
+    /// Whether its guard may stay for the next one, until [`host::hire::end_idle`].
+    pub hired: bool,
 }
 
 /// What a program reads.
@@ -71,7 +73,10 @@ async fn course(once: &Once, stdout: BorrowedFd<'_>, show: Show) -> Result<OnceE
         Stdin::Ours => Input::Ours,
         Stdin::Bytes(_) => Input::Pipe,
     };
-    let mut raw = Raw::spawn(&ready.spec, &ready.setup, Plumbing::Pipes(input), None)?;
+    let mut raw = match once.hired {
+        true => Raw::spawn_hired(&ready.spec, &ready.setup, Plumbing::Pipes(input))?,
+        false => Raw::spawn(&ready.spec, &ready.setup, Plumbing::Pipes(input), None)?,
+    };
     if let Stdin::Bytes(bytes) = &once.stdin {
         raw.write(bytes);
         raw.close_input();

@@ -255,7 +255,10 @@ async fn respond(server: &Arc<Server>, request: Request<Incoming>) -> Response<B
     let (method, path) = (request.method().to_string(), request.uri().path().to_owned());
     let mut response = routes::answer(server, request).await;
     response.headers_mut().insert("x-request-id", HeaderValue::from(id));
-    (server.log)(&Access { id, method, path, status: response.status().as_u16(), took: begun.elapsed() });
+    let access = Access { id, method, path, status: response.status().as_u16(), took: begun.elapsed() };
+    // When the answer is on its way: to wake who writes the line takes longer than many an answer.
+    let server = Arc::clone(server);
+    tokio::spawn(async move { (server.log)(&access) });
     response
 }
 

@@ -684,6 +684,7 @@ impl Clerk {
             if_absent: args.if_absent,
             if_hash: args.if_hash.clone(),
             dry_run: args.dry_run,
+            unsettled: false,
         };
         let change = files::write(root, &path, Content::File(&mut content), &options)?;
         self.print(&change);

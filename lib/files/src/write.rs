@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, BufRead, Read, Write};
 use std::os::fd::OwnedFd;
 use std::path::Path;
 
@@ -29,6 +29,9 @@ pub struct WriteOptions {
     pub if_hash: Option<String>,
     /// Only say whether it could be done; `content` is not read.
     pub dry_run: bool,
+    /// Not to wait for the disk: whoever reads, and a kill at any moment, still finds the old content or the new one, but
+    /// what a power cut leaves is for the file system to say.
+    pub unsettled: bool,
 }
 
 /// What is written.
@@ -36,7 +39,7 @@ pub enum Content<'c> {
     /// What a file, pipe or socket of this process holds: the kernel moves it.
     File(&'c mut File),
     /// What comes piece by piece. An error in it changes nothing.
-    Stream(&'c mut dyn Read),
+    Stream(&'c mut dyn BufRead),
 }
 
 const ACTION: &str = "write";
@@ -78,7 +81,7 @@ pub fn write(root: &Root, path: &Path, content: Content<'_>, options: &WriteOpti
     }
     let place = if near.path == real { near } else { root.place_made(ACTION, &real)? };
     if options.append {
-        return append(path, &place, content, options.mode);
+        return append(path, &place, content, options);
     }
     // Only for us until it has its mode.
     let first = if options.mode.is_some() || old.is_some() { 0o600 } else { 0o666 };
@@ -93,7 +96,9 @@ pub fn write(root: &Root, path: &Path, content: Content<'_>, options: &WriteOpti
         if let Some(mode) = options.mode.or(old.map(|old| old.st_mode & 0o7777)) {
             fs::fchmod(&file, Mode::from_raw_mode(mode)).map_err(kernel)?;
         }
-        file.sync_all().map_err(|error| Error::io(ACTION, path, error))?;
+        if !options.unsettled {
+            file.sync_all().map_err(|error| Error::io(ACTION, path, error))?;
+        }
         host::step::reached("fs.written");
         if options.if_hash.is_some() && !same(old, place.look(ACTION)?) {
             return Err(Error::refused(ACTION, path, FileErrorCode::Changed, "it changed meanwhile"));
@@ -105,7 +110,9 @@ pub fn write(root: &Root, path: &Path, content: Content<'_>, options: &WriteOpti
     match written {
         Ok(bytes) => {
             host::step::reached("fs.renamed");
-            place.settle(ACTION)?;
+            if !options.unsettled {
+                place.settle(ACTION)?;
+            }
             Ok(FileChange { bytes: Some(bytes), ..change(FileAction::Write, path) })
         }
         Err(error) => {
@@ -134,16 +141,17 @@ fn fill(file: &mut File, mut content: Content<'_>) -> io::Result<u64> {
 }
 
 /// Writes at least so many bytes of what comes, or all there is.
-fn pour(content: &mut dyn Read, file: &mut File, least: u64) -> io::Result<u64> {
-    let (mut piece, mut bytes) = (vec![0; 128 << 10], 0);
+fn pour(content: &mut dyn BufRead, file: &mut File, least: u64) -> io::Result<u64> {
+    let mut bytes = 0;
     while bytes < least {
-        match content.read(&mut piece)? {
-            0 => break,
-            count => {
-                file.write_all(&piece[..count])?;
-                bytes += count as u64;
-            }
+        let piece = content.fill_buf()?;
+        if piece.is_empty() {
+            break;
         }
+        file.write_all(piece)?;
+        let count = piece.len();
+        content.consume(count);
+        bytes += count as u64;
     }
     Ok(bytes)
 }
@@ -176,13 +184,13 @@ pub(crate) fn rename(
     }
 }
 
-fn append(path: &Path, place: &Place, content: Content<'_>, mode: Option<u32>) -> Result<FileChange> {
+fn append(path: &Path, place: &Place, content: Content<'_>, options: &WriteOptions) -> Result<FileChange> {
     let kernel = |errno| Error::kernel(ACTION, path, errno);
     let flags =
         OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
     let opened = fs::openat(&place.parent, &place.name, flags, Mode::from_raw_mode(0o666)).map_err(kernel)?;
     regular(ACTION, path, &opened)?;
-    if let Some(mode) = mode {
+    if let Some(mode) = options.mode {
         fs::fchmod(&opened, Mode::from_raw_mode(mode)).map_err(kernel)?;
     }
     let mut file = File::from(opened);
@@ -190,9 +198,11 @@ fn append(path: &Path, place: &Place, content: Content<'_>, mode: Option<u32>) -
         Content::File(content) => io::copy(content, &mut file),
         Content::Stream(content) => pour(content, &mut file, u64::MAX),
     };
-    let bytes =
-        copied.and_then(|bytes| file.sync_all().map(|()| bytes)).map_err(|error| Error::io(ACTION, path, error))?;
-    // The file may be new.
-    place.settle(ACTION)?;
+    let bytes = copied.map_err(|error| Error::io(ACTION, path, error))?;
+    if !options.unsettled {
+        file.sync_all().map_err(|error| Error::io(ACTION, path, error))?;
+        // The file may be new.
+        place.settle(ACTION)?;
+    }
     Ok(FileChange { bytes: Some(bytes), ..change(FileAction::Append, path) })
 }

@@ -242,6 +242,7 @@ fn write(shelf: &Shelf, query: &Query, body: Incoming) -> Result<Deed, Problem> 
         if_absent: query.flag("ifAbsent")?,
         if_hash: query.word("ifHash").map(str::to_owned),
         dry_run: query.flag("dryRun")?,
+        unsettled: true,
     };
     let mut content = Intake::new(body);
     Ok(Box::new(move |root| {

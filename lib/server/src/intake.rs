@@ -1,9 +1,9 @@
 //! A body of any size as something that a thread reads: never in memory as a whole, and never taken for whole when it broke off.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead, Read};
 use std::pin::Pin;
 
-use hyper::body::{Body as _, Bytes, Incoming};
+use hyper::body::{Body as _, Buf, Bytes, Incoming};
 use tokio::sync::mpsc::{self, Receiver};
 
 use crate::body::PAUSE;
@@ -44,13 +44,23 @@ impl Intake {
 
 impl Read for Intake {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        let count = self.fill_buf()?.read(bytes)?;
+        self.consume(count);
+        Ok(count)
+    }
+}
+
+impl BufRead for Intake {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
         while self.rest.is_empty() && !self.ended {
             self.rest = self.pieces.blocking_recv().unwrap_or_else(|| Err(broken()))?;
             self.ended = self.rest.is_empty();
         }
-        let count = self.rest.len().min(bytes.len());
-        bytes[..count].copy_from_slice(&self.rest.split_to(count));
-        Ok(count)
+        Ok(&self.rest)
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.rest.advance(count);
     }
 }
 

@@ -26,7 +26,7 @@ pub(crate) enum Body {
 }
 
 /// What of a file is read at once: bytes.
-const PIECE: usize = 128 << 10;
+pub(crate) const PIECE: usize = 128 << 10;
 
 impl Body {
     /// What a file holds now, piece by piece as the client takes it. Needs the runtime.

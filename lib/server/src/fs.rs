@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,14 +19,19 @@ use hyper::header::{
 use schema::file::{FileChange, FileErrorCode, FileEvent, FileMatch, FileMatchKind, FileRecord, FileType};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 
-use crate::body::{Query, json as answer_json};
+use crate::body::{Body, PIECE, Query, json as answer_json};
 use crate::intake::Intake;
 use crate::listen::Server;
-use crate::outlet::{self, EVENTS, Outlet};
+use crate::outlet::{self, EVENTS, Outlet, Said};
 use crate::problem::{Kind, Problem};
 use crate::routes::{Answer, Asked};
 
+/// Bytes, whatever they mean.
+const BYTES: &str = "application/octet-stream";
+/// A file that is sent at once: bytes.
+const SMALL: u64 = 64 << 10;
 /// Names that the answer to an upload lists at most.
 const MOST_NAMED: usize = 1024;
 /// What an archive may hold: bytes, and files, directories and links.
@@ -303,41 +309,100 @@ async fn file(server: &Arc<Server>, query: &Query, headers: &HeaderMap) -> Answe
     let ranged = headers.get(RANGE).filter(|_| query.word("offset").or(query.word("tail")).is_none());
     let ranged = ranged.and_then(|value| value.to_str().ok()?.strip_prefix("bytes=").map(str::to_owned));
     let turn = server.hub.long_turn().await?;
-    let opened = tokio::task::spawn_blocking(move || {
+    let (tell, told) = oneshot::channel();
+    // One thread does all of it: to wake another takes as long as to read what is small.
+    tokio::task::spawn_blocking(move || {
         let _turn = turn;
-        let most = range.length;
-        let mut file = files::open_range(&shelf.root, &path, range)?.into_inner();
-        let failed = |source| Problem::from(files::Error::Kernel { action: "read", path: path.clone(), source });
-        let size = file.metadata().map_err(failed)?.len();
-        let from = file.stream_position().map_err(failed)?;
-        let Some(part) = ranged.filter(|_| size > 0).and_then(|text| part(&text, size)) else {
-            // Files of the kernel have no size, and content.
-            let length = (size > 0).then(|| size.saturating_sub(from).min(most.unwrap_or(u64::MAX)));
-            return Ok((file, size, length, None));
-        };
-        let Some((from, length)) = part else {
-            let detail = format!("the file has {size} bytes; the range lies behind them");
-            return Err(Problem::new(Kind::RangeNotSatisfiable, detail).with("size", size.into()));
-        };
-        file.seek(SeekFrom::Start(from)).map_err(failed)?;
-        Ok((file, size, Some(length), Some(from)))
+        let begun = open(&shelf.root, &path, range, ranged).and_then(|(file, wanted)| match wanted.whole(&file) {
+            Some(bytes) => Ok((wanted, Begun::Whole(bytes), None)),
+            None => Outlet::new().map(|(outlet, said)| (wanted, Begun::Said(said), Some((file, outlet)))),
+        });
+        // Whoever has left is told nothing.
+        match begun {
+            Err(problem) => drop(tell.send(Err(problem))),
+            Ok((wanted, begun, rest)) => {
+                let _ = tell.send(Ok((wanted, begun)));
+                if let Some((file, outlet)) = rest {
+                    outlet.carry_out(|out| pour(file.take(wanted.length.or(range.length).unwrap_or(u64::MAX)), out));
+                }
+            }
+        }
     });
-    let opened = opened.await.map_err(|error| Problem::new(Kind::Internal, format!("failed to finish: {error}")))?;
-    let (file, size, length, from): (File, u64, Option<u64>, Option<u64>) = opened?;
-    let most = length.or(range.length);
-    let work = Box::new(move |out: &mut Outlet| pour(file.take(most.unwrap_or(u64::MAX)), out));
-    let mut response = outlet::answer(server, "application/octet-stream", length, work).await?;
+    let stopped = || Err(Problem::new(Kind::Internal, "failed to finish"));
+    let (Wanted { size, length, part }, begun) = told.await.unwrap_or_else(|_| stopped())?;
+    let mut response = match begun {
+        Begun::Whole(bytes) => outlet::answer_of(BYTES, Body::Whole(Some(bytes.into()))),
+        Begun::Said(said) => said.answer(server, BYTES, length).await?,
+    };
     let headers = response.headers_mut();
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     // What lies here was written by anybody: no browser is to take it for a page.
     headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
     headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
-    if let (Some(from), Some(length)) = (from, length) {
+    if let (Some(from), Some(length)) = (part, length) {
         let told = format!("bytes {from}-{}/{size}", from + length - 1);
         headers.extend(HeaderValue::from_str(&told).map(|told| (CONTENT_RANGE, told)));
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
     Ok(response)
+}
+
+/// What of a file is wanted.
+#[derive(Clone, Copy)]
+struct Wanted {
+    size: u64,
+    /// How much of it, where that is known.
+    length: Option<u64>,
+    /// Where the part begins that `Range` names.
+    part: Option<u64>,
+}
+
+/// How a client gets it.
+enum Begun {
+    Whole(Vec<u8>),
+    Said(Said),
+}
+
+impl Wanted {
+    /// All that is wanted where it is little. One that shrank meanwhile breaks off, as a large one does.
+    fn whole(&self, mut file: &File) -> Option<Vec<u8>> {
+        let length = self.length.filter(|length| *length <= SMALL)?;
+        let at = file.stream_position().ok()?;
+        let mut bytes = vec![0; length as usize];
+        file.read_exact_at(&mut bytes, at).is_ok().then_some(bytes)
+    }
+}
+
+/// A file, and the place in it where what is wanted begins.
+fn open(root: &Root, path: &Path, range: Range, ranged: Option<String>) -> Result<(File, Wanted), Problem> {
+    let mut file = files::open_range(root, path, range)?.into_inner();
+    let failed = |source| Problem::from(files::Error::Kernel { action: "read", path: path.to_owned(), source });
+    let size = file.metadata().map_err(failed)?.len();
+    let Some(part) = ranged.filter(|_| size > 0).and_then(|text| part(&text, size)) else {
+        let at = file.stream_position().map_err(failed)?;
+        // Files of the kernel have no size, and content.
+        let length = (size > 0).then(|| size.saturating_sub(at).min(range.length.unwrap_or(u64::MAX)));
+        return Ok((file, Wanted { size, length, part: None }));
+    };
+    let Some((from, length)) = part else {
+        let detail = format!("the file has {size} bytes; the range lies behind them");
+        return Err(Problem::new(Kind::RangeNotSatisfiable, detail).with("size", size.into()));
+    };
+    file.seek(SeekFrom::Start(from)).map_err(failed)?;
+    Ok((file, Wanted { size, length: Some(length), part: Some(from) }))
+}
+
+fn pour(mut content: io::Take<File>, out: &mut Outlet) -> Result<(), Problem> {
+    let broken = |source| Problem::from(files::Error::Kernel { action: "read", path: PathBuf::new(), source });
+    loop {
+        let mut piece = vec![0; PIECE];
+        let length = content.read(&mut piece).map_err(broken)?;
+        if length == 0 {
+            return Ok(());
+        }
+        piece.truncate(length);
+        out.give(piece).map_err(broken)?;
+    }
 }
 
 /// One range of a file: from where, and how long; `None` within: there is nothing. One that is not understood, and several,
@@ -357,17 +422,6 @@ fn part(text: &str, size: u64) -> Option<Option<(u64, u64)>> {
         }
     };
     Some((from < end).then(|| (from, end - from)))
-}
-
-fn pour(mut content: io::Take<File>, out: &mut Outlet) -> Result<(), Problem> {
-    let broken = |source| Problem::from(files::Error::Kernel { action: "read", path: PathBuf::new(), source });
-    let mut piece = vec![0; 128 << 10];
-    loop {
-        match content.read(&mut piece).map_err(broken)? {
-            0 => return Ok(()),
-            length => out.write_all(&piece[..length]).map_err(broken)?,
-        }
-    }
 }
 
 /// Records as an array, as lines, or as events.

@@ -31,7 +31,38 @@ pub(crate) struct Outlet {
     gone: PipeWriter,
 }
 
+/// What comes out of an outlet.
+pub(crate) struct Said {
+    pieces: Receiver<Result<Bytes, Problem>>,
+    /// Closed with this, which is how the thread hears of it.
+    _reader: PipeReader,
+}
+
 impl Outlet {
+    pub(crate) fn new() -> Result<(Outlet, Said), Problem> {
+        let failed = |error| Problem::new(Kind::Unavailable, format!("failed to make a pipe: {error}"));
+        let (reader, gone) = io::pipe().map_err(failed)?;
+        let (sender, pieces) = mpsc::channel(1);
+        Ok((Outlet { pieces: sender, gathered: Vec::new(), gone }, Said { pieces, _reader: reader }))
+    }
+
+    /// Says all that `work` says, and its end.
+    pub(crate) fn carry_out(mut self, work: impl FnOnce(&mut Outlet) -> Result<(), Problem>) {
+        let done = work(&mut self);
+        // Whoever has left needs no end.
+        let _ = match done {
+            // An empty piece is the end: a thread that only stopped has not come to it.
+            Ok(()) => self.flush().and_then(|()| self.send(Ok(Bytes::new()))),
+            Err(problem) => self.send(Err(problem)),
+        };
+    }
+
+    /// A piece as it is, behind what was gathered.
+    pub(crate) fn give(&mut self, piece: Vec<u8>) -> io::Result<()> {
+        self.flush()?;
+        self.send(Ok(piece.into()))
+    }
+
     /// A descriptor that hangs up when the client leaves.
     pub(crate) fn reader(&self) -> BorrowedFd<'_> {
         self.gone.as_fd()
@@ -71,46 +102,52 @@ pub(crate) async fn answer(
     work: Work,
 ) -> Result<Response<Body>, Problem> {
     let turn = server.hub.long_turn().await?;
-    let failed = |error: io::Error| Problem::new(Kind::Unavailable, format!("failed to make a pipe: {error}"));
-    let (reader, gone) = io::pipe().map_err(failed)?;
-    let (pieces, mut said) = mpsc::channel(1);
+    let (outlet, said) = Outlet::new()?;
     spawn_blocking(move || {
-        let mut outlet = Outlet { pieces, gathered: Vec::new(), gone };
-        let done = work(&mut outlet);
-        // Whoever has left needs no end.
-        let _ = match done {
-            // An empty piece is the end: a thread that only stopped has not come to it.
-            Ok(()) => outlet.flush().and_then(|()| outlet.send(Ok(Bytes::new()))),
-            Err(problem) => outlet.send(Err(problem)),
-        };
+        outlet.carry_out(work);
         drop(turn);
     });
-    let stopped = || Err(Problem::new(Kind::Internal, "failed to finish"));
-    let body = match said.recv().await.unwrap_or_else(stopped)? {
-        first if first.is_empty() => Body::Whole(Some(Bytes::new())),
-        first => {
-            let (sender, receiver) = mpsc::channel(1);
-            let pump = Pump { server: Arc::clone(server), said, to: sender, live: media == EVENTS, _reader: reader };
-            tokio::spawn(pump.run(first));
-            Body::Piped(receiver, length)
-        }
-    };
+    said.answer(server, media, length).await
+}
+
+impl Said {
+    /// The answer, once its first piece is there.
+    pub(crate) async fn answer(
+        mut self,
+        server: &Arc<Server>,
+        media: &'static str,
+        length: Option<u64>,
+    ) -> Result<Response<Body>, Problem> {
+        let stopped = || Err(Problem::new(Kind::Internal, "failed to finish"));
+        let body = match self.pieces.recv().await.unwrap_or_else(stopped)? {
+            first if first.is_empty() => Body::Whole(Some(Bytes::new())),
+            first => {
+                let (sender, receiver) = mpsc::channel(1);
+                let pump = Pump { server: Arc::clone(server), said: self, to: sender, live: media == EVENTS };
+                tokio::spawn(pump.run(first));
+                Body::Piped(receiver, length)
+            }
+        };
+        Ok(answer_of(media, body))
+    }
+}
+
+/// An answer that is for this client and this moment only.
+pub(crate) fn answer_of(media: &'static str, body: Body) -> Response<Body> {
     let mut response = Response::new(body);
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(media));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
-    Ok(response)
+    response
 }
 
 /// Between the thread, which waits for ever, and the client, which is not waited for so long.
 struct Pump {
     server: Arc<Server>,
-    said: Receiver<Result<Bytes, Problem>>,
+    said: Said,
     to: Sender<io::Result<Bytes>>,
     live: bool,
-    /// Closed with this, which is how the thread hears of it.
-    _reader: PipeReader,
 }
 
 impl Pump {
@@ -123,7 +160,7 @@ impl Pump {
                 return;
             }
             next = tokio::select! {
-                said = self.said.recv() => match said {
+                said = self.said.pieces.recv() => match said {
                     Some(Ok(piece)) if piece.is_empty() => return,
                     Some(said) => said,
                     None => Err(Problem::new(Kind::Internal, "failed to finish")),

@@ -10,7 +10,7 @@ use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use nix::errno::Errno;
@@ -22,9 +22,11 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::WaitStatus;
 use nix::unistd::{Pid, dup2_stderr, dup2_stdin, dup2_stdout, getpid};
 
+use crate::env::Name;
+use crate::hire::{self, Order};
 use crate::setup::Setup;
 use crate::spawn::{Start, null};
-use crate::{Signal, hire, signals, spawn, tree};
+use crate::{Signal, signals, spawn, tree};
 
 /// Runs as the guard; `args` are those after `__guard`. Call it before anything else: it must be single-threaded.
 /// Returns the exit code for `main`.
@@ -160,9 +162,14 @@ fn guard(job: Job) -> io::Result<()> {
     sigprocmask(SigmaskHow::SIG_BLOCK, Some(&child_ended), None)?;
     let children = SignalFd::with_flags(&child_ended, SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
 
-    let mut start = Start::new(&job.program);
-    start.command().args(&job.args);
-    let Some(agent) = begin(start, &job.setup, &job.dir, &mut voice) else { return Ok(()) };
+    let order = Order {
+        setup: job.setup,
+        dir: job.dir,
+        program: job.program,
+        args: job.args,
+        env: std::env::vars_os().collect(),
+    };
+    let Some(agent) = begin(&order, None, &mut voice) else { return Ok(()) };
     let mut agent = Some(agent);
     let watched = watch(&mut agent, &lifeline, orders.as_ref(), &children, &mut voice);
     end_everything(&mut agent, &children, &mut voice);
@@ -205,8 +212,6 @@ fn watch(
     dup2_stdin(&null)?;
     dup2_stdout(&null)?;
     dup2_stderr(&null)?;
-    // Its directory must not be kept busy by us.
-    std::env::set_current_dir("/")?;
     let mut alone = false;
     let mut pause: u8 = 1;
     let mut rested = false;
@@ -244,11 +249,8 @@ fn watch(
             voice.say(Word::Alone);
         }
         voice.send();
-        if let Some((order, [stdin, stdout, stderr])) = next {
-            let mut start = Start::new(&order.program);
-            let command = start.command();
-            command.args(&order.args).env_clear().envs(order.env).stdin(stdin).stdout(stdout).stderr(stderr);
-            *agent = begin(start, &order.setup, &order.dir, voice);
+        if let Some((order, streams)) = next {
+            *agent = begin(&order, Some(streams), voice);
             if agent.is_none() {
                 return Ok(());
             }
@@ -257,24 +259,46 @@ fn watch(
     }
 }
 
-/// Starts a program and says so, or why it could not be.
-fn begin(mut start: Start, setup: &Setup, dir: &Path, voice: &mut Voice) -> Option<i32> {
-    start.command().current_dir(dir);
-    let prepared = start.set_up(setup);
-    let started = prepared.and_then(|()| start.spawn()).map(|child| child.id() as i32);
+/// Starts a program and says so, or why it could not be. We are nowhere afterwards: no directory is kept busy.
+fn begin(order: &Order, streams: Option<[OwnedFd; 3]>, voice: &mut Voice) -> Option<i32> {
+    let errno = |error: io::Error| error.raw_os_error().unwrap_or(Errno::EIO as i32);
+    let started = match std::env::set_current_dir(&order.dir) {
+        Err(error) => Err(Word::BadDirectory(errno(error))),
+        Ok(()) => start(order, streams).map_err(|error| Word::BadProgram(errno(error))),
+    };
+    // Everybody may go there.
+    let _ = std::env::set_current_dir("/");
     voice.say(match &started {
         Ok(pid) => Word::Started(*pid),
-        Err(error) => {
-            let errno = |error: &io::Error| error.raw_os_error().unwrap_or(Errno::EIO as i32);
-            // The kernel does not say which of the two steps it was.
-            match File::open(dir).and_then(|_| std::env::set_current_dir(dir)) {
-                Err(error) => Word::BadDirectory(errno(&error)),
-                Ok(()) => Word::BadProgram(errno(error)),
-            }
-        }
+        Err(word) => *word,
     });
     voice.send();
     started.ok()
+}
+
+fn start(order: &Order, streams: Option<[OwnedFd; 3]>) -> io::Result<i32> {
+    let Order { setup, program, args, env, .. } = order;
+    if *setup == Setup::default() {
+        // Who is told where to look for programs looks there.
+        let path = env.iter().find(|(name, _)| name == Name::Path.as_str());
+        #[expect(unsafe_code)]
+        // SAFETY: a guard has one thread.
+        unsafe {
+            match path {
+                Some((name, path)) => std::env::set_var(name, path),
+                None => std::env::remove_var(Name::Path.as_str()),
+            }
+        }
+        return spawn::quickly(program, args, env, streams.as_ref());
+    }
+    let mut start = Start::new(program);
+    let command = start.command();
+    command.args(args).env_clear().envs(env.iter().map(|(name, value)| (name, value)));
+    if let Some([stdin, stdout, stderr]) = streams {
+        command.stdin(stdin).stdout(stdout).stderr(stderr);
+    }
+    start.set_up(setup)?;
+    Ok(start.spawn()?.id() as i32)
 }
 
 #[derive(PartialEq, Eq)]

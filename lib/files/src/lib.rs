@@ -39,7 +39,7 @@ pub use copy::copy;
 pub use download::download;
 pub use error::Error;
 pub use grep::{Grep, grep};
-pub use look::{Algorithm, Range, hash, open_range, stat};
+pub use look::{Algorithm, Range, glance, hash, open_range, stat};
 pub use names::{exact, readable};
 pub use pack::Packing;
 pub use patch::{MOST as MOST_PATCHED, PatchOptions, Patched, patch};

@@ -11,11 +11,11 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use files::{Content, Grep, Made, Packing, Range, Root, Told, UploadOptions, Walk, WatchOptions, WriteOptions};
-use hyper::StatusCode;
 use hyper::body::Incoming;
 use hyper::header::{
     ACCEPT, ACCEPT_RANGES, CONTENT_DISPOSITION, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, HeaderValue, RANGE,
 };
+use hyper::{Response, StatusCode};
 use schema::file::{FileChange, FileErrorCode, FileEvent, FileMatch, FileMatchKind, FileRecord, FileType};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -31,7 +31,7 @@ use crate::routes::{Answer, Asked};
 /// Bytes, whatever they mean.
 const BYTES: &str = "application/octet-stream";
 /// A file that is sent at once: bytes.
-const SMALL: u64 = 64 << 10;
+const SMALL: usize = 64 << 10;
 /// Names that the answer to an upload lists at most.
 const MOST_NAMED: usize = 1024;
 /// What an archive may hold: bytes, and files, directories and links.
@@ -308,9 +308,15 @@ async fn file(server: &Arc<Server>, query: &Query, headers: &HeaderMap) -> Answe
     }
     let ranged = headers.get(RANGE).filter(|_| query.word("offset").or(query.word("tail")).is_none());
     let ranged = ranged.and_then(|value| value.to_str().ok()?.strip_prefix("bytes=").map(str::to_owned));
+    // To wake a thread takes longer than to read what is in memory.
+    let is_all = range.offset == 0 && range.length.or(range.tail).is_none() && ranged.is_none();
+    if let Some(bytes) = is_all.then(|| files::glance(&shelf.root, &path, SMALL)).flatten() {
+        let response = outlet::answer_of(BYTES, Body::Whole(Some(bytes.into())));
+        return Ok(attached(response, None));
+    }
     let turn = server.hub.long_turn().await?;
     let (tell, told) = oneshot::channel();
-    // One thread does all of it: to wake another takes as long as to read what is small.
+    // One thread does all of it.
     tokio::task::spawn_blocking(move || {
         let _turn = turn;
         let begun = open(&shelf.root, &path, range, ranged).and_then(|(file, wanted)| match wanted.whole(&file) {
@@ -330,21 +336,26 @@ async fn file(server: &Arc<Server>, query: &Query, headers: &HeaderMap) -> Answe
     });
     let stopped = || Err(Problem::new(Kind::Internal, "failed to finish"));
     let (Wanted { size, length, part }, begun) = told.await.unwrap_or_else(|_| stopped())?;
-    let mut response = match begun {
+    let response = match begun {
         Begun::Whole(bytes) => outlet::answer_of(BYTES, Body::Whole(Some(bytes.into()))),
         Begun::Said(said) => said.answer(server, BYTES, length).await?,
     };
+    let part = part.zip(length).map(|(from, length)| format!("bytes {from}-{}/{size}", from + length - 1));
+    Ok(attached(response, part))
+}
+
+/// An answer with what a file holds, or this part of it.
+fn attached(mut response: Response<Body>, part: Option<String>) -> Response<Body> {
     let headers = response.headers_mut();
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
     // What lies here was written by anybody: no browser is to take it for a page.
     headers.insert(CONTENT_DISPOSITION, HeaderValue::from_static("attachment"));
     headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
-    if let (Some(from), Some(length)) = (part, length) {
-        let told = format!("bytes {from}-{}/{size}", from + length - 1);
-        headers.extend(HeaderValue::from_str(&told).map(|told| (CONTENT_RANGE, told)));
+    if let Some(part) = part {
+        headers.extend(HeaderValue::from_str(&part).map(|part| (CONTENT_RANGE, part)));
         *response.status_mut() = StatusCode::PARTIAL_CONTENT;
     }
-    Ok(response)
+    response
 }
 
 /// What of a file is wanted.
@@ -366,9 +377,9 @@ enum Begun {
 impl Wanted {
     /// All that is wanted where it is little. One that shrank meanwhile breaks off, as a large one does.
     fn whole(&self, mut file: &File) -> Option<Vec<u8>> {
-        let length = self.length.filter(|length| *length <= SMALL)?;
+        let length = usize::try_from(self.length?).ok().filter(|length| *length <= SMALL)?;
         let at = file.stream_position().ok()?;
-        let mut bytes = vec![0; length as usize];
+        let mut bytes = vec![0; length];
         file.read_exact_at(&mut bytes, at).is_ok().then_some(bytes)
     }
 }

@@ -11,6 +11,7 @@ pub mod offer;
 mod prose;
 pub mod recipe;
 pub mod registry;
+mod scan;
 mod shell;
 
 pub mod acp;

@@ -480,6 +480,9 @@ impl Conversation {
     }
 
     fn line(&mut self, line: &str, effects: &mut Vec<Effect>) {
+        if let Some((block, text)) = wire::piece(line) {
+            return self.grown(block, text, effects);
+        }
         let unparsed = |error: String, location: &str| Effect::Unparsed { error, location: location.to_owned() };
         let head: wire::Head<'_> = match serde_json::from_str(line) {
             Ok(head) => head,
@@ -512,7 +515,7 @@ impl Conversation {
                 let event: wire::StreamEvent<'_> = serde_json::from_str(event.get())?;
                 // A sub-agent's come whole.
                 if head.parent_tool_use_id.is_none() {
-                    return Ok(self.streamed(&event, head.abandoned_blocks.is_some(), effects));
+                    return Ok(self.streamed(event, head.abandoned_blocks.is_some(), effects));
                 }
             }
             ("assistant", _) => self.assistant(serde_json::from_str(line)?, effects),

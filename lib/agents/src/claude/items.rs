@@ -1,5 +1,6 @@
 //! Claude Code's blocks as our items: texts, reasoning, calls, results with their files, todo lists.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use schema::item::{ContentPart, FileAction, ItemKind, ItemStatus, Role, StatusLabel, ToolKind, Visibility};
@@ -49,19 +50,15 @@ impl Conversation {
     /// `stream_event` of the main agent; sub-agents have none.
     pub(super) fn streamed(
         &mut self,
-        event: &wire::StreamEvent<'_>,
+        event: wire::StreamEvent<'_>,
         abandoned: bool,
         effects: &mut Vec<Effect>,
     ) -> bool {
         match &*event.kind {
             "content_block_delta" => {
-                let (Some(delta), Some(streamed)) = (&event.delta, &self.streamed) else { return true };
-                let Some((_, key, _)) = streamed.blocks.iter().rev().find(|(index, ..)| *index == event.index) else {
-                    return true;
-                };
                 // Fragments of arguments and signatures are no text.
-                if let Some(text) = delta.text.as_ref().or(delta.thinking.as_ref()) {
-                    effects.push(Effect::Grow(*key, text.clone().into_owned()));
+                if let Some(text) = event.delta.and_then(|delta| delta.text.or(delta.thinking)) {
+                    self.grown(event.index, text, effects);
                 }
             }
             "message_start" => {
@@ -98,6 +95,14 @@ impl Conversation {
             _ => return false,
         }
         true
+    }
+
+    /// A piece of a text of the message that is being streamed.
+    pub(super) fn grown(&self, block: u64, text: Cow<'_, str>, effects: &mut Vec<Effect>) {
+        let Some(streamed) = &self.streamed else { return };
+        if let Some((_, key, _)) = streamed.blocks.iter().rev().find(|(index, ..)| *index == block) {
+            effects.push(Effect::Grow(*key, text.into_owned()));
+        }
     }
 
     /// Texts that were never completed belong to an attempt that broke.

@@ -11,6 +11,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::scan::Scan;
+
 /// Messages, by type or as `system/SUBTYPE`, that say nothing to a reader of events, each with the reason.
 const IGNORED: &[(&str, &str)] = &[
     ("keep_alive", "says only that it lives"),
@@ -86,7 +88,27 @@ pub(super) struct Head<'a> {
     pub(super) abandoned_blocks: Option<Value>,
 }
 
-/// An event of the service's stream; the hot path.
+/// A piece of a text: its block's index, and what it says. `None`: the line is something else, or says it in another shape.
+pub(super) fn piece(line: &str) -> Option<(u64, Cow<'_, str>)> {
+    let mut scan = Scan::new(line);
+    scan.past(r#"{"type":"stream_event","event":{"type":"content_block_delta","index":"#)?;
+    let index = scan.number()?;
+    scan.past(r#","delta":{"type":"text_delta","text":"#)
+        .or_else(|| scan.past(r#","delta":{"type":"thinking_delta","thinking":"#))?;
+    let text = scan.string()?;
+    scan.past(r#"}},"session_id":"#)?;
+    scan.string()?;
+    // A sub-agent's are no piece of ours.
+    scan.past(r#","parent_tool_use_id":null,"uuid":"#)?;
+    scan.string()?;
+    if scan.past(r#","api_message_id":"#).is_some() {
+        scan.string()?;
+    }
+    scan.end("}")?;
+    Some((index, text))
+}
+
+/// An event of the service's stream.
 #[derive(Debug, Deserialize)]
 pub(super) struct StreamEvent<'a> {
     #[serde(rename = "type", borrow)]
@@ -442,5 +464,32 @@ pub(super) fn code_of(status: Option<u64>, word: Option<&str>, prose: &str) -> E
         ErrorCode::BadRequest
     } else {
         ErrorCode::Other
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usual_shape_says_what_the_parser_reads() {
+        let (mut pieces, mut others) = (0, 0);
+        for line in crate::scan::recorded("claude") {
+            let parsed = || {
+                let head: Head<'_> =
+                    serde_json::from_str(&line).ok().filter(|head: &Head<'_>| head.kind == "stream_event")?;
+                let event: StreamEvent<'_> = serde_json::from_str(head.event?.get()).ok()?;
+                let StreamDelta { text, thinking } = event.delta?;
+                Some((event.index, text.or(thinking)?.into_owned())).filter(|_| head.parent_tool_use_id.is_none())
+            };
+            match piece(&line) {
+                Some((index, text)) => {
+                    assert_eq!(parsed(), Some((index, text.into_owned())), "{line}");
+                    pieces += 1;
+                }
+                None => others += usize::from(parsed().is_some()),
+            }
+        }
+        assert!(pieces > 20 * others, "{pieces} pieces are found, {others} are not: is there a new shape?");
     }
 }

@@ -388,7 +388,7 @@ impl Conversation {
         match method {
             "item/agentMessage/delta" | "item/plan/delta" | "item/commandExecution/outputDelta" => {
                 let delta: wire::Delta<'_> = serde_json::from_str(params)?;
-                self.grown(&delta, effects);
+                self.grown(delta, effects);
             }
             "item/reasoning/summaryTextDelta" => self.reasoned(params, true, effects)?,
             "item/reasoning/textDelta" => self.reasoned(params, false, effects)?,
@@ -619,6 +619,9 @@ impl Conversation {
     }
 
     fn line(&mut self, line: &str, effects: &mut Vec<Effect>) {
+        if let Some(delta) = wire::piece(line) {
+            return self.grown(delta, effects);
+        }
         let unparsed = |error: String, location: &str| Effect::Unparsed { error, location: location.to_owned() };
         let message: wire::Message<'_> = match serde_json::from_str(line) {
             Ok(message) => message,

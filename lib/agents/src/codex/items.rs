@@ -161,14 +161,13 @@ impl Conversation {
     }
 
     /// A delta of a text or of a command's output.
-    pub(super) fn grown(&mut self, delta: &wire::Delta<'_>, effects: &mut Vec<Effect>) {
+    pub(super) fn grown(&mut self, delta: wire::Delta<'_>, effects: &mut Vec<Effect>) {
         let Some(known) = self.items.get(&*delta.item_id) else { return };
         if let Some(key) = known.text {
-            effects.push(Effect::Grow(key, delta.delta.clone().into_owned()));
+            effects.push(Effect::Grow(key, delta.delta.into_owned()));
         } else if known.call.is_some() {
-            let id = delta.item_id.clone().into_owned();
-            let key = self.begin_result(&id, effects);
-            effects.push(Effect::Grow(key, delta.delta.clone().into_owned()));
+            let key = self.begin_result(&delta.item_id, effects);
+            effects.push(Effect::Grow(key, delta.delta.into_owned()));
         }
     }
 

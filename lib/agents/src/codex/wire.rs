@@ -10,6 +10,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+use crate::scan::Scan;
+
 /// Notifications that say nothing to a reader of events, each with the reason.
 pub(super) const IGNORED: &[(&str, &str)] = &[
     ("thread/started", "the answer of thread/start says it"),
@@ -73,7 +75,27 @@ pub(super) fn is_ignored(method: &str) -> bool {
     IGNORED.iter().any(|(name, _)| *name == method) || method.starts_with("thread/realtime/")
 }
 
-/// What a delta carries; the hot path.
+/// A piece of a text. `None`: the line is something else, or says it in another shape.
+pub(super) fn piece(line: &str) -> Option<Delta<'_>> {
+    let mut scan = Scan::new(line);
+    scan.past(r#"{"method":"item/agentMessage/delta","params":{"threadId":"#)?;
+    scan.string()?;
+    scan.past(r#","turnId":"#)?;
+    scan.string()?;
+    scan.past(r#","itemId":"#)?;
+    let item_id = scan.string()?;
+    scan.past(r#","delta":"#)?;
+    let delta = scan.string()?;
+    if scan.past(r#"},"emittedAtMs":"#).is_some() {
+        scan.number()?;
+        scan.end("}")?;
+    } else {
+        scan.end("}}")?;
+    }
+    Some(Delta { item_id, delta })
+}
+
+/// What a delta carries.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Delta<'a> {
@@ -537,4 +559,31 @@ pub(super) fn code_of(error: &TurnError) -> ErrorCode {
 pub(super) fn attempt_of(message: &str) -> Option<u64> {
     let numbers = message.strip_prefix("Reconnecting... ")?;
     numbers.split_once('/')?.0.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usual_shape_says_what_the_parser_reads() {
+        let (mut pieces, mut others) = (0, 0);
+        for line in crate::scan::recorded("codex") {
+            let parsed = || {
+                let message: Message<'_> = serde_json::from_str(&line).ok()?;
+                let params = message.params.filter(|_| message.id.is_none())?;
+                let delta: Delta<'_> = serde_json::from_str(params.get()).ok()?;
+                let found = (delta.item_id.into_owned(), delta.delta.into_owned());
+                (message.method? == "item/agentMessage/delta").then_some(found)
+            };
+            match piece(&line) {
+                Some(Delta { item_id, delta }) => {
+                    assert_eq!(parsed(), Some((item_id.into_owned(), delta.into_owned())), "{line}");
+                    pieces += 1;
+                }
+                None => others += usize::from(parsed().is_some()),
+            }
+        }
+        assert!(pieces > 20 * others, "{pieces} pieces are found, {others} are not: is there a new shape?");
+    }
 }

@@ -170,6 +170,9 @@ impl Journal {
     pub(crate) fn push(&mut self, body: &Body, synthetic: bool, raw: Option<&str>) {
         let Some(mask) = &mut self.mask else { return self.write(body, synthetic, raw) };
         if let Body::ItemDelta(delta) = body {
+            if mask.passes(delta) {
+                return self.write_data(body, synthetic, raw, false);
+            }
             let Some(said) = mask.delta(delta.clone(), Instant::now()) else { return };
             let raw = raw.and_then(|raw| payload_of(raw, delta, &said));
             return self.write(&Body::ItemDelta(said), synthetic, raw.as_deref());
@@ -183,11 +186,16 @@ impl Journal {
     }
 
     fn write(&mut self, body: &Body, synthetic: bool, raw: Option<&str>) {
+        self.write_data(body, synthetic, raw, true);
+    }
+
+    /// `masking`: there may be a secret in its data.
+    fn write_data(&mut self, body: &Body, synthetic: bool, raw: Option<&str>, masking: bool) {
         self.state.apply(body);
         let kind = body.kind();
         let data = self.arena.len();
         body.write_data(&mut self.arena);
-        if let Some(mask) = &self.mask {
+        if let Some(mask) = self.mask.as_ref().filter(|_| masking) {
             let said = std::str::from_utf8(&self.arena[data..]).expect("JSON that we wrote is UTF-8");
             if let Cow::Owned(masked) = mask.json(said) {
                 self.arena.truncate(data);

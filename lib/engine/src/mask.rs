@@ -31,6 +31,8 @@ pub(crate) struct Mask {
 /// An item that grows.
 struct Growing {
     native: Option<Rc<str>>,
+    /// The agent's name for it holds no secret.
+    is_plain: bool,
     /// What is decided, as it was written; `None` once it is too long.
     shown: Option<String>,
     /// The end that may become a secret, as the agent said it.
@@ -96,6 +98,23 @@ impl Mask {
         Cow::Owned(out)
     }
 
+    /// Whether a piece of text is said as it is and needs no other look, as nearly all: nothing is held back, and no secret
+    /// stands or begins in it.
+    pub(crate) fn passes(&mut self, delta: &ItemDelta) -> bool {
+        let Some(growing) = self.growing.get_mut(&delta.item_id) else { return false };
+        let passes = growing.is_plain
+            && growing.native == delta.native_item_id
+            && growing.tail.is_empty()
+            && growing.seen.is_empty()
+            && !delta.reset
+            && !delta.delta.is_empty()
+            && !self.plain.may_begin_in(&delta.delta);
+        if passes {
+            growing.keep(&delta.delta);
+        }
+        passes
+    }
+
     /// What may be said now of a piece of text: perhaps nothing, perhaps more than it.
     pub(crate) fn delta(&mut self, delta: ItemDelta, now: Instant) -> Option<ItemDelta> {
         let growing = self.growing.entry(delta.item_id.clone()).or_insert_with(|| Growing::new(now));
@@ -103,6 +122,7 @@ impl Mask {
             *growing = Growing::new(now);
         }
         growing.native.clone_from(&delta.native_item_id);
+        growing.is_plain = growing.native.as_ref().is_none_or(|native| !self.plain.stand_in(native));
         if growing.tail.is_empty() {
             growing.since = now;
         }
@@ -151,7 +171,14 @@ impl Said {
 
 impl Growing {
     fn new(now: Instant) -> Growing {
-        Growing { native: None, shown: Some(String::new()), tail: String::new(), seen: String::new(), since: now }
+        Growing {
+            native: None,
+            is_plain: true,
+            shown: Some(String::new()),
+            tail: String::new(),
+            seen: String::new(),
+            since: now,
+        }
     }
 
     /// Decides what can be decided of the tail, and says it.
@@ -235,6 +262,21 @@ impl Patterns {
 
     fn stand_in(&self, text: &str) -> bool {
         self.texts.iter().any(|pattern| text.contains(pattern.as_str()))
+    }
+
+    /// Whether one of them stands in the text, or may when more follows.
+    fn may_begin_in(&self, text: &str) -> bool {
+        let mut rest = text.as_bytes();
+        while let Some(first) = rest.iter().position(|byte| self.begins[usize::from(*byte)]) {
+            rest = &rest[first..];
+            let begins =
+                |pattern: &String| rest.starts_with(pattern.as_bytes()) || pattern.as_bytes().starts_with(rest);
+            if self.texts.iter().any(begins) {
+                return true;
+            }
+            rest = &rest[1..];
+        }
+        false
     }
 
     fn at<'a>(&self, rest: &'a str) -> Option<&'a str> {
@@ -373,6 +415,11 @@ mod tests {
         ItemDelta { item_id: "item".into(), native_item_id: None, delta: text.to_owned(), reset }
     }
 
+    /// What is said of a piece.
+    fn said(mask: &mut Mask, piece: ItemDelta, now: Instant) -> Option<ItemDelta> {
+        if mask.passes(&piece) { Some(piece) } else { mask.delta(piece, now) }
+    }
+
     #[test]
     fn short_values_are_no_secrets() {
         assert!(Mask::new(&[]).is_none());
@@ -385,8 +432,8 @@ mod tests {
         let mut mask = mask(&["sk-secret-1"]);
         let now = Instant::now();
         let mut reader = Reader::default();
-        for (said, seen) in [("key: s", "key: "), ("k-sec", "key: "), ("ret-1.", "key: ***."), (" sk", "key: ***. ")] {
-            reader.hear(mask.delta(piece(said, false), now));
+        for (text, seen) in [("key: s", "key: "), ("k-sec", "key: "), ("ret-1.", "key: ***."), (" sk", "key: ***. ")] {
+            reader.hear(said(&mut mask, piece(text, false), now));
             assert_eq!(reader.text, seen);
         }
         reader.hear(mask.end("item"));
@@ -399,8 +446,8 @@ mod tests {
         let mut mask = mask(&["sk-secret-1"]);
         let mut now = Instant::now();
         let mut reader = Reader::default();
-        reader.hear(mask.delta(piece("long ago ", false), now - HELD));
-        reader.hear(mask.delta(piece("key: sk-s", false), now));
+        reader.hear(said(&mut mask, piece("long ago ", false), now - HELD));
+        reader.hear(said(&mut mask, piece("key: sk-s", false), now));
         assert_eq!((reader.text.as_str(), mask.wake()), ("long ago key: ", Some(now + HELD)));
         reader.hear(mask.release(now));
         assert_eq!(reader.text, "long ago key: ");
@@ -408,17 +455,32 @@ mod tests {
         reader.hear(mask.release(now));
         assert_eq!((reader.text.as_str(), mask.wake()), ("long ago key: sk-s", None));
         // Much of the secret is not said even then.
-        reader.hear(mask.delta(piece("ecret-", false), now));
+        reader.hear(said(&mut mask, piece("ecret-", false), now));
         reader.hear(mask.release(now + HELD));
         assert_eq!((reader.text.as_str(), reader.resets), ("long ago key: ***", 1));
-        reader.hear(mask.delta(piece("1!", false), now));
+        reader.hear(said(&mut mask, piece("1!", false), now));
         assert_eq!((reader.text.as_str(), reader.resets), ("long ago key: ***!", 1));
         // And what only looked like it is put right.
-        reader.hear(mask.delta(piece(" sk-secret-", false), now));
+        reader.hear(said(&mut mask, piece(" sk-secret-", false), now));
         reader.hear(mask.release(now + 2 * HELD));
         assert_eq!(reader.text, "long ago key: ***! ***");
-        reader.hear(mask.delta(piece("2", false), now));
+        reader.hear(said(&mut mask, piece("2", false), now));
         assert_eq!((reader.text.as_str(), reader.resets), ("long ago key: ***! sk-secret-2", 2));
+    }
+
+    #[test]
+    fn what_looks_like_no_secret_passes_unless_who_says_it_is_one() {
+        let mut mask = mask(&["sk-secret-1"]);
+        let now = Instant::now();
+        let of = |native: &str, text: &str| ItemDelta { native_item_id: Some(native.into()), ..piece(text, false) };
+        assert!(!mask.passes(&of("m1", "first")), "nothing is known of it");
+        assert!(mask.delta(of("m1", "first"), now).is_some());
+        assert!(mask.passes(&of("m1", "sky, asks.")));
+        assert!(
+            !mask.passes(&of("m1", "s")) && !mask.passes(&of("m1", "a sk-secret-1")) && !mask.passes(&of("m2", "x"))
+        );
+        mask.delta(of("sk-secret-1", "x"), now);
+        assert!(!mask.passes(&of("sk-secret-1", "x")));
     }
 
     #[test]
@@ -469,7 +531,7 @@ mod tests {
                 let reset = *reset == 0;
                 if reset { whole.clear() }
                 whole.push_str(text);
-                reader.hear(mask.delta(piece(text, reset), now));
+                reader.hear(said(&mut mask, piece(text, reset), now));
                 for secret in &secrets { prop_assert!(!reader.text.contains(secret.as_str())) }
                 now += Duration::from_millis(*wait * 5);
                 reader.hear(mask.release(now));

@@ -127,6 +127,11 @@ impl Journal {
         self.settled.is_empty() && self.waiting.iter().all(|event| event.kind == "item.delta")
     }
 
+    /// How many events wait to be committed.
+    pub(crate) fn waiting(&self) -> u32 {
+        u32::try_from(self.waiting.len()).expect("a batch fits in memory")
+    }
+
     /// How many bytes wait to be committed.
     pub(crate) fn waiting_bytes(&self) -> usize {
         self.arena.len()

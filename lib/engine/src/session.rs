@@ -150,11 +150,12 @@ const PAYLOAD: usize = 1 << 20;
 /// Commit before more than this waits, so that one batch stays small.
 const BATCH: usize = 1 << 20;
 
-/// Deltas that follow one another faster than this gather for [`BREATH`] before the next are read.
+/// Deltas that follow one another faster than this gather for a while before the next are read.
 const FLOOD: Duration = Duration::from_millis(4);
 
-/// A batch costs a commit and wakes its readers, however small it is; where processors are few, that time is the agent's.
-const BREATH: Duration = Duration::from_millis(1);
+/// For how long: at first, and at most when the flood lasts. A batch costs a commit and wakes its readers, however small it is;
+/// where processors are few, that time is the agent's. Whatever else is wanted of us waits as long.
+const BREATH: [Duration; 2] = [Duration::from_millis(1), Duration::from_millis(4)];
 
 /// A batch of so many bytes is worth its commit.
 const ENOUGH: usize = 32 << 10;
@@ -593,7 +594,7 @@ impl Conductor<'_> {
     async fn follow(&mut self, peer: &mut Peer, signals: &mut Signals, sources: &mut Sources) -> Result<(), Error> {
         let mut reader_gone = std::pin::pin!(host::bell::reader_gone(self.stdout()?));
         let mut heard = Instant::now();
-        let mut breath = None;
+        let mut breath = Duration::ZERO;
         loop {
             self.flush(Some(peer))?;
             if self.over {
@@ -615,16 +616,18 @@ impl Conductor<'_> {
                 continue;
             }
             let asking = self.terminal.is_some() && !self.asks.is_empty();
-            breath = breath.filter(|until| *until > Instant::now());
             // In no order of preference: an agent that never stops to speak must not hide what people want of it.
             tokio::select! {
                 caught = signals.next() => self.caught(caught),
-                word = peer.next(), if breath.is_none() => match word {
+                word = peer.next() => match word {
                     Word::Lines => {
                         self.heard(peer)?;
                         let before = std::mem::replace(&mut heard, Instant::now());
-                        let small = self.journal.holds_deltas_only() && self.journal.waiting_bytes() < ENOUGH;
-                        breath = (small && heard - before < FLOOD).then(|| heard + BREATH);
+                        let flood = heard - before < FLOOD * self.small_batch();
+                        breath = if flood { (2 * breath).clamp(BREATH[0], BREATH[1]) } else { Duration::ZERO };
+                        self.flush(Some(peer))?;
+                        // All of the thread: the runtime would be woken by each delta that the agent writes meanwhile.
+                        std::thread::sleep(breath);
                         self.clocks.idle = self.run.limits.idle_timeout.map(|limit| Instant::now() + limit);
                     }
                     Word::Answer(answer) => self.replied(&answer),
@@ -636,9 +639,15 @@ impl Conductor<'_> {
                 _ = sources.inbox.rung() => self.look()?,
                 line = next_line(&mut sources.lines) => self.read(line, sources),
                 line = line_of(&mut self.terminal), if asking => self.answered(line),
-                () = sleep_until(wake.into_iter().chain(breath).min()) => {}
+                () = sleep_until(wake) => {}
             }
         }
+    }
+
+    /// How many deltas wait, where nothing else does and they are not worth a commit yet; else 0.
+    fn small_batch(&self) -> u32 {
+        let small = self.journal.holds_deltas_only() && self.journal.waiting_bytes() < ENOUGH;
+        if small { self.journal.waiting() } else { 0 }
     }
 
     fn stdout(&self) -> Result<OwnedFd, Error> {

@@ -232,7 +232,9 @@ fn repository() -> TestEnv {
     let languages: Vec<_> = ["node", "go"].into_iter().filter_map(|name| Some((name, script(name)?))).collect();
     let scripts = STAND_INS.into_iter().chain(languages.iter().map(|(name, script)| (*name, script.as_str())));
     let env = place(&scripts.collect::<Vec<_>>());
+    // (What git tidies up behind one's back would outlive the test.)
     let made = "git config --global user.name Someone && git config --global user.email someone@example.com
+        git config --global maintenance.auto false
         git init -q && mkdir src && echo one > notes.txt && echo 'fn a() {}' > src/a.rs && echo 'fn b() {}' > src/b.rs
         git add . && git commit -q -m begin && echo two >> notes.txt && git add .";
     drop(shell(&env, made).run().expect(0));

@@ -47,10 +47,6 @@ impl TestEnv {
         env.set("PATH", SYSTEM_PATH);
         env.set("TMPDIR", env.root().join("tmp"));
         env.set("SANDBOX_AGENT_STORE", env.store());
-        // Whatever calls git leaves nothing behind that tidies up.
-        env.set("GIT_CONFIG_COUNT", "1");
-        env.set("GIT_CONFIG_KEY_0", "maintenance.auto");
-        env.set("GIT_CONFIG_VALUE_0", "false");
         // Nothing is installed in passing, least of all where all of the machine would find it.
         env.set("SANDBOX_AGENT_OFFLINE", "1");
         env

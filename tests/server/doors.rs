@@ -25,6 +25,8 @@ fn a_prompt_goes_round() {
         &json!({ "agent": "mock", "title": "First", "labels": { "k": "v" }, "permissionMode": "acceptEdits" }),
     );
     assert_eq!(made.json(201), json!({ "healthy": true, "sessionId": "a", "nativeSessionId": null }));
+    // Who lists sessions mends none: it is so.
+    assert_eq!(env.run(&["sessions", "list"]).expect(0).object()["status"], "idle");
     let shown = server.get("/v1/sessions/a").json(200);
     assert_eq!((&shown["status"], &shown["eventCount"], &shown["title"]), (&json!("idle"), &json!(0), &json!("First")));
     assert_eq!((&shown["permissionMode"], &shown["labels"]["k"]), (&json!("accept-edits"), &json!("v")));

@@ -211,7 +211,7 @@ impl Owned {
     }
 }
 
-/// Makes a session that nobody owns.
+/// Makes a session that nobody owns, and that waits for its first prompt.
 ///
 /// # Errors
 /// `store::Error::Exists` when the name is taken.
@@ -219,7 +219,7 @@ pub fn make(store: &mut Store, birth: &Birth, kept: &Kept) -> Result<Session, Er
     let places = Places::beside(store.path());
     places.make()?;
     let (uid, boot_id) = (ids::unique(), clock::boot_id().unwrap_or_default());
-    let session = store.create_empty(&birth.of(&uid, &boot_id, &kept.write()))?;
+    let session = store.create_empty(&birth.of(&uid, &boot_id, &kept.write()), SessionStatus::Idle.as_str())?;
     Bell::open(&places.all_bell())?.ring();
     Ok(session)
 }

@@ -130,20 +130,15 @@ impl Store {
     /// Makes a session whose first event follows at once and is synced, and this with it. Fails with [`Error::Exists`] if
     /// the name (or the uid) is taken.
     pub fn create(&mut self, new: &NewSession<'_>) -> Result<Session, Error> {
-        self.create_as(new, Sync::Deltas)
+        self.write(Sync::Deltas, |connection| create(connection, new))
     }
 
-    /// As [`Store::create`], for one that may stay empty.
-    pub fn create_empty(&mut self, new: &NewSession<'_>) -> Result<Session, Error> {
-        self.create_as(new, Sync::Full)
-    }
-
-    fn create_as(&mut self, new: &NewSession<'_>, sync: Sync) -> Result<Session, Error> {
-        self.write(sync, |connection| {
-            insert(connection, new)?;
-            connection
-                .execute("INSERT INTO epoch VALUES(?1, 1, ?2)", params![connection.last_insert_rowid(), new.uid])?;
-            named(connection, new.session_id)?.ok_or(Trouble::Ours(Error::Gone))
+    /// As [`Store::create`], for one that may stay empty, in this status.
+    pub fn create_empty(&mut self, new: &NewSession<'_>, status: &str) -> Result<Session, Error> {
+        self.write(Sync::Full, |connection| {
+            let session = create(connection, new)?;
+            connection.execute("UPDATE session SET status = ?1 WHERE no = ?2", params![status, session.no])?;
+            Ok(Session { status: status.to_owned(), ..session })
         })
     }
 
@@ -331,6 +326,12 @@ pub(crate) fn set_owner(connection: &Connection, no: i64, owner: Option<&str>) -
 
 pub(crate) fn one(changed: usize) -> Result<(), Trouble> {
     if changed == 0 { Err(Trouble::Ours(Error::Gone)) } else { Ok(()) }
+}
+
+fn create(connection: &Connection, new: &NewSession<'_>) -> Result<Session, Trouble> {
+    insert(connection, new)?;
+    connection.execute("INSERT INTO epoch VALUES(?1, 1, ?2)", params![connection.last_insert_rowid(), new.uid])?;
+    named(connection, new.session_id)?.ok_or(Trouble::Ours(Error::Gone))
 }
 
 fn insert(connection: &Connection, new: &NewSession<'_>) -> Result<(), Trouble> {

@@ -65,20 +65,24 @@ impl Post {
             if self.settled()?.is_some() {
                 return Ok(());
             }
+            let is_late = Instant::now() > until;
             match self.owner()? {
                 Owner::Lives => return Ok(()),
+                Owner::None if is_late => {}
                 Owner::None => {
                     if let Err(failure) = keeper::start(&self.path, &self.session, env, false) {
                         self.store.withdraw(self.id)?;
                         return Err(failure);
                     }
+                    // It is there, or somebody else is.
+                    continue;
                 }
                 Owner::Dead => {
                     self.session = mend(&self.path, self.session.clone())?;
                 }
                 Owner::Closing => {}
             }
-            if Instant::now() > until {
+            if is_late {
                 let owner = owner_pid(&self.session);
                 if owner.is_some() && is_owned(&self.path, &self.session)? {
                     // Its process is not ours to see: it runs in another PID namespace.

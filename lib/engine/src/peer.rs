@@ -44,6 +44,11 @@ impl Peer {
         Peer { unit, server, until: None }
     }
 
+    /// Whether its lines come over HTTP, in smaller pieces than a pipe holds.
+    pub(crate) fn serves(&self) -> bool {
+        self.server.is_some()
+    }
+
     /// The next thing. Cancel-safe.
     pub(crate) async fn next(&mut self) -> Word {
         let Some(server) = &mut self.server else {

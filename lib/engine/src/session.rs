@@ -624,7 +624,9 @@ impl Conductor<'_> {
                         self.heard(peer)?;
                         let before = std::mem::replace(&mut heard, Instant::now());
                         let flood = heard - before < FLOOD * self.small_batch();
-                        breath = if flood { (2 * breath).clamp(BREATH[0], BREATH[1]) } else { Duration::ZERO };
+                        // What comes in small pieces would be held up by a long one.
+                        let most = BREATH[usize::from(!peer.serves())];
+                        breath = if flood { (2 * breath).clamp(BREATH[0], most) } else { Duration::ZERO };
                         self.flush(Some(peer))?;
                         // All of the thread: the runtime would be woken by each delta that the agent writes meanwhile.
                         std::thread::sleep(breath);

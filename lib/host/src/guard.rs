@@ -9,7 +9,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, OwnedFd, RawFd};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -153,8 +153,8 @@ fn guard(job: Job) -> io::Result<()> {
     let _ = prctl::set_child_subreaper(true);
     // No tool may hold the lock or the lifeline.
     spawn::keep_what_was_inherited()?;
-    let (lifeline, orders) = (owned(job.lifeline), job.orders.map(owned));
-    let mut voice = Voice { status: File::from(owned(job.status)), words: String::new() };
+    let (lifeline, orders) = (spawn::owned(job.lifeline), job.orders.map(spawn::owned));
+    let mut voice = Voice { status: File::from(spawn::owned(job.status)), words: String::new() };
     // Ignored, as it may have been inherited, the kernel would throw exit codes away.
     signals::set_default(Signal::SIGCHLD);
     let mut child_ended = SigSet::empty();
@@ -382,14 +382,6 @@ fn only_spared() -> bool {
         tree::each_below(getpid().as_raw(), &mut |_| alone = false);
         alone
     })
-}
-
-fn owned(fd: RawFd) -> OwnedFd {
-    #[expect(unsafe_code)]
-    // SAFETY: the owner hands these numbers over with the descriptors, and nothing else here uses them.
-    unsafe {
-        OwnedFd::from_raw_fd(fd)
-    }
 }
 
 #[cfg(test)]

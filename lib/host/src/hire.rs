@@ -5,7 +5,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io::{self, IoSlice, IoSliceMut};
-use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::process::Child;
@@ -18,9 +18,9 @@ use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, recvmsg, sendmsg, socketpair,
 };
 
-use crate::Spec;
 use crate::setup::Setup;
 use crate::tree::Process;
+use crate::{Spec, spawn};
 
 /// What an order may have, in bytes; for a longer one a guard is started.
 const LONGEST: usize = 64 << 10;
@@ -72,12 +72,16 @@ impl Idle {
     }
 }
 
-/// Ends the guards that nobody has needed for so long.
-pub fn end_idle(rest: Duration) {
-    let long_ago: Vec<(Idle, Instant)> = held().extract_if(.., |(_, since)| since.elapsed() >= rest).collect();
+/// Ends the guards that nobody has needed for so long. Returns how many idle ones are left.
+pub fn end_idle(rest: Duration) -> usize {
+    let mut idle = held();
+    let long_ago: Vec<(Idle, Instant)> = idle.extract_if(.., |(_, since)| since.elapsed() >= rest).collect();
+    let left = idle.len();
+    drop(idle);
     for (idle, _) in long_ago {
         idle.end();
     }
+    left
 }
 
 fn held() -> MutexGuard<'static, Vec<(Idle, Instant)>> {
@@ -155,18 +159,10 @@ pub(crate) fn receive(socket: &OwnedFd) -> io::Result<Option<(Order, [OwnedFd; 3
             let ControlMessageOwned::ScmRights(fds) = rights else { return None };
             Some(fds)
         });
-        (message.bytes, rights.flatten().map(owned).collect::<Vec<_>>())
+        (message.bytes, rights.flatten().map(spawn::owned).collect::<Vec<_>>())
     };
     let order = Order::parse(&bytes[..count]).zip(streams.try_into().ok());
     order.map(Some).ok_or_else(|| io::ErrorKind::InvalidData.into())
-}
-
-fn owned(fd: RawFd) -> OwnedFd {
-    #[expect(unsafe_code)]
-    // SAFETY: the kernel has just made it for us.
-    unsafe {
-        OwnedFd::from_raw_fd(fd)
-    }
 }
 
 #[cfg(test)]
@@ -186,7 +182,7 @@ mod tests {
         };
         let (to, from) = socket().unwrap();
         assert!(receive(&from).unwrap().is_none());
-        let streams = [(); 3].map(|()| OwnedFd::from(crate::spawn::null().unwrap()));
+        let streams = [(); 3].map(|()| OwnedFd::from(spawn::null().unwrap()));
         send(&to, &order.to_bytes().unwrap(), &streams).unwrap();
         assert_eq!(receive(&from).unwrap().unwrap().0, order);
         let order = Order { args: vec![OsString::from_vec(vec![0])], ..order };

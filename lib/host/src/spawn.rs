@@ -3,7 +3,7 @@
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
@@ -116,6 +116,15 @@ pub(crate) fn quickly(
     let set = PosixSpawnFlags::POSIX_SPAWN_SETSIGDEF | PosixSpawnFlags::POSIX_SPAWN_SETSIGMASK;
     like.set_flags(set | PosixSpawnFlags::from_bits_retain(SETSID))?;
     Ok(posix_spawnp(&words[0], &actions, &like, &words, &env)?.as_raw())
+}
+
+/// A descriptor that somebody has handed over to us, as a number, for good.
+pub(crate) fn owned(fd: RawFd) -> OwnedFd {
+    #[expect(unsafe_code)]
+    // SAFETY: whoever hands it over, the kernel with a message or an owner with arguments, has opened it for us alone.
+    unsafe {
+        OwnedFd::from_raw_fd(fd)
+    }
 }
 
 /// From `spawn.h`: in a session of its own.

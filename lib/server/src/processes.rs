@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::io::{PipeWriter, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -36,8 +37,10 @@ const LONGEST: Duration = Duration::from_secs(300);
 const KILLED: Duration = Duration::from_secs(10);
 /// What a terminal has shown is shown again to who comes, so much of it: bytes.
 const SCROLLBACK: usize = 256 << 10;
-/// How long the guard of a program that was run waits for the next one.
+/// How long the guard of a program that was run waits for the next one, and between two looks at them.
 const GUARD_RESTS: Duration = Duration::from_secs(10);
+/// Whether somebody looks after them.
+static TENDED: AtomicBool = AtomicBool::new(false);
 /// How long a program may not read what it is given.
 const UNREAD: Duration = Duration::from_secs(5);
 
@@ -364,10 +367,9 @@ pub(crate) async fn answer_all(mut asked: Asked) -> Answer {
         (_, "run") => {
             let wanted = asked.json().await?;
             let ran = carry_out(&asked.server, run(&asked.server, wanted)?).await;
-            tokio::spawn(async {
-                tokio::time::sleep(GUARD_RESTS).await;
-                tokio::task::spawn_blocking(|| host::hire::end_idle(GUARD_RESTS));
-            });
+            if !TENDED.swap(true, Ordering::Relaxed) {
+                tokio::spawn(tend_guards());
+            }
             return ran;
         }
         ("GET", _) => {
@@ -459,6 +461,19 @@ fn refused(failure: Failure) -> Problem {
     match kind {
         Some(kind) => problem.of_kind(kind),
         None => problem,
+    }
+}
+
+/// Ends guards that nobody needs any more, until none is left.
+async fn tend_guards() {
+    loop {
+        tokio::time::sleep(GUARD_RESTS).await;
+        // First this: a guard that comes to rest after the look is somebody else's.
+        TENDED.store(false, Ordering::Relaxed);
+        let looked = tokio::task::spawn_blocking(|| host::hire::end_idle(GUARD_RESTS));
+        if looked.await.is_ok_and(|left| left == 0) || TENDED.swap(true, Ordering::Relaxed) {
+            return;
+        }
     }
 }
 

@@ -352,9 +352,7 @@ impl Store {
         body: impl FnOnce(&Connection) -> Result<T, Trouble>,
     ) -> Result<T, Error> {
         let open = self.parts_mut();
-        let result = open.write(sync, body);
-        open.is_as_new.set(open.is_as_new.get() && result.is_ok());
-        result
+        open.write(sync, body).inspect_err(|_| open.is_as_new.set(false))
     }
 
     /// Runs `body` in one snapshot.
@@ -383,9 +381,10 @@ impl Store {
             transaction.commit()?;
             Ok(result)
         };
-        let result = run();
-        open.is_as_new.set(open.is_as_new.get() && result.is_ok());
-        result.map_err(|trouble: Trouble| trouble.at(&open.path))
+        run().map_err(|trouble: Trouble| {
+            open.is_as_new.set(false);
+            trouble.at(&open.path)
+        })
     }
 }
 

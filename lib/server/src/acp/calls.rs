@@ -248,7 +248,7 @@ impl Link {
             return Err(Failure::usage("failed to use the prompt: it has no text"));
         }
         let name = params["sessionId"].as_str().unwrap_or_default().to_owned();
-        if !self.sessions().iter().any(|session| session.session_id == name) {
+        if !self.knows(&name) {
             self.session(params).await?;
         }
         let (env, own) = (self.env.clone(), acp::prompt_id(&self.id, id));

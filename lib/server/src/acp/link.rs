@@ -129,6 +129,11 @@ impl Link {
         self.state().members.iter().any(|member| member.session.no == session.no)
     }
 
+    /// The same by its name, as it was when it came.
+    pub(crate) fn knows(&self, session_id: &str) -> bool {
+        self.state().members.iter().any(|member| member.session.session_id == session_id)
+    }
+
     /// Tells a session's events from a cursor on.
     pub(crate) fn attach(self: &Arc<Link>, session: &Session, after: i64) {
         if self.has(session) {

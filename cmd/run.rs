@@ -437,13 +437,9 @@ pub(crate) fn create(store: &Path, new: New) -> Result<Session, Failure> {
     // What only its owner will use is checked now.
     stay(&args, true)?;
     let Plan { agent, job, policy, equipment, .. } = plan(&context, &args, store, None, None)?;
-    let flags = kept_flags(&args, &policy, &[]);
     let labels = labels(&args.label)?;
     let mut kept = Kept::default();
-    kept.model.clone_from(&job.model);
-    kept.mode.clone_from(&job.mode);
-    kept.effort.clone_from(&job.effort);
-    (kept.flags, kept.equipment) = (flags, equipment);
+    kept.remember(&job, &kept_flags(&args, &policy, &[]), &equipment);
     let birth = birth(&name, &job, agent.card(), &labels);
     match engine::owner::make(&mut Store::open(store, Access::Write)?, &birth, &kept) {
         Ok(session) => Ok(session),

@@ -1,5 +1,6 @@
 //! What a session keeps between its runs, as the JSON that the store does not look into.
 
+use agents::agent::Job;
 use schema::event::PermissionMode;
 use serde_json::{Map, Value, json};
 
@@ -53,6 +54,15 @@ impl Kept {
         let (flags, mcp, skills) = (words("flags"), words("mcp"), words("skills"));
         let isolated = other.remove("isolated") == Some(Value::Bool(true));
         Kept { model, mode, effort, flags, equipment: Equipment { mcp, skills, isolated }, totals, other }
+    }
+
+    /// Keeps what a run was asked for.
+    pub fn remember(&mut self, job: &Job, flags: &[String], equipment: &Equipment) {
+        self.model.clone_from(&job.model);
+        self.mode.clone_from(&job.mode);
+        self.effort.clone_from(&job.effort);
+        self.flags = flags.to_vec();
+        self.equipment.clone_from(equipment);
     }
 
     /// The permission mode among its flags.

@@ -518,11 +518,7 @@ impl Conductor<'_> {
 
     /// What the next owner is to start with.
     fn keep_settings(&mut self) {
-        self.kept.model.clone_from(&self.job.model);
-        self.kept.mode.clone_from(&self.job.mode);
-        self.kept.effort.clone_from(&self.job.effort);
-        self.kept.flags.clone_from(&self.run.flags);
-        self.kept.equipment.clone_from(&self.run.equipment);
+        self.kept.remember(&self.job, &self.run.flags, &self.run.equipment);
         self.journal.set_settings(self.kept.write());
     }
 

@@ -187,6 +187,8 @@ impl Conductor<'_> {
         if let Some(mode) = set.permission_mode {
             self.run.policy.mode = mode;
             self.kept.set_permission_mode(mode);
+            // The agent's next life keeps it too.
+            self.run.flags.clone_from(&self.kept.flags);
             self.journal.set_settings(self.kept.write());
             let json = serde_json::json!({ "permission_mode": mode.as_str() });
             let status = Status { label: StatusLabel::SessionInfo, detail: None, json, parent: None };

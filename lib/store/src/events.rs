@@ -239,10 +239,9 @@ impl Select<'_> {
             }
         }
         if !self.types.is_empty() {
-            sql += " AND type IN (?";
-            sql += &", ?".repeat(self.types.len() - 1);
-            sql += ")";
-            values.extend(self.types.iter().map(|kind| kind as &dyn ToSql));
+            // As they are and not bound: only then it is seen that an index of some types will do.
+            let types = self.types.iter().map(|kind| format!("'{}'", kind.replace('\'', "''")));
+            sql += &format!(" AND type IN ({})", types.collect::<Vec<_>>().join(", "));
         }
         sql += &format!(" ORDER BY {key}{}", if self.reverse { " DESC" } else { "" });
         (sql, values)

@@ -78,10 +78,10 @@ impl Store {
     /// Posts a request and returns its number. Fails with [`Error::Gone`] if the session was deleted.
     pub fn post(&mut self, no: i64, kind: &str, body: &str, now: i64) -> Result<i64, Error> {
         self.write(Sync::Full, |connection| {
-            one(connection.execute(
+            let mut insert = connection.prepare_cached(
                 "INSERT INTO request(session_no, posted, kind, body) SELECT no, ?2, ?3, ?4 FROM session WHERE no = ?1",
-                params![no, now, kind, body],
-            )?)?;
+            )?;
+            one(insert.execute(params![no, now, kind, body])?)?;
             Ok(connection.last_insert_rowid())
         })
     }

@@ -58,8 +58,9 @@ pub(crate) enum State {
 
 /// Looks at what the file is. Anything that is not a store of a version we know is an error.
 pub(crate) fn state(connection: &Connection, path: &Path, schema: &Schema) -> Result<State, Trouble> {
-    let application: i64 = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
-    let version: i64 = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
+    // Asked each time that a store is opened which is open already.
+    let number = |pragma| connection.prepare_cached(pragma)?.query_row([], |row| row.get::<_, i64>(0));
+    let (application, version) = (number("PRAGMA application_id")?, number("PRAGMA user_version")?);
     if application != schema.application {
         let things: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
         if application == 0 && version == 0 && things == 0 {

@@ -9,7 +9,7 @@ use crate::{
     place::{self, Ground},
     turn::{self, Patience, Turn},
 };
-use rusqlite::{Connection, OpenFlags, ffi};
+use rusqlite::{Connection, OpenFlags, config::DbConfig, ffi};
 use std::{
     cell::{Cell, RefCell},
     ffi::OsStr,
@@ -511,6 +511,8 @@ fn connect(name: &[u8], flags: OpenFlags) -> Result<Connection, Trouble> {
     let connection = Connection::open_with_flags(OsStr::from_bytes(name), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.set_prepared_statement_cache_capacity(64);
+    // A statement is planned once, whatever is bound to it: else one that is kept would be prepared again each time.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     Ok(connection)
 }
 

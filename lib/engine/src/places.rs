@@ -1,5 +1,6 @@
 //! Where the small files beside the store lie: for each session a bell, a post box's bell and a lock, and one bell for all.
 
+use std::ffi::OsStr;
 use std::fs::DirBuilder;
 use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, symlink};
@@ -45,6 +46,11 @@ impl Places {
     /// The bell that the owner rings and followers watch.
     pub fn bell(&self, uid: &str) -> PathBuf {
         self.directory.join(format!("{uid}.bell"))
+    }
+
+    /// Whose bell has this name in the directory, where it is the bell of one.
+    pub fn rings_for(name: &OsStr) -> Option<&str> {
+        name.to_str()?.strip_suffix(".bell")
     }
 
     /// Where the files lie that the agent needs while it runs.

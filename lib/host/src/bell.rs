@@ -1,5 +1,6 @@
 //! News: a bell file that is touched after a commit, and the one `poll` that waits for it.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -145,6 +146,64 @@ impl Watch {
     fn heard(&self) -> Option<Wake> {
         self.inotify.as_ref().and_then(heard)
     }
+}
+
+/// All bells of a directory: tells which of them rang.
+pub struct Belfry {
+    directory: PathBuf,
+    /// None: it could not be had, or not yet.
+    inotify: Option<(Inotify, AsyncFd<OwnedFd>)>,
+}
+
+impl Belfry {
+    /// The bells in this directory, which may come later.
+    pub fn new(directory: &Path) -> Self {
+        Self { directory: directory.to_owned(), inotify: None }
+    }
+
+    /// Waits inside a tokio runtime for bells that ring or are removed, and names their files; nothing where it cannot be
+    /// told which did: when the watch begins, when more rang than the kernel notes, and every 20 ms where none can be had.
+    /// Cancel-safe. Silent on some file systems.
+    pub async fn rung(&mut self) -> Option<Vec<OsString>> {
+        loop {
+            let Some((inotify, registered)) = &self.inotify else {
+                self.inotify = listen(&self.directory).ok();
+                if self.inotify.is_none() {
+                    tokio::time::sleep(POLL).await;
+                }
+                return None;
+            };
+            let ready = registered.readable().await;
+            let (mut names, mut overflowed, mut gone) = (Vec::new(), false, ready.is_err());
+            while let Ok(events) = inotify.read_events() {
+                for event in events {
+                    overflowed |= event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW);
+                    gone |= event.mask.contains(AddWatchFlags::IN_IGNORED);
+                    names.extend(event.name.filter(|name| !names.contains(name)));
+                }
+            }
+            if let Ok(mut ready) = ready {
+                ready.clear_ready();
+            }
+            if gone {
+                self.inotify = None;
+            }
+            if gone || overflowed {
+                return None;
+            }
+            if !names.is_empty() {
+                return Some(names);
+            }
+        }
+    }
+}
+
+fn listen(directory: &Path) -> io::Result<(Inotify, AsyncFd<OwnedFd>)> {
+    let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
+    inotify
+        .add_watch(directory, AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_CLOSE_WRITE | AddWatchFlags::IN_DELETE)?;
+    let registered = register(inotify.as_fd().try_clone_to_owned()?, Interest::READABLE)?;
+    Ok((inotify, registered))
 }
 
 /// Waits until `input` can be read (`Rung`), nobody reads `stdout` any more, or the time is over. Blocks the thread.

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use host::bell::{Bell, Wake, Watch, reader_gone};
+use host::bell::{Belfry, Bell, Wake, Watch, reader_gone};
 
 use crate::Test;
 use crate::support::{LONG, Place, pipe, run};
@@ -15,6 +15,7 @@ pub(crate) const TESTS: &[Test] = &[
     ("bell::asking_for_the_lock_wakes_nobody", asking_for_the_lock_wakes_nobody),
     ("bell::a_removed_bell_is_told", a_removed_bell_is_told),
     ("bell::it_wakes_inside_a_runtime", it_wakes_inside_a_runtime),
+    ("bell::a_belfry_says_which_bells_rang", a_belfry_says_which_bells_rang),
     ("bell::without_a_watch_it_is_looked_often", without_a_watch_it_is_looked_often),
     ("bell::a_reader_that_leaves_is_noticed", a_reader_that_leaves_is_noticed),
     ("bell::a_terminal_that_hangs_up_is_noticed", a_terminal_that_hangs_up_is_noticed),
@@ -43,6 +44,35 @@ fn it_wakes_and_tells_of_the_end() {
         assert_eq!(watch.wait(None, LONG), Wake::Closed);
         assert_eq!(std::fs::metadata(path).unwrap().len(), 1);
     }
+}
+
+fn a_belfry_says_which_bells_rang() {
+    let place = Place::new();
+    let directory = place.path().join("live");
+    run(async {
+        let mut belfry = Belfry::new(&directory);
+        assert_eq!(belfry.rung().await, None, "there is none yet");
+        std::fs::create_dir(&directory).unwrap();
+        let bells = ["x", "y"].map(|name| Bell::open(&directory.join(name)).unwrap());
+        assert_eq!(belfry.rung().await, None, "something may have rung before");
+        assert!(tokio::time::timeout(SOON, belfry.rung()).await.is_err());
+        bells[0].ring();
+        bells[0].ring();
+        bells[1].ring();
+        assert_eq!(belfry.rung().await, Some(vec!["x".into(), "y".into()]));
+        drop(bells);
+        assert_eq!(belfry.rung().await, Some(vec!["x".into(), "y".into()]), "they were closed");
+        std::fs::remove_file(directory.join("y")).unwrap();
+        assert_eq!(belfry.rung().await, Some(vec!["y".into()]));
+        std::fs::remove_dir_all(&directory).unwrap();
+        while belfry.rung().await.is_some() {}
+        std::fs::create_dir(&directory).unwrap();
+        // The new one is heard as the former was, once the watch has begun.
+        let bell = Bell::open(&directory.join("z")).unwrap();
+        while belfry.rung().await.is_none() {
+            bell.ring();
+        }
+    });
 }
 
 fn asking_for_the_lock_wakes_nobody() {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use engine::keeper::{Create, New};
 use engine::{Failure, Places};
-use host::bell::Watch;
+use host::bell::Belfry;
 use schema::outcome::ErrorCode;
 use store::{Access, Session, Store};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
@@ -38,6 +38,12 @@ pub(crate) struct News {
     pub(crate) pages: Arc<Pages>,
 }
 
+/// A session that somebody follows.
+struct Followed {
+    uid: String,
+    news: watch::Sender<News>,
+}
+
 /// The store as a server sees it.
 pub(crate) struct Hub {
     path: PathBuf,
@@ -45,7 +51,7 @@ pub(crate) struct Hub {
     readers: Semaphore,
     workers: Semaphore,
     long: Arc<Semaphore>,
-    followed: Mutex<HashMap<i64, watch::Sender<News>>>,
+    followed: Mutex<HashMap<i64, Followed>>,
     /// Sessions whose missing end is being written.
     mending: Mutex<HashSet<i64>>,
 }
@@ -112,19 +118,23 @@ impl Hub {
         let mut followed = held(&self.followed);
         followed
             .entry(session.no)
-            .or_insert_with(|| {
-                watch::Sender::new(News { session: Some(Arc::new(session.clone())), pages: Arc::default() })
+            .or_insert_with(|| Followed {
+                uid: session.uid.clone(),
+                news: watch::Sender::new(News { session: Some(Arc::new(session.clone())), pages: Arc::default() }),
             })
+            .news
             .subscribe()
     }
 
-    /// Listens to the bell of all sessions, for ever.
+    /// Listens to the bells of all sessions, for ever.
     pub(crate) async fn listen(self: Arc<Hub>) {
-        let mut bell = Watch::new(&[Places::beside(&self.path).all_bell()]);
+        let mut belfry = Belfry::new(Places::beside(&self.path).directory());
         let mut tended = Instant::now();
         loop {
             // What rings while we look is heard by the next turn.
-            let _ = tokio::time::timeout(LOOK, bell.rung()).await;
+            let rung = tokio::time::timeout(LOOK, belfry.rung()).await.unwrap_or_default();
+            let rung: Option<HashSet<&str>> =
+                rung.as_ref().map(|names| names.iter().filter_map(|name| Places::rings_for(name)).collect());
             // An owner that died rings no bell.
             let tend = tended.elapsed() >= LOOK;
             if tend {
@@ -133,8 +143,9 @@ impl Hub {
             let hub = Arc::clone(&self);
             let followed: Vec<i64> = {
                 let mut followed = held(&self.followed);
-                followed.retain(|_, sender| sender.receiver_count() > 0);
-                followed.keys().copied().collect()
+                followed.retain(|_, followed| followed.news.receiver_count() > 0);
+                let rang = |uid: &str| tend || rung.as_ref().is_none_or(|rung| rung.contains(uid));
+                followed.iter().filter(|(_, followed)| rang(&followed.uid)).map(|(no, _)| *no).collect()
             };
             if followed.is_empty() {
                 continue;
@@ -155,8 +166,8 @@ impl Hub {
             if tend && let Some(session) = &now {
                 self.mend(store, session)?;
             }
-            if let Some(sender) = held(&self.followed).get(no) {
-                sender.send_if_modified(|news| {
+            if let Some(followed) = held(&self.followed).get(no) {
+                followed.news.send_if_modified(|news| {
                     let is_news = news.session.as_deref() != now.as_ref();
                     if is_news {
                         news.session = now.map(Arc::new);

@@ -38,6 +38,21 @@ pub(crate) struct Sent {
     request: i64,
 }
 
+/// A prompt whose turn has not ended.
+struct Still {
+    /// The last event that was looked at.
+    last: i64,
+    /// How many turns had ended, once the agent has the prompt.
+    turns: Option<i64>,
+}
+
+impl Still {
+    /// Whether the prompt's turn goes on, as far as the session's row tells: then its events need not be looked at.
+    fn runs(&self, now: &Session) -> bool {
+        self.turns == Some(now.turns) && matches!(now.status.as_str(), "running" | "asking")
+    }
+}
+
 /// The answer to a prompt.
 pub(crate) struct Ended {
     pub(crate) answer: Value,
@@ -274,12 +289,18 @@ impl Link {
         let mut news = self.hub.follow(&sent.session);
         loop {
             news.mark_unchanged();
-            match self.end_of(sent, after).await {
+            let still = match self.end_of(sent, after).await {
                 Ok(ended) => return ended,
-                Err(last) => after = last,
-            }
+                Err(still) => still,
+            };
+            after = still.last;
+            let news = async {
+                while news.changed().await.is_ok()
+                    && news.borrow_and_update().session.as_ref().is_some_and(|now| still.runs(now))
+                {}
+            };
             tokio::select! {
-                _ = news.changed() => {}
+                () = news => {}
                 () = self.closing() => {
                     // What ended just before is not lost over it.
                     return self.end_of(sent, after).await.unwrap_or_else(|_| {
@@ -291,8 +312,8 @@ impl Link {
         }
     }
 
-    /// The end of a prompt's turn, looked for after a sequence; else up to which it is not there yet.
-    async fn end_of(self: &Arc<Link>, sent: &Sent, after: i64) -> Result<Ended, i64> {
+    /// The end of a prompt's turn, looked for after a sequence.
+    async fn end_of(self: &Arc<Link>, sent: &Sent, after: i64) -> Result<Ended, Still> {
         let (of, own, wanted, request) = (sent.session.clone(), self.id.clone(), sent.id.clone(), sent.request);
         let looked = self.hub.read(move |store| {
             let state = store.settlement(request)?.map(|settlement| settlement.state);
@@ -307,7 +328,7 @@ impl Link {
                     found = Some((end.answer, event.cursor));
                 }
             })?;
-            Ok((found, state, now.last_sequence))
+            Ok((found, state, now))
         });
         match looked.await {
             Ok((Some((answer, cursor)), ..)) => Ok(Ended { answer, cursor: Some(cursor) }),
@@ -316,7 +337,10 @@ impl Link {
                 Ok(Ended { answer: failed(&sent.id, &failure), cursor: None })
             }
             // (What is lost is said in an event.)
-            Ok((None, Some(RequestState::Open | RequestState::Done | RequestState::Lost), last)) => Err(last),
+            Ok((None, Some(state @ (RequestState::Open | RequestState::Done | RequestState::Lost)), now)) => {
+                let turns = (state == RequestState::Done).then_some(now.turns);
+                Err(Still { last: now.last_sequence, turns })
+            }
             Err(failure) => Ok(Ended { answer: failed(&sent.id, &failure), cursor: None }),
         }
     }

@@ -39,7 +39,7 @@ impl Links {
 pub(crate) async fn release(server: &Arc<Server>) {
     let links: Vec<Arc<Link>> = server.links.held().values().cloned().collect();
     for session in links.iter().flat_map(|link| link.sessions()) {
-        if let Err(failure) = server.hub.work(move |path| verbs::release(path, session)).await {
+        if let Err(failure) = server.hub.work(move |path| verbs::release(path, Arc::unwrap_or_clone(session))).await {
             log::warn!("{}", failure.message);
         }
     }

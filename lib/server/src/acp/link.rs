@@ -56,7 +56,7 @@ struct State {
 /// A session that the client speaks with.
 #[derive(Clone)]
 struct Member {
-    session: Session,
+    session: Arc<Session>,
     /// What came before this is told by nobody here: the client has it from elsewhere.
     after: i64,
 }
@@ -121,8 +121,8 @@ impl Link {
         self.state().forms
     }
 
-    pub(crate) fn sessions(&self) -> Vec<Session> {
-        self.state().members.iter().map(|member| member.session.clone()).collect()
+    pub(crate) fn sessions(&self) -> Vec<Arc<Session>> {
+        self.state().members.iter().map(|member| Arc::clone(&member.session)).collect()
     }
 
     pub(crate) fn has(&self, session: &Session) -> bool {
@@ -139,7 +139,7 @@ impl Link {
         if self.has(session) {
             return;
         }
-        self.state().members.push(Member { session: session.clone(), after });
+        self.state().members.push(Member { session: Arc::new(session.clone()), after });
         let mut news = self.hub.follow(session);
         let link = Arc::downgrade(self);
         let mut closed = self.closed.subscribe();
@@ -231,7 +231,7 @@ struct Telling {
 
 /// A session within it.
 struct Speaking {
-    session_id: String,
+    session: Arc<Session>,
     voice: Voice,
     /// The sequence up to which it was read.
     at: i64,
@@ -282,25 +282,24 @@ impl Telling {
 
     /// The next piece; nothing where all was told.
     async fn next(&mut self, link: &Arc<Link>) -> Result<Option<String>, Failure> {
-        let (members, said, forms) = {
+        let (fresh, said, forms) = {
             let state = link.state();
-            (state.members.clone(), state.said.get(self.place.said..).unwrap_or_default().to_vec(), state.forms)
+            let fresh = state.members.iter().filter(|member| !self.voices.contains_key(&member.session.no));
+            let said = state.said.get(self.place.said..).unwrap_or_default().to_vec();
+            (fresh.cloned().collect::<Vec<_>>(), said, state.forms)
         };
         let mut text = String::new();
         for message in said {
             self.place.said += 1;
             text.push_str(&(self.manner.write)(Some(self.place), &message));
         }
-        for member in members {
-            let no = member.session.no;
-            if !self.voices.contains_key(&no) {
-                let after = self.from.after().max(member.after);
-                let (id, session) = (link.id.clone(), member.session);
-                let speaking = link.hub.read(move |store| restore(store, &session, &id, after)).await?;
-                self.voices.insert(no, speaking);
-            }
+        for Member { session, after } in fresh {
+            let (no, id, after) = (session.no, link.id.clone(), self.from.after().max(after));
+            let speaking = link.hub.read(move |store| restore(store, session, &id, after)).await?;
+            self.voices.insert(no, speaking);
         }
-        let places: Vec<(i64, i64)> = self.voices.iter().map(|(no, speaking)| (*no, speaking.at)).collect();
+        let places: Vec<(Arc<Session>, i64)> =
+            self.voices.values().map(|speaking| (Arc::clone(&speaking.session), speaking.at)).collect();
         if places.is_empty() {
             return Ok((!text.is_empty()).then_some(text));
         }
@@ -322,7 +321,7 @@ impl Telling {
                     && is_open(&question.question_id)
                     && !acp::can_ask(question, forms)
                 {
-                    link.refuse(speaking.session_id.clone(), question.question_id.clone());
+                    link.refuse(speaking.session.session_id.clone(), question.question_id.clone());
                 }
                 (speaking.voice.say(&body, &Asking { forms, is_open: &is_open }), acp::changed(&body))
             };
@@ -364,15 +363,17 @@ async fn configured(link: &Arc<Link>, no: i64, changed: Vec<(&str, String)>) -> 
 type Page = (Vec<Read>, Vec<(i64, i64)>, Vec<(i64, Vec<String>)>, i64);
 
 /// The next events of several sessions in the order of their commits.
-fn page(store: &Store, places: &[(i64, i64)]) -> Result<Page, Failure> {
+fn page(store: &Store, places: &[(Arc<Session>, i64)]) -> Result<Page, Failure> {
     // What is committed later than this may be in one session's page and not in another's.
     let mut bound = store.last_cursor()?;
     let (mut events, mut read, mut open) = (Vec::new(), Vec::new(), Vec::new());
-    let numbers: Vec<i64> = places.iter().map(|(no, _)| *no).collect();
-    let sessions = store.sessions_by_no(&numbers)?;
-    for (no, at) in places {
-        let session = sessions.iter().find(|session| session.no == *no);
-        let Some(session) = session.filter(|session| session.last_sequence > *at) else { continue };
+    let numbers: Vec<i64> = places.iter().map(|(session, _)| session.no).collect();
+    let ends: HashMap<i64, i64> = store.last_sequences(&numbers)?.into_iter().collect();
+    for (session, at) in places {
+        let no = session.no;
+        if ends.get(&no).is_none_or(|end| end <= at) {
+            continue;
+        }
         let mut size = 0;
         let select = Select { after: *at, limit: PAGE, ..Select::default() };
         let mut last = 0;
@@ -382,7 +383,7 @@ fn page(store: &Store, places: &[(i64, i64)]) -> Result<Page, Failure> {
             if size <= CHUNK {
                 size += event.data.len();
                 let (kind, data) = (event.kind.to_owned(), event.data.to_owned());
-                events.push((event.sequence, Read { cursor: event.cursor, no: *no, kind, data }));
+                events.push((event.sequence, Read { cursor: event.cursor, no, kind, data }));
                 bound = if size > CHUNK { bound.min(event.cursor) } else { bound };
             }
         })?;
@@ -390,39 +391,39 @@ fn page(store: &Store, places: &[(i64, i64)]) -> Result<Page, Failure> {
             bound = bound.min(last);
         }
         // Asked after the events were read: what is open now was not resolved by any of them.
-        let now = store.session_by_no(*no)?;
-        open.push((*no, now.map(|now| verbs::pending(&now)).unwrap_or_default()));
+        let now = store.session_by_no(no)?;
+        open.push((no, now.map(|now| verbs::pending(&now)).unwrap_or_default()));
     }
     events.retain(|(_, event)| event.cursor <= bound);
-    for (no, at) in places {
-        let own = events.iter().filter(|(_, event)| event.no == *no);
-        read.push((*no, own.map(|(sequence, _)| *sequence).max().unwrap_or(*at)));
+    for (session, at) in places {
+        let own = events.iter().filter(|(_, event)| event.no == session.no);
+        read.push((session.no, own.map(|(sequence, _)| *sequence).max().unwrap_or(*at)));
     }
     events.sort_by_key(|(_, event)| event.cursor);
     Ok((events.into_iter().map(|(_, event)| event).collect(), read, open, bound))
 }
 
 /// A voice that has said everything up to a cursor: what was open then is open in it.
-fn restore(store: &Store, session: &Session, link: &str, cursor: i64) -> Result<Speaking, Failure> {
-    let at = sequence_at(store, session, cursor)?;
+fn restore(store: &Store, session: Arc<Session>, link: &str, cursor: i64) -> Result<Speaking, Failure> {
+    let at = sequence_at(store, &session, cursor)?;
     let mut voice = Voice::new(&session.session_id, link);
     // Items that were open at this place, by the sequence of their beginning.
     let mut open: HashMap<String, i64> = HashMap::new();
     let types = &["item.started", "item.completed"];
     let all = Select { up_to: Some(at), limit: usize::MAX, ..Select::default() };
-    store.read(session, &Select { types, ..all }, &mut |event| match Said::read(event.kind, event.data) {
+    store.read(&session, &Select { types, ..all }, &mut |event| match Said::read(event.kind, event.data) {
         Ok(Said::ItemStarted(said)) => drop(open.insert(said.item.item_id.clone(), event.sequence)),
         Ok(Said::ItemCompleted(said)) => drop(open.remove(&said.item.item_id)),
         Ok(_) | Err(_) => {}
     })?;
     if let Some(first) = open.values().min() {
-        store.read(session, &Select { after: first - 1, ..all }, &mut |event| {
+        store.read(&session, &Select { after: first - 1, ..all }, &mut |event| {
             if let Ok(body) = Said::read(event.kind, event.data) {
                 voice.recall(&body);
             }
         })?;
     }
-    Ok(Speaking { session_id: session.session_id.clone(), voice, at })
+    Ok(Speaking { session, voice, at })
 }
 
 /// The sequence of a session's last event up to a cursor.

@@ -686,6 +686,10 @@ impl Conductor<'_> {
 
     /// Notes whether we wait for work, for the next commit. Who is about to leave does not.
     fn note_whether_idle(&mut self) {
+        if self.idle && !self.queue.is_empty() && !self.course.in_turn() && !self.over {
+            // The prompt that waits is given next, and what it brings is committed with this.
+            return;
+        }
         let free = !self.course.in_turn() && self.queue.is_empty();
         let idle = self.run.stay != Stay::Turn && free && !self.over && !self.left && !self.may_leave();
         if idle != self.idle {

@@ -161,9 +161,10 @@ const answers = events.filter((event) => event.payload.result?.stopReason);
 const prompts = events.filter((event) => event.payload.method === "session/prompt");
 assert.deepEqual(answers.map((event) => event.payload.id), prompts.map((event) => event.payload.id));
 for (const answer of answers) {
-  const end = events.find((event) => event.payload.params?.update?._meta?.["sandbox-agent"]?.data?.turn_id === answer.payload.result._meta["sandbox-agent"].turn_id
-    && event.payload.params.update._meta["sandbox-agent"].type === "turn.ended");
-  assert.ok(end && end.eventIndex < answer.eventIndex, "the end of a turn is heard before its answer");
+  const end = answer.payload.result._meta["sandbox-agent"];
+  assert.ok(end.phase === "ended" && end.prompt_ids.length > 0 && end.duration_ms >= 0, "all of its turn's end");
+  const begin = events.find((event) => event.payload.params?.update?._meta?.["sandbox-agent"]?.data?.turn_id === end.turn_id);
+  assert.ok(begin && begin.eventIndex < answer.eventIndex, "that its turn began is heard before its answer");
 }
 assert.equal((await client.listSessions()).items.length, 1);
 assert.equal((await client.getSession("mine")).id, "mine");

@@ -6,7 +6,7 @@ use schema::outcome::{ErrorCode, Outcome};
 use schema::request::{Action, PermissionRequested, QuestionEvent, ResolvedBy};
 use serde_json::{Deserializer, Value, json};
 
-use crate::teller::{Teller, change};
+use crate::teller::{Teller, change, data};
 
 pub(crate) const ACCEPT: &str = "accept";
 pub(crate) const ACCEPT_FOR_SESSION: &str = "accept_for_session";
@@ -182,14 +182,18 @@ impl Voice {
         self.teller.tell(&self.session_id, body)
     }
 
-    /// What is said of an event. The client's own prompts it knows.
+    /// What is said of an event. The client's own prompts it knows, and the end of a turn of theirs is their answer.
     pub fn say(&mut self, body: &Body, asking: &Asking<'_>) -> Vec<Value> {
         if let Body::ItemStarted(said) | Body::ItemCompleted(said) = body
             && said.item.prompt_id.as_deref().is_some_and(|id| id.starts_with(&self.own))
         {
             return Vec::new();
         }
-        let mut messages = self.recall(body);
+        let mut messages: Vec<Value> = self.ends(body).into_iter().map(|end| end.answer).collect();
+        if !messages.is_empty() && matches!(body, Body::TurnEnded(_)) {
+            return messages;
+        }
+        messages.splice(..0, self.recall(body));
         match body {
             Body::PermissionRequested(request) if (asking.is_open)(&request.permission_id) => {
                 messages.push(permission(&self.session_id, request));
@@ -214,7 +218,6 @@ impl Voice {
             | Body::Error(_)
             | Body::AgentUnparsed(_) => {}
         }
-        messages.extend(self.ends(body).into_iter().map(|end| end.answer));
         messages
     }
 
@@ -224,7 +227,7 @@ impl Voice {
         match body {
             Body::TurnEnded(ended) => {
                 let ids = ended.prompt_ids.iter().filter_map(|id| own(id));
-                ids.map(|id| End { answer: turn(&id, ended), id }).collect()
+                ids.map(|id| End { answer: turn(&id, ended, data(body)), id }).collect()
             }
             Body::Error(told) if told.code == ErrorCode::NotDelivered => {
                 let ids = told.details.as_ref().and_then(|details| details["prompt_ids"].as_array());
@@ -252,7 +255,8 @@ impl Voice {
     }
 }
 
-fn turn(id: &Value, ended: &TurnEnded) -> Value {
+/// The answer to a prompt whose turn has ended; with it comes all that the turn's end says.
+fn turn(id: &Value, ended: &TurnEnded, mut meta: Value) -> Value {
     let code = ended.error.as_ref().map(|error| error.code);
     let reason = match (ended.outcome, code) {
         (Outcome::Ok | Outcome::Denied | Outcome::InputNeeded, _) => "end_turn",
@@ -263,8 +267,9 @@ fn turn(id: &Value, ended: &TurnEnded) -> Value {
         (Outcome::Limit | Outcome::Failed | Outcome::Auth | Outcome::Retry | Outcome::Timeout, _) => {
             let message = ended.error.as_ref().map_or("the turn failed", |error| error.message.as_str());
             let mut said = failure(id, code.unwrap_or(ErrorCode::Other), message, None);
-            said["error"]["data"]["turn_id"] = json!(ended.turn_id);
-            said["error"]["data"]["outcome"] = json!(ended.outcome);
+            for (name, value) in meta.as_object_mut().map(std::mem::take).unwrap_or_default() {
+                said["error"]["data"][name] = value;
+            }
             return said;
         }
     };
@@ -276,9 +281,7 @@ fn turn(id: &Value, ended: &TurnEnded) -> Value {
             "thoughtTokens": usage.reasoning_tokens,
         });
     }
-    result["_meta"] = json!({ "sandbox-agent": {
-        "turn_id": ended.turn_id, "outcome": ended.outcome, "exit_code": ended.exit_code, "denied": ended.denied,
-    } });
+    result["_meta"] = json!({ "sandbox-agent": meta });
     response(id, result)
 }
 

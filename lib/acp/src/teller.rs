@@ -311,6 +311,14 @@ fn status(item: &Item) -> Value {
 
 /// What the protocol has no word for.
 fn aside(body: &Body) -> Value {
+    json!({
+        "sessionUpdate": "session_info_update",
+        "_meta": { "sandbox-agent": { "type": body.kind(), "data": data(body) } },
+    })
+}
+
+/// An event's data as it is told.
+pub(crate) fn data(body: &Body) -> Value {
     let mut data = Vec::new();
     body.write_data(&mut data);
     let mut data: Value = serde_json::from_slice(&data).expect("an event's data is JSON");
@@ -320,10 +328,7 @@ fn aside(body: &Body) -> Value {
     {
         fields.remove("final_text");
     }
-    json!({
-        "sessionUpdate": "session_info_update",
-        "_meta": { "sandbox-agent": { "type": body.kind(), "data": data } },
-    })
+    data
 }
 
 #[cfg(test)]

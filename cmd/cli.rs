@@ -118,8 +118,8 @@ pub(crate) fn dispatch(args: Vec<OsString>, ready: Option<Ready>) -> Exit {
         Ok(cli) => cli,
         Err(error) => return unparsed(&error, wants_text),
     };
-    // An action on a desktop is over before that would win anything.
-    if !matches!(cli.command, Command::Desktop(_)) {
+    // An action on a desktop is over before that would win anything, and a server needs it again with the next request.
+    if !matches!(cli.command, Command::Desktop(_) | Command::Server(_)) {
         host::memory::give_back_at_once();
     }
     logger::begin(cli.global.verbose);

@@ -182,18 +182,16 @@ impl Voice {
         self.teller.tell(&self.session_id, body)
     }
 
-    /// What is said of an event. The client's own prompts it knows, and the end of a turn of theirs is their answer.
+    /// What is said of an event. The client's own prompts it knows, and the end of a turn of theirs is told by their answers.
     pub fn say(&mut self, body: &Body, asking: &Asking<'_>) -> Vec<Value> {
         if let Body::ItemStarted(said) | Body::ItemCompleted(said) = body
             && said.item.prompt_id.as_deref().is_some_and(|id| id.starts_with(&self.own))
         {
             return Vec::new();
         }
-        let mut messages: Vec<Value> = self.ends(body).into_iter().map(|end| end.answer).collect();
-        if !messages.is_empty() && matches!(body, Body::TurnEnded(_)) {
-            return messages;
-        }
-        messages.splice(..0, self.recall(body));
+        let answers: Vec<Value> = self.ends(body).into_iter().map(|end| end.answer).collect();
+        let is_told = !answers.is_empty() && matches!(body, Body::TurnEnded(_));
+        let mut messages = if is_told { Vec::new() } else { self.recall(body) };
         match body {
             Body::PermissionRequested(request) if (asking.is_open)(&request.permission_id) => {
                 messages.push(permission(&self.session_id, request));
@@ -218,6 +216,7 @@ impl Voice {
             | Body::Error(_)
             | Body::AgentUnparsed(_) => {}
         }
+        messages.extend(answers);
         messages
     }
 

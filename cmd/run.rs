@@ -23,7 +23,7 @@ use schema::event::PermissionMode;
 use schema::ids::SessionId;
 use schema::outcome::{ErrorCode, Outcome};
 use schema::record::{LaunchRecord, SessionStatus};
-use store::{Access, Session, Settings, Store};
+use store::{Access, Session, Settings, Store, Sync};
 
 use crate::context::{Context, duration, open_to_write};
 use crate::equipment::{self, EquipmentArgs};
@@ -536,7 +536,7 @@ fn join(context: &Context, args: &RunArgs, busy: Busy, ask: Ask) -> Result<Exit,
         return Err(Failure::usage(message).hint("leave it out, or wait until the owner has left"));
     }
     let ask = Ask { id: Some(schema::ids::prompt()), ..ask };
-    let mut post = Post::new(&busy.path, session.clone(), &Control::Prompt(ask))?;
+    let mut post = Post::new(&busy.path, session.clone(), &Control::Prompt(ask), Sync::Deltas)?;
     post.see_to(&env::all())?;
     if let Some(ready) = context.ready() {
         ready.say(&keeper::word(&session.session_id));

@@ -6,6 +6,7 @@ use clap::Args;
 use engine::{Failure, verbs};
 use schema::control::Ask;
 use schema::record::SentRecord;
+use store::Sync;
 
 use crate::context::Context;
 use crate::exit::Exit;
@@ -56,7 +57,7 @@ pub(crate) fn main(context: &Context, args: SendArgs) -> Result<Exit, Failure> {
     let attach = args.attach.iter().map(|path| names::utf8(&here.join(path))).collect::<Result<_, _>>()?;
     let ask = Ask { text, attach, user: args.user, id: args.id, steer: args.steer };
     let session_id = session.session_id.clone();
-    let sent = verbs::send(&context.store_path()?, session, ask, &host::env::all())?;
+    let sent = verbs::send(&context.store_path()?, session, ask, &host::env::all(), Sync::Full)?;
     out::print_record(&SentRecord { session_id, prompt_id: sent.prompt_id });
     Ok(Exit::Code(0))
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use host::bell::{Bell, Watch};
 use host::clock;
 use schema::control::{Control, Reply};
-use store::{Access, RequestState, Session, Store};
+use store::{Access, RequestState, Session, Store, Sync};
 
 use crate::error::Error;
 use crate::failure::Failure;
@@ -32,11 +32,12 @@ pub const CLOSING: Duration = Duration::from_secs(15);
 const LOOK: Duration = Duration::from_millis(100);
 
 impl Post {
-    /// Posts a request for a session.
+    /// Posts a request for a session, as safely as `sync` says: whoever waits for what follows from it needs no more than that
+    /// no process can lose it, for what follows is synced itself.
     ///
     /// # Errors
     /// [`Error::Ended`], and what the store says.
-    pub fn new(path: &Path, session: Session, control: &Control) -> Result<Post, Error> {
+    pub fn new(path: &Path, session: Session, control: &Control, sync: Sync) -> Result<Post, Error> {
         if session.status == "ended" {
             return Err(Error::Ended(session.session_id));
         }
@@ -44,7 +45,7 @@ impl Post {
         places.make()?;
         let mut store = Store::open(path, Access::Write)?;
         let body = serde_json::to_string(control).expect("a request is JSON");
-        let id = store.post(session.no, control.kind(), &body, clock::now_ms())?;
+        let id = store.post(session.no, control.kind(), &body, clock::now_ms(), sync)?;
         Bell::open(&places.post(&session.uid))?.ring();
         Ok(Post { path: path.to_owned(), store, session, id, watch: None })
     }
@@ -174,7 +175,7 @@ impl Post {
         let request = Control::Withdraw(schema::control::Withdraw { request: self.id });
         let session = self.store.session_by_no(self.session.no)?;
         let session = session.ok_or_else(|| Error::NoSession(self.session.session_id.clone()))?;
-        Post::new(&self.path, session, &request)?.settle(None)?;
+        Post::new(&self.path, session, &request, Sync::Deltas)?.settle(None)?;
         match self.settled()? {
             Some((state, _)) => Ok(state == RequestState::Withdrawn),
             None => Ok(self.store.withdraw(self.id)?),

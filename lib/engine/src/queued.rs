@@ -9,7 +9,7 @@ use host::signals::{Caught, Signals};
 use schema::control::{Cancel, Control, Reply};
 use schema::event::TurnEnded;
 use schema::outcome::{ErrorCode, Outcome};
-use store::{RequestState, Select, Session, Store};
+use store::{RequestState, Select, Session, Store, Sync};
 
 use crate::error::Error;
 use crate::failure::Failure;
@@ -151,7 +151,7 @@ impl Follower<'_> {
     }
 
     fn cancel(&self) -> Result<(), Error> {
-        Post::new(self.path, self.session.clone(), &Control::Cancel(Cancel::default())).map(|_| ())
+        Post::new(self.path, self.session.clone(), &Control::Cancel(Cancel::default()), Sync::Deltas).map(|_| ())
     }
 
     fn reader_left(&mut self) -> Result<RunEnd, Failure> {

@@ -9,7 +9,7 @@ use schema::event::{Body, EndReason, SessionEnded, TerminatedBy};
 use schema::outcome::ErrorCode;
 use schema::record::{DeletedRecord, SessionRecord};
 use schema::time::Timestamp;
-use store::{Access, RequestState, Session, Settings, Store};
+use store::{Access, RequestState, Session, Settings, Store, Sync};
 
 use crate::error::Error;
 use crate::failure::Failure;
@@ -78,13 +78,20 @@ pub struct Sent {
     pub request: i64,
 }
 
-/// Queues a prompt, or steers the running turn with it, and makes sure that an owner sees it, who gets these variables.
+/// Queues a prompt, or steers the running turn with it, and makes sure that an owner sees it, who gets these variables. `sync`
+/// is for the prompt: who does not wait for its turn is to find it after a power cut too.
 ///
 /// # Errors
 /// What is refused at once, as a steering that the agent cannot do; why no owner could be started.
-pub fn send(path: &Path, session: Session, mut ask: Ask, env: &[(OsString, OsString)]) -> Result<Sent, Failure> {
+pub fn send(
+    path: &Path,
+    session: Session,
+    mut ask: Ask,
+    env: &[(OsString, OsString)],
+    sync: Sync,
+) -> Result<Sent, Failure> {
     let prompt_id = ask.id.get_or_insert_with(schema::ids::prompt).clone();
-    let mut post = Post::new(path, session, &Control::Prompt(ask))?;
+    let mut post = Post::new(path, session, &Control::Prompt(ask), sync)?;
     post.see_to(env)?;
     if let Some((RequestState::Refused, reply)) = post.settled()?
         && let Some(error) = reply.error
@@ -110,7 +117,7 @@ pub enum Answered {
 pub fn answer(path: &Path, session: Session, answer: Answer) -> Result<Answered, Failure> {
     let request_id = answer.request_id.clone();
     if pending(&session).contains(&request_id) {
-        let mut post = Post::new(path, session.clone(), &Control::Answer(answer))?;
+        let mut post = Post::new(path, session.clone(), &Control::Answer(answer), Sync::Deltas)?;
         match post.settle(None)? {
             Some((RequestState::Done, reply)) => return Ok(Answered::Now(reply.sequence)),
             Some((_, reply)) => match reply.error {
@@ -142,7 +149,7 @@ pub fn cancel(path: &Path, session: Session, kill: bool) -> Result<Option<String
         return Ok(None);
     }
     let until = Instant::now() + PATIENCE;
-    let mut post = Post::new(path, session, &Control::Cancel(Cancel { kill }))?;
+    let mut post = Post::new(path, session, &Control::Cancel(Cancel { kill }), Sync::Deltas)?;
     let turn_id = post.settle(Some(until))?.and_then(|(_, reply)| reply.turn_id);
     if let Some(turn_id) = &turn_id
         && !post.turn_has_ended(turn_id, until)?
@@ -159,7 +166,7 @@ pub fn cancel(path: &Path, session: Session, kill: bool) -> Result<Option<String
 /// What the store says.
 pub fn release(path: &Path, session: Session) -> Result<(), Failure> {
     if session.status != "ended" {
-        let mut post = Post::new(path, session, &Control::End(End {}))?;
+        let mut post = Post::new(path, session, &Control::End(End {}), Sync::Deltas)?;
         post.settle(Some(Instant::now() + PATIENCE))?;
     }
     Ok(())
@@ -177,7 +184,7 @@ pub fn set(path: &Path, session: Session, set: &Set) -> Result<(), Failure> {
         return Err(Failure::usage(format!("failed to set {what}")));
     }
     let until = Instant::now() + PATIENCE;
-    let mut post = Post::new(path, session.clone(), &Control::Set(set.clone()))?;
+    let mut post = Post::new(path, session.clone(), &Control::Set(set.clone()), Sync::Deltas)?;
     match post.settle(Some(until))? {
         Some((RequestState::Refused, Reply { error: Some(error), .. })) => {
             return Err(Failure::new(error.code, error.message));

@@ -10,7 +10,7 @@ use schema::event::Body as Said;
 use schema::request::QuestionEvent;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use store::{Select, Session};
+use store::{Select, Session, Sync};
 
 use crate::body::{json, nothing};
 use crate::events::{Turn, flow};
@@ -85,7 +85,7 @@ async fn send(mut asked: Asked) -> Result<(Session, Turn), Problem> {
         steer: message.steer,
     };
     let (env, before) = (server.env.clone(), session.clone());
-    let sent = server.hub.work(move |path| verbs::send(path, session, ask, &env)).await?;
+    let sent = server.hub.work(move |path| verbs::send(path, session, ask, &env, Sync::Full)).await?;
     Ok((before, Turn { prompt_id: sent.prompt_id, request: sent.request, begun: false }))
 }
 

@@ -75,9 +75,9 @@ pub struct Settled<'a> {
 const MEMORY: i64 = 3_600_000;
 
 impl Store {
-    /// Posts a request and returns its number. Fails with [`Error::Gone`] if the session was deleted.
-    pub fn post(&mut self, no: i64, kind: &str, body: &str, now: i64) -> Result<i64, Error> {
-        self.write(Sync::Full, |connection| {
+    /// Posts a request, as safely as `sync` says, and returns its number. Fails with [`Error::Gone`] if the session was deleted.
+    pub fn post(&mut self, no: i64, kind: &str, body: &str, now: i64, sync: Sync) -> Result<i64, Error> {
+        self.write(sync, |connection| {
             let mut insert = connection.prepare_cached(
                 "INSERT INTO request(session_no, posted, kind, body) SELECT no, ?2, ?3, ?4 FROM session WHERE no = ?1",
             )?;

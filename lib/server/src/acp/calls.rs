@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use acp::{Choice, File, Message};
 use agents::agent::Agent;
@@ -12,9 +13,11 @@ use schema::control::{Ask, Cancel, Control, Set};
 use schema::event::{Body as Said, PermissionMode};
 use schema::outcome::ErrorCode;
 use serde_json::{Value, json};
-use store::{Access, RequestState, Select, Session, Store};
+use store::{Access, RequestState, Select, Session, Store, Sync};
+use tokio::sync::watch;
 
 use super::link::{Link, history, open_requests};
+use crate::hub::News;
 
 /// How long an agent stays warm after a turn.
 const LINGER: &str = "10m";
@@ -36,20 +39,25 @@ pub(crate) struct Sent {
     id: Value,
     session: Session,
     request: i64,
+    /// What is new since it was sent.
+    news: watch::Receiver<News>,
 }
+
+/// How long news of a prompt are waited for: that it was taken back is none of its session's.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// A prompt whose turn has not ended.
 struct Still {
     /// The last event that was looked at.
     last: i64,
-    /// How many turns had ended, once the agent has the prompt.
-    turns: Option<i64>,
+    /// How many turns had ended.
+    turns: i64,
 }
 
 impl Still {
-    /// Whether the prompt's turn goes on, as far as the session's row tells: then its events need not be looked at.
+    /// Whether the turn that runs is still the same, as the session's row tells: then its events need not be looked at.
     fn runs(&self, now: &Session) -> bool {
-        self.turns == Some(now.turns) && matches!(now.status.as_str(), "running" | "asking")
+        self.turns == now.turns && matches!(now.status.as_str(), "running" | "asking")
     }
 }
 
@@ -263,9 +271,11 @@ impl Link {
             return Err(Failure::usage("failed to use the prompt: it has no text"));
         }
         let name = params["sessionId"].as_str().unwrap_or_default().to_owned();
-        if !self.knows(&name) {
-            self.session(params).await?;
-        }
+        let known = match self.known(&name) {
+            Some(known) => known,
+            None => Arc::new(self.session(params).await?),
+        };
+        let news = self.hub.follow(&known);
         let (env, own) = (self.env.clone(), acp::prompt_id(&self.id, id));
         let sent = self.hub.work(move |path| {
             // As it is before the prompt: what the turn says comes after it.
@@ -276,39 +286,37 @@ impl Link {
             });
             let attach = files.collect::<Result<_, Failure>>()?;
             let ask = Ask { text: prompt.text, attach, id: Some(own), ..Ask::default() };
-            let sent = verbs::send(path, session.clone(), ask, &env)?;
+            let sent = verbs::send(path, session.clone(), ask, &env, Sync::Deltas)?;
             Ok((session, sent.request))
         });
         let (session, request) = sent.await?;
-        Ok(Sent { id: id.clone(), session, request })
+        Ok(Sent { id: id.clone(), session, request, news })
     }
 
     /// Waits for the end of a prompt's turn.
     pub(crate) async fn ended(self: &Arc<Link>, sent: &Sent) -> Ended {
-        let mut after = sent.session.last_sequence;
-        let mut news = self.hub.follow(&sent.session);
+        let mut news = sent.news.clone();
+        let mut still = Still { last: sent.session.last_sequence, turns: sent.session.turns };
         loop {
-            news.mark_unchanged();
-            let still = match self.end_of(sent, after).await {
-                Ok(ended) => return ended,
-                Err(still) => still,
-            };
-            after = still.last;
-            let news = async {
+            let over = async {
                 while news.changed().await.is_ok()
                     && news.borrow_and_update().session.as_ref().is_some_and(|now| still.runs(now))
                 {}
             };
             tokio::select! {
-                () = news => {}
+                _ = tokio::time::timeout(LOOK, over) => {}
                 () = self.closing() => {
                     // What ended just before is not lost over it.
-                    return self.end_of(sent, after).await.unwrap_or_else(|_| {
+                    return self.end_of(sent, still.last).await.unwrap_or_else(|_| {
                         let failure = Failure::new(ErrorCode::Other, "the connection was closed");
                         Ended { answer: failed(&sent.id, &failure), cursor: None }
                     });
                 }
             }
+            still = match self.end_of(sent, still.last).await {
+                Ok(ended) => return ended,
+                Err(still) => still,
+            };
         }
     }
 
@@ -337,9 +345,8 @@ impl Link {
                 Ok(Ended { answer: failed(&sent.id, &failure), cursor: None })
             }
             // (What is lost is said in an event.)
-            Ok((None, Some(state @ (RequestState::Open | RequestState::Done | RequestState::Lost)), now)) => {
-                let turns = (state == RequestState::Done).then_some(now.turns);
-                Err(Still { last: now.last_sequence, turns })
+            Ok((None, Some(RequestState::Open | RequestState::Done | RequestState::Lost), now)) => {
+                Err(Still { last: now.last_sequence, turns: now.turns })
             }
             Err(failure) => Ok(Ended { answer: failed(&sent.id, &failure), cursor: None }),
         }
@@ -357,7 +364,8 @@ impl Link {
         if session.status == "ended" {
             return Ok(());
         }
-        let post = self.hub.work(move |path| Ok(Post::new(path, session, &Control::Cancel(Cancel::default()))?));
+        let post =
+            self.hub.work(move |path| Ok(Post::new(path, session, &Control::Cancel(Cancel::default()), Sync::Deltas)?));
         let mut post = post.await?;
         let hub = Arc::clone(&self.hub);
         tokio::spawn(async move {

@@ -129,9 +129,11 @@ impl Link {
         self.state().members.iter().any(|member| member.session.no == session.no)
     }
 
-    /// The same by its name, as it was when it came.
-    pub(crate) fn knows(&self, session_id: &str) -> bool {
-        self.state().members.iter().any(|member| member.session.session_id == session_id)
+    /// One of its sessions by its name, as it was when it came.
+    pub(crate) fn known(&self, session_id: &str) -> Option<Arc<Session>> {
+        let state = self.state();
+        let member = state.members.iter().find(|member| member.session.session_id == session_id);
+        member.map(|member| Arc::clone(&member.session))
     }
 
     /// Tells a session's events from a cursor on.

@@ -17,8 +17,8 @@ fn settle(store: &mut Store, no: i64, id: i64, sequence: i64) -> Result<(), Erro
 fn requests_wait_in_order_and_are_settled_with_their_events() {
     let (_directory, path) = place();
     let (mut store, session) = store(&path);
-    let first = store.post(session.no, "prompt", r#"{"text":"a"}"#, 1).unwrap();
-    let second = store.post(session.no, "cancel", "{}", 2).unwrap();
+    let first = store.post(session.no, "prompt", r#"{"text":"a"}"#, 1, Sync::Full).unwrap();
+    let second = store.post(session.no, "cancel", "{}", 2, Sync::Full).unwrap();
     let ids: Vec<i64> = store.posted(session.no, 0).unwrap().iter().map(|posted| posted.id).collect();
     assert_eq!(ids, [first, second]);
     assert_eq!(store.posted(session.no, first).unwrap().len(), 1);
@@ -34,7 +34,7 @@ fn requests_wait_in_order_and_are_settled_with_their_events() {
 
     store.delete(session.no).unwrap();
     assert!(store.settlement(second).unwrap().is_none());
-    assert!(matches!(store.post(session.no, "prompt", "{}", 3), Err(Error::Gone)));
+    assert!(matches!(store.post(session.no, "prompt", "{}", 3, Sync::Full), Err(Error::Gone)));
 }
 
 #[test]
@@ -42,7 +42,7 @@ fn nothing_is_posted_between_the_last_look_and_the_end() {
     let (_directory, path) = place();
     let (mut store, session) = store(&path);
     store.set_owner(session.no, Some("1")).unwrap();
-    let id = store.post(session.no, "prompt", "{}", 1).unwrap();
+    let id = store.post(session.no, "prompt", "{}", 1, Sync::Full).unwrap();
     assert_eq!(store.leave(session.no, None, true, 2).unwrap(), 1);
     let owner = |store: &Store| store.session_by_no(session.no).unwrap().unwrap().owner;
     assert_eq!(owner(&store).as_deref(), Some("1"), "an owner whose prompts wait stays");

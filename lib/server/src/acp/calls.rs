@@ -153,8 +153,7 @@ impl Link {
                         return Err(Failure::usage(format!("failed to set `{other}`: there is no such option")));
                     }
                 };
-                let session = self.set(&params, set).await?;
-                acp::agreed(&self.choices(&session).await?)
+                acp::agreed(&self.set(&params, set).await?)
             }
             _ => return Ok(None),
         }))
@@ -183,15 +182,18 @@ impl Link {
             if let Some(server) = server.upgrade() {
                 crate::config::equip(&server, path, &mut new)?;
             }
-            let session = hub.create(new)?;
-            let Some(servers) = servers else { return Ok(session) };
-            let servers = attach::keep(path, &session, "mcp.json", servers.to_string().as_bytes())?;
-            verbs::keep(path, &session, &|kept| kept.equipment.mcp.push(servers.clone()))?;
-            Ok(verbs::find(path, &session.session_id)?)
+            let mut session = hub.create(new)?;
+            if let Some(servers) = servers {
+                let servers = attach::keep(path, &session, "mcp.json", servers.to_string().as_bytes())?;
+                verbs::keep(path, &session, &|kept| kept.equipment.mcp.push(servers.clone()))?;
+                session = verbs::find(path, &session.session_id)?;
+            }
+            let answer = acp::session(&session.session_id, &choices(&session));
+            Ok((session, answer))
         });
-        let session = made.await?;
+        let (session, answer) = made.await?;
         self.attach(&session, 0);
-        Ok(acp::session(&session.session_id, &self.choices(&session).await?))
+        Ok(answer)
     }
 
     /// Speaks with a session that exists, with what it has said so far or without; what it asks now is asked after the answer.
@@ -212,13 +214,14 @@ impl Link {
             let now = now.await?;
             self.attach(&session, cursor.unwrap_or(now));
         }
-        let choices = self.choices(&session).await?;
         let forms = self.forms();
-        let of = session.clone();
-        for request in self.hub.read(move |store| open_requests(store, &of, forms)).await? {
-            self.say(&request);
-        }
-        Ok(acp::session(&session.session_id, &choices))
+        let opened = self.hub.read(move |store| {
+            let answer = acp::session(&session.session_id, &choices(&session));
+            Ok((open_requests(store, &session, forms)?, answer))
+        });
+        let (requests, answer) = opened.await?;
+        requests.iter().for_each(|request| self.say(request));
+        Ok(answer)
     }
 
     async fn list(&self, params: &Value) -> Result<Value, Failure> {
@@ -403,52 +406,23 @@ impl Link {
         });
     }
 
-    async fn set(self: &Arc<Link>, params: &Value, set: Set) -> Result<Session, Failure> {
+    /// Sets something, and says what can be chosen now.
+    async fn set(self: &Arc<Link>, params: &Value, set: Set) -> Result<Vec<Choice>, Failure> {
         if set == Set::default() {
             return Err(no_value());
         }
         let session = self.session(params).await?;
         self.hub.work(move |path| verbs::set(path, session, &set)).await?;
         let session = self.session(params).await?;
-        let of = session.clone();
-        let last = self.hub.read(move |store| {
+        let after = self.hub.read(move |store| {
             let mut last = 0;
             let select = Select { reverse: true, limit: 1, ..Select::default() };
-            store.read(&of, &select, &mut |event| last = event.cursor)?;
-            Ok(last)
+            store.read(&session, &select, &mut |event| last = event.cursor)?;
+            Ok((last, choices(&session)))
         });
+        let (last, choices) = after.await?;
         // Who also listens is to hear of it before the answer.
-        self.told(last.await?).await;
-        Ok(session)
-    }
-
-    /// What can be chosen in a session.
-    pub(super) async fn choices(&self, session: &Session) -> Result<Vec<Choice>, Failure> {
-        let Some(agent) = agents::registry::driver(&session.agent) else { return Ok(Vec::new()) };
-        let card = agent.card();
-        let named = |words: &[&str]| words.iter().map(|word| ((*word).to_owned(), (*word).to_owned())).collect();
-        let kept = engine::Kept::read(&session.settings);
-        let permission_mode = kept.permission_mode().map(str::to_owned);
-        let mut choices = Vec::new();
-        if !card.modes.is_empty() {
-            let current = kept.mode.or_else(|| session.mode.clone());
-            choices.push(Choice { category: "mode", name: "Mode", current, values: named(card.modes) });
-        }
-        if card.can.model {
-            let current = kept.model.or_else(|| session.model.clone());
-            let agent = session.agent.clone();
-            let known = self.hub.read(move |_| Ok(engine::offers::known(&agent))).await?;
-            let models = known.map(|known| known.offer.models).unwrap_or_default();
-            let values = models.into_iter().map(|model| (model.id, model.name)).collect();
-            choices.push(Choice { category: "model", name: "Model", current, values });
-        }
-        if card.can.effort {
-            let current = kept.effort.or_else(|| session.effort.clone());
-            choices.push(Choice { category: "thought_level", name: "Effort", current, values: named(card.efforts) });
-        }
-        let modes: Vec<&str> = card.permission_modes.iter().map(|mode| mode.as_str()).collect();
-        let current = permission_mode.or_else(|| session.permission_mode.clone());
-        choices.push(Choice { category: "permission_mode", name: "Permissions", current, values: named(&modes) });
+        self.told(last).await;
         Ok(choices)
     }
 
@@ -500,6 +474,35 @@ fn label(path: &Path, session: &Session, link: Option<&str>) -> Result<(), Failu
     }
     let labels = Value::Object(labels).to_string();
     Ok(store.update(session.no, &store::Settings { labels: Some(&labels), ..store::Settings::default() })?)
+}
+
+/// What can be chosen in a session; a small file is read for it.
+pub(super) fn choices(session: &Session) -> Vec<Choice> {
+    let Some(agent) = agents::registry::driver(&session.agent) else { return Vec::new() };
+    let card = agent.card();
+    let named = |words: &[&str]| words.iter().map(|word| ((*word).to_owned(), (*word).to_owned())).collect();
+    let kept = engine::Kept::read(&session.settings);
+    let permission_mode = kept.permission_mode().map(str::to_owned);
+    let mut choices = Vec::new();
+    if !card.modes.is_empty() {
+        let current = kept.mode.or_else(|| session.mode.clone());
+        choices.push(Choice { category: "mode", name: "Mode", current, values: named(card.modes) });
+    }
+    if card.can.model {
+        let current = kept.model.or_else(|| session.model.clone());
+        let known = engine::offers::known(&session.agent);
+        let models = known.map(|known| known.offer.models).unwrap_or_default();
+        let values = models.into_iter().map(|model| (model.id, model.name)).collect();
+        choices.push(Choice { category: "model", name: "Model", current, values });
+    }
+    if card.can.effort {
+        let current = kept.effort.or_else(|| session.effort.clone());
+        choices.push(Choice { category: "thought_level", name: "Effort", current, values: named(card.efforts) });
+    }
+    let modes: Vec<&str> = card.permission_modes.iter().map(|mode| mode.as_str()).collect();
+    let current = permission_mode.or_else(|| session.permission_mode.clone());
+    choices.push(Choice { category: "permission_mode", name: "Permissions", current, values: named(&modes) });
+    choices
 }
 
 /// Ends whoever runs a session, unless somebody else's turn runs in it.

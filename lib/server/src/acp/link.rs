@@ -14,6 +14,7 @@ use serde_json::Value;
 use store::{Select, Session, Store};
 use tokio::sync::{mpsc, watch};
 
+use super::calls::choices;
 use super::place::Place;
 use crate::hub::Hub;
 use crate::listen::Server;
@@ -155,7 +156,10 @@ impl Link {
                 link.ring();
             }
         });
-        self.ring();
+        // Of one that has said nothing yet there is nothing to tell.
+        if session.last_sequence > 0 {
+            self.ring();
+        }
     }
 
     fn ring(&self) {
@@ -297,7 +301,12 @@ impl Telling {
         }
         for Member { session, after } in fresh {
             let (no, id, after) = (session.no, link.id.clone(), self.from.after().max(after));
-            let speaking = link.hub.read(move |store| restore(store, session, &id, after)).await?;
+            let speaking = if after == 0 {
+                let voice = Voice::new(&session.session_id, &id);
+                Speaking { session, voice, at: 0 }
+            } else {
+                link.hub.read(move |store| restore(store, session, &id, after)).await?
+            };
             self.voices.insert(no, speaking);
         }
         let places: Vec<(Arc<Session>, i64)> =
@@ -351,14 +360,17 @@ async fn configured(link: &Arc<Link>, no: i64, changed: Vec<(&str, String)>) -> 
     if changed.is_empty() {
         return Ok(None);
     }
-    let Some(session) = link.hub.read(move |store| Ok(store.session_by_no(no)?)).await? else { return Ok(None) };
-    let mut choices = link.choices(&session).await?;
+    let now = link.hub.read(move |store| {
+        let session = store.session_by_no(no)?;
+        Ok(session.map(|session| (choices(&session), session.session_id)))
+    });
+    let Some((mut choices, session_id)) = now.await? else { return Ok(None) };
     for (category, value) in changed {
         if let Some(choice) = choices.iter_mut().find(|choice| choice.category == category) {
             choice.current = Some(value);
         }
     }
-    Ok(Some(acp::configured(&session.session_id, &choices)))
+    Ok(Some(acp::configured(&session_id, &choices)))
 }
 
 /// Events, how far each session was read, what is open in it, and the cursor up to which that is all.
@@ -376,11 +388,11 @@ fn page(store: &Store, places: &[(Arc<Session>, i64)]) -> Result<Page, Failure> 
         if ends.get(&no).is_none_or(|end| end <= at) {
             continue;
         }
-        let mut size = 0;
+        let (mut size, mut last, mut asks) = (0, 0, false);
         let select = Select { after: *at, limit: PAGE, ..Select::default() };
-        let mut last = 0;
         let count = store.read(session, &select, &mut |event| {
             last = event.cursor;
+            asks |= event.kind.ends_with(".requested");
             // A page of large events is a short one.
             if size <= CHUNK {
                 size += event.data.len();
@@ -393,7 +405,7 @@ fn page(store: &Store, places: &[(Arc<Session>, i64)]) -> Result<Page, Failure> 
             bound = bound.min(last);
         }
         // Asked after the events were read: what is open now was not resolved by any of them.
-        let now = store.session_by_no(no)?;
+        let now = if asks { store.session_by_no(no)? } else { None };
         open.push((no, now.map(|now| verbs::pending(&now)).unwrap_or_default()));
     }
     events.retain(|(_, event)| event.cursor <= bound);

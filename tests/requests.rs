@@ -514,6 +514,24 @@ fn stdin_speaks_ndjson() {
     assert_eq!(of_type(&events, "turn.started")[0]["user"], "ann");
 }
 
+#[test]
+fn a_permission_mode_that_was_set_outlives_the_agent_and_its_owner() {
+    let env = TestEnv::new();
+    let mut run = env.command(&["run", "-a", "mock", "-s", "s", "--input", "ndjson"]).converse();
+    run.say(&json!({"type": "set", "permission_mode": "read-only"}));
+    run.say(&json!({"type": "prompt", "text": "crash 3", "id": "one"}));
+    run.wait_for("the agent's death", |line| line["type"] == "turn.ended");
+    run.say(&json!({"type": "prompt", "text": "hello", "id": "two"}));
+    run.wait_for("the next one's turn", |line| line["type"] == "turn.ended" && line["data"]["prompt_ids"][0] == "two");
+    run.end_input();
+    run.wait().expect(0);
+    let sent = env.run(&["send", "s", "hello"]).expect(0).object();
+    env.run(&["wait", "s", "--prompt", sent["prompt_id"].as_str().unwrap()]).expect(0);
+    let events = judged_whole(&env, "s");
+    let modes: Vec<&Value> = of_type(&events, "session.started").iter().map(|data| &data["permission_mode"]).collect();
+    assert_eq!(modes[1..], ["read-only", "read-only"]);
+}
+
 /// What the program says on its stdout for a script of the mock, spoken to on stdin only.
 struct Spoken<'a> {
     env: &'a TestEnv,

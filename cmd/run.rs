@@ -536,7 +536,7 @@ fn join(context: &Context, args: &RunArgs, busy: Busy, ask: Ask) -> Result<Exit,
         return Err(Failure::usage(message).hint("leave it out, or wait until the owner has left"));
     }
     let ask = Ask { id: Some(schema::ids::prompt()), ..ask };
-    let mut post = Post::new(&busy.path, session.clone(), &Control::Prompt(ask), Sync::Deltas)?;
+    let mut post = Post::new(&busy.path, session.clone(), &Control::Prompt(ask), Sync::Full)?;
     post.see_to(&env::all())?;
     if let Some(ready) = context.ready() {
         ready.say(&keeper::word(&session.session_id));

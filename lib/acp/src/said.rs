@@ -4,7 +4,7 @@ use schema::event::{Body, ItemEvent, TurnEnded};
 use schema::item::{ContentPart, StatusLabel};
 use schema::outcome::{ErrorCode, Outcome};
 use schema::request::{Action, PermissionRequested, QuestionEvent, ResolvedBy};
-use serde_json::{Deserializer, Value, json};
+use serde_json::{Deserializer, Map, Value, json};
 
 use crate::teller::{Teller, change, data};
 
@@ -255,7 +255,7 @@ impl Voice {
 }
 
 /// The answer to a prompt whose turn has ended; with it comes all that the turn's end says.
-fn turn(id: &Value, ended: &TurnEnded, mut meta: Value) -> Value {
+fn turn(id: &Value, ended: &TurnEnded, meta: Map<String, Value>) -> Value {
     let code = ended.error.as_ref().map(|error| error.code);
     let reason = match (ended.outcome, code) {
         (Outcome::Ok | Outcome::Denied | Outcome::InputNeeded, _) => "end_turn",
@@ -266,7 +266,7 @@ fn turn(id: &Value, ended: &TurnEnded, mut meta: Value) -> Value {
         (Outcome::Limit | Outcome::Failed | Outcome::Auth | Outcome::Retry | Outcome::Timeout, _) => {
             let message = ended.error.as_ref().map_or("the turn failed", |error| error.message.as_str());
             let mut said = failure(id, code.unwrap_or(ErrorCode::Other), message, None);
-            for (name, value) in meta.as_object_mut().map(std::mem::take).unwrap_or_default() {
+            for (name, value) in meta {
                 said["error"]["data"][name] = value;
             }
             return said;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use schema::event::{Body, ItemDelta};
 use schema::item::{ContentPart, FileAction, Item, ItemKind, ItemStatus, Role, StatusLabel, ToolKind};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 /// Tells one session's events, in order, as `session/update` notifications.
 ///
@@ -318,15 +318,13 @@ fn aside(body: &Body) -> Value {
 }
 
 /// An event's data as it is told.
-pub(crate) fn data(body: &Body) -> Value {
+pub(crate) fn data(body: &Body) -> Map<String, Value> {
     let mut data = Vec::new();
     body.write_data(&mut data);
-    let mut data: Value = serde_json::from_slice(&data).expect("an event's data is JSON");
+    let mut data: Map<String, Value> = serde_json::from_slice(&data).expect("an event's data is a JSON object");
     // A client may need the square of a message's length in time to read it, as the SDK in npm's `sandbox-agent` 0.4.2 does.
-    if matches!(body, Body::TurnEnded(_))
-        && let Some(fields) = data.as_object_mut()
-    {
-        fields.remove("final_text");
+    if matches!(body, Body::TurnEnded(_)) {
+        data.remove("final_text");
     }
     data
 }

@@ -122,10 +122,7 @@ impl Watch {
     /// Waits for a bell (`Rung` or `Closed`) inside a tokio runtime. Cancel-safe.
     pub async fn rung(&mut self) -> Wake {
         if self.registered.is_none() {
-            self.registered = self.inotify.as_ref().and_then(|inotify| {
-                let copy = inotify.as_fd().try_clone_to_owned().ok()?;
-                register(copy, Interest::READABLE).ok()
-            });
+            self.registered = self.inotify.as_ref().and_then(|inotify| registered(inotify).ok());
         }
         loop {
             let Some(registered) = &self.registered else {
@@ -202,8 +199,13 @@ fn listen(directory: &Path) -> io::Result<(Inotify, AsyncFd<OwnedFd>)> {
     let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
     inotify
         .add_watch(directory, AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_CLOSE_WRITE | AddWatchFlags::IN_DELETE)?;
-    let registered = register(inotify.as_fd().try_clone_to_owned()?, Interest::READABLE)?;
+    let registered = registered(&inotify)?;
     Ok((inotify, registered))
+}
+
+/// What tells tokio that there are events; they are read elsewhere.
+fn registered(inotify: &Inotify) -> io::Result<AsyncFd<OwnedFd>> {
+    register(inotify.as_fd().try_clone_to_owned()?, Interest::READABLE)
 }
 
 /// Waits until `input` can be read (`Rung`), nobody reads `stdout` any more, or the time is over. Blocks the thread.

@@ -1,6 +1,11 @@
 //! Keyboard and pointer, read back from the program in an xterm.
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::json;
+
 use super::Desk;
+use crate::env::wait_until;
 
 /// A terminal whose input goes into a file, byte for byte.
 const CATCH: &str = "stty raw -echo; touch ready; exec cat > typed";
@@ -107,7 +112,7 @@ fn reports(bytes: &[u8]) -> Vec<Report> {
 
 /// Waits until what is reported of the pointer is enough.
 fn wait_for_reports(desk: &Desk, is_enough: impl Fn(&[Report]) -> bool) -> Vec<Report> {
-    crate::env::wait_until("what the pointer did", || {
+    wait_until("what the pointer did", || {
         let bytes = std::fs::read(desk.env.work().join("typed")).unwrap();
         let is_whole = bytes.last().is_some_and(u8::is_ascii_alphabetic);
         Some(bytes).filter(|_| is_whole).map(|bytes| reports(&bytes)).filter(|reports| is_enough(reports))
@@ -188,6 +193,31 @@ fn the_pointer_hits_what_it_points_at() {
     }
     assert_eq!(desk.ok(&["mouse", "position"])["y"], 47, "what is refused moves nothing");
     assert_eq!(wait_for_reports(&desk, |seen| seen.len() >= expected.len()), expected);
+    desk.stop();
+}
+
+/// A window manager looks at a press before the program does; what is typed then must not overtake it.
+#[test]
+fn a_click_is_over_when_the_program_has_it() {
+    let desk = Desk::start();
+    let window = desk.xterm(&[], CATCH);
+    let manager = Pid::from_raw(desk.process("window-manager")["pid"].as_i64().unwrap() as i32);
+    let [x, y] = ["x", "y"].map(|field| (window[field].as_i64().unwrap() + 20).to_string());
+    for (verb, buttons) in [("click", json!([])), ("down", json!([1])), ("up", json!([]))] {
+        kill(manager, Signal::SIGSTOP).unwrap();
+        let clicker = desk.env.command(&["desktop", "mouse", verb, &x, &y]).spawn();
+        if verb != "up" {
+            wait_until("the press", || (desk.ok(&["mouse", "position"])["buttons"] == json!([1])).then_some(()));
+            desk.ok(&["status"]);
+            assert!(clicker.lines().is_empty(), "{verb}: it is over while the window manager holds it back");
+        }
+        kill(manager, Signal::SIGCONT).unwrap();
+        assert_eq!(clicker.wait().expect(0).object()["buttons"], buttons, "{verb}");
+    }
+    kill(manager, Signal::SIGSTOP).unwrap();
+    let error = desk.run(&["mouse", "click", &x, &y]).expect(124).object();
+    assert!(error["message"].as_str().unwrap().contains("the window manager"), "{error}");
+    kill(manager, Signal::SIGCONT).unwrap();
     desk.stop();
 }
 

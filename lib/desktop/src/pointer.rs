@@ -171,7 +171,7 @@ impl Desktop {
     /// Waits until this button, let go of last, is up for programs too. A window manager looks at a press first, and until it
     /// has handed it on the server holds back all that follows of the pointer, but not the keys: these would overtake the
     /// click. The server tells of the first five buttons only.
-    fn handed_on(&self, button: u8) -> Result<(), Error> {
+    pub(crate) fn handed_on(&self, button: u8) -> Result<(), Error> {
         let held =
             [KeyButMask::BUTTON1, KeyButMask::BUTTON2, KeyButMask::BUTTON3, KeyButMask::BUTTON4, KeyButMask::BUTTON5];
         let Some(held) = held.get(usize::from(button) - 1) else { return Ok(()) };

@@ -218,8 +218,8 @@ impl<'a> Viewer<'a> {
             return Err(Error::Invalid("take input: this view is read-only".to_owned()));
         }
         match self.act(heard) {
-            // A viewer knows other keys and characters, and may have a point that is off by one.
-            Err(Error::UnknownKey { .. } | Error::Outside { .. } | Error::Invalid(_)) => Ok(()),
+            // A viewer knows other keys and characters, may have a point that is off by one, and sees that nothing takes a click.
+            Err(Error::UnknownKey { .. } | Error::Outside { .. } | Error::Invalid(_) | Error::Timeout(_)) => Ok(()),
             done => done,
         }?;
         self.desktop.connection.flush()?;
@@ -240,7 +240,8 @@ impl<'a> Viewer<'a> {
                 if down {
                     self.buttons.push(button);
                 }
-                self.desktop.fake(if down { BUTTON_PRESS_EVENT } else { BUTTON_RELEASE_EVENT }, button, 0)
+                self.desktop.fake(if down { BUTTON_PRESS_EVENT } else { BUTTON_RELEASE_EVENT }, button, 0)?;
+                if down { Ok(()) } else { self.desktop.handed_on(button) }
             }
             Heard::Wheel { x, y, dx, dy } => {
                 const MOST: i32 = 20;

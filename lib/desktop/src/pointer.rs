@@ -45,7 +45,7 @@ type Point = (i32, i32);
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How often is looked whether it has.
-const LOOK: Duration = Duration::from_micros(200);
+const LOOK: Duration = Duration::from_micros(50);
 
 /// More notches than this are a mistake.
 const MOST_NOTCHES: u32 = 1000;
@@ -95,8 +95,7 @@ impl Desktop {
             self.fake(BUTTON_RELEASE_EVENT, button.number(), 0)?;
         }
         self.let_go(&keys, 0)?;
-        self.handed_on(button.number())?;
-        self.position()
+        self.handed_on(button.number())
     }
 
     /// Presses a button, there or where the pointer is, and leaves it down; or lets go of it.
@@ -106,11 +105,10 @@ impl Desktop {
     pub fn button(&self, at: Option<Point>, button: Button, down: bool) -> Result<PointerRecord, Error> {
         self.go(at)?;
         self.fake(if down { BUTTON_PRESS_EVENT } else { BUTTON_RELEASE_EVENT }, button.number(), 0)?;
-        if down {
-            self.settle()?;
-        } else {
-            self.handed_on(button.number())?;
+        if !down {
+            return self.handed_on(button.number());
         }
+        self.settle()?;
         self.position()
     }
 
@@ -139,8 +137,7 @@ impl Desktop {
             self.motion((between(from.0, to.0, step), between(from.1, to.1, step)), step_ms)?;
         }
         self.fake(BUTTON_RELEASE_EVENT, button.number(), step_ms)?;
-        self.handed_on(button.number())?;
-        self.position()
+        self.handed_on(button.number())
     }
 
     /// Turns the wheel by notches, down and to the right, with so many milliseconds between two.
@@ -155,36 +152,35 @@ impl Desktop {
             return Err(Error::Invalid(format!("scroll: more than {MOST_NOTCHES} notches")));
         }
         self.go(at)?;
-        let mut last = None;
+        let mut is_first = true;
         for (way, back, forth) in [(dy, 4, 5), (dx, 6, 7)] {
             let button = if way < 0 { back } else { forth };
             for _ in 0..way.unsigned_abs() {
-                self.fake(BUTTON_PRESS_EVENT, button, if last.is_none() { 0 } else { gap_ms })?;
+                self.fake(BUTTON_PRESS_EVENT, button, if is_first { 0 } else { gap_ms })?;
                 self.fake(BUTTON_RELEASE_EVENT, button, 0)?;
-                last = Some(button);
+                is_first = false;
             }
         }
-        last.map_or(Ok(()), |button| self.handed_on(button))?;
         self.position()
     }
 
-    /// Waits until this button, let go of last, is up for programs too. A window manager looks at a press first, and until it
-    /// has handed it on the server holds back all that follows of the pointer, but not the keys: these would overtake the
-    /// click. The server tells of the first five buttons only.
-    pub(crate) fn handed_on(&self, button: u8) -> Result<(), Error> {
-        let held =
-            [KeyButMask::BUTTON1, KeyButMask::BUTTON2, KeyButMask::BUTTON3, KeyButMask::BUTTON4, KeyButMask::BUTTON5];
-        let Some(held) = held.get(usize::from(button) - 1) else { return Ok(()) };
+    /// Where the pointer is, once this button, let go of last, is up for programs too. A window manager looks at a press first,
+    /// and until it has handed it on the server holds back all that follows of the pointer, but not the keys: these would
+    /// overtake the click.
+    pub(crate) fn handed_on(&self, button: u8) -> Result<PointerRecord, Error> {
         let deadline = Instant::now() + PATIENCE;
-        // Nothing tells when; most often it is so at once.
-        while self.connection.query_pointer(self.root)?.reply()?.mask.contains(*held) {
+        loop {
+            let now = self.position()?;
+            if !now.buttons.contains(&button) {
+                return Ok(now);
+            }
             if Instant::now() > deadline {
                 let who = "the window manager, or whoever else holds the pointer,";
                 return Err(Error::Timeout(format!("{who} hand on button {button}")));
             }
+            // Nothing tells when.
             std::thread::sleep(LOOK);
         }
-        Ok(())
     }
 
     /// Only points of the screen: the server would take any other for one at its edge.

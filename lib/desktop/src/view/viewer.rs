@@ -241,7 +241,7 @@ impl<'a> Viewer<'a> {
                     self.buttons.push(button);
                 }
                 self.desktop.fake(if down { BUTTON_PRESS_EVENT } else { BUTTON_RELEASE_EVENT }, button, 0)?;
-                if down { Ok(()) } else { self.desktop.handed_on(button) }
+                if down { Ok(()) } else { self.desktop.handed_on(button).map(drop) }
             }
             Heard::Wheel { x, y, dx, dy } => {
                 const MOST: i32 = 20;

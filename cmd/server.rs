@@ -72,6 +72,10 @@ pub(crate) struct ServerArgs {
     /// End once nobody has been connected for so long, as in 10m; sessions go on
     #[arg(long, value_name = "DURATION")]
     idle_exit: Option<String>,
+    /// Of how many ACP sessions the agents stay for ten minutes after a turn: of those that were prompted last; the next
+    /// prompt of another one starts its agent again
+    #[arg(long, value_name = "N", default_value_t = 8)]
+    warm: usize,
     /// Log no requests
     #[arg(short, long)]
     quiet: bool,
@@ -105,6 +109,7 @@ pub(crate) fn main(context: &Context, args: ServerArgs) -> Result<Exit, Failure>
             credentials: args.cors_allow_credentials,
         },
         hosts: args.allow_host,
+        warm: args.warm,
         create: crate::run::create,
         env: env::all(),
         fs_root: args.fs_root.or_else(|| env::var(Name::FsRoot).map(PathBuf::from)),

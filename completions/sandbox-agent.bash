@@ -4440,7 +4440,7 @@ _sandbox__agent() {
             return 0
             ;;
         sandbox__subcmd__agent__subcmd__server)
-            opts="-o -v -H -p -t -n -O -M -A -C -q -h --store --output --json --verbose --host --port --unix --token --token-file --no-token --allow-host --cors-allow-origin --cors-allow-method --cors-allow-header --cors-allow-credentials --fs-root --idle-exit --quiet --no-telemetry --help"
+            opts="-o -v -H -p -t -n -O -M -A -C -q -h --store --output --json --verbose --host --port --unix --token --token-file --no-token --allow-host --cors-allow-origin --cors-allow-method --cors-allow-header --cors-allow-credentials --fs-root --idle-exit --warm --quiet --no-telemetry --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -4523,6 +4523,10 @@ _sandbox__agent() {
                     return 0
                     ;;
                 --idle-exit)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --warm)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -1336,6 +1336,7 @@ complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s M
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s A -l cors-allow-header -d 'The headers that such pages may send; repeatable [default: what they ask for]' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -l fs-root -d 'A directory that no path, link or race of a file route leads out of [env: SANDBOX_AGENT_FS_ROOT]' -r -F
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -l idle-exit -d 'End once nobody has been connected for so long, as in 10m; sessions go on' -r
+complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -l warm -d 'Of how many ACP sessions the agents stay for ten minutes after a turn: of those that were prompted last; the next prompt of another one starts its agent again' -r
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -l json -d 'The same as --output ndjson'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s v -l verbose -d 'Say on stderr what is done; twice: also what the agent says on stderr [env: SANDBOX_AGENT_LOG]'
 complete -c sandbox-agent -n "__fish_sandbox_agent_using_subcommand server" -s n -l no-token -d 'Whoever is on this machine may use it'

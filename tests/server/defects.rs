@@ -341,6 +341,44 @@ fn a_turn_that_has_ended_is_answered_while_the_server_ends() {
     }
 }
 
+/// An agent for each session that was ever prompted would fill the machine.
+#[test]
+fn only_the_agents_of_the_sessions_prompted_last_stay() {
+    let env = TestEnv::new();
+    let server = Server::of(env.command(&["server", "--port", "0", "--no-token", "--warm", "2"]).spawn(), None);
+    let (link, first) = Link::new(&env, &server, "many", "");
+    let more = || link.call("session/new", &json!({ "cwd": env.work(), "mcpServers": [] }));
+    let [second, third] = [more(), more()].map(|made| made["result"]["sessionId"].as_str().unwrap().to_owned());
+    let stays = |session: &str| {
+        env.alive()
+            .iter()
+            .any(|one| one.command.starts_with("sandbox-agent __keep run") && one.command.contains(session))
+    };
+    let prompts = |session: &str| {
+        assert_eq!(link.prompt(session, "echo hello")["result"]["stopReason"], "end_turn");
+    };
+    prompts(&first);
+    prompts(&second);
+    assert!(stays(&first) && stays(&second));
+    prompts(&third);
+    wait_until("the agent of the first to end", || (!stays(&first)).then_some(()));
+    assert!(stays(&second) && stays(&third));
+    // It is there again, and another one goes; one that works ends after its turn.
+    prompts(&first);
+    wait_until("the agent of the second to end", || (!stays(&second)).then_some(()));
+    link.begin(&third, "permission touch it");
+    env.run(&["wait", &third, "--for", "asking", "--timeout", "100s"]).expect(6);
+    prompts(&second);
+    prompts(&first);
+    env.run(&["answer", &third, "--accept"]).expect(0);
+    wait_until("the agent of the third to end", || (!stays(&third)).then_some(()));
+    assert!(stays(&second) && stays(&first));
+    leave(&link);
+    for session in [&first, &second, &third] {
+        judged_whole(&env, session);
+    }
+}
+
 fn is_stopped(pid: i32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     stat.rsplit_once(") ").unwrap().1.starts_with('T')

@@ -54,6 +54,8 @@ pub struct Config {
     pub hosts: Vec<String>,
     /// It ends once nobody was connected for so long.
     pub idle_exit: Option<Duration>,
+    /// Of how many ACP sessions the agents stay after a turn, for ten minutes: of those that were prompted last.
+    pub warm: usize,
     /// Makes a session.
     pub create: Create,
     /// The environment of the owners that it starts.

@@ -150,7 +150,7 @@ async fn run(
             // Who knows the token is nobody's victim; and no browser is led to a Unix socket.
             hosts: listener.is_local_tcp().then_some(config.hosts),
         },
-        links: Links::default(),
+        links: Links::new(config.warm),
         env: config.env,
         shelf,
         bounds: Held::default(),

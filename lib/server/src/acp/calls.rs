@@ -293,6 +293,18 @@ impl Link {
             Ok((session, sent.request))
         });
         let (session, request) = sent.await?;
+        if let Some(cooled) = self.warm.prompted(&session.session_id) {
+            let hub = Arc::clone(&self.hub);
+            tokio::spawn(async move {
+                let released = hub.work(move |path| verbs::release(path, verbs::find(path, &cooled)?)).await;
+                // One that was deleted has no agent any more.
+                if let Err(failure) = released
+                    && failure.code != ErrorCode::NotFound
+                {
+                    log::warn!("{}", failure.message);
+                }
+            });
+        }
         Ok(Sent { id: id.clone(), session, request, news })
     }
 

@@ -15,23 +15,32 @@ use store::{Session, Store};
 use super::calls::Reply;
 use super::link::{Link, Manner};
 use super::place::Place;
+use super::warm::Warm;
 use crate::body::{Body, json, nothing, read};
 use crate::listen::Server;
 use crate::problem::{Kind, Problem};
 use crate::routes::{Answer, Asked};
 use crate::token::Scope;
 
-/// The links of a server, by their clients' names for them.
-#[derive(Default)]
-pub(crate) struct Links(Mutex<HashMap<String, Arc<Link>>>);
+/// The links of a server.
+pub(crate) struct Links {
+    /// By their clients' names for them.
+    links: Mutex<HashMap<String, Arc<Link>>>,
+    warm: Arc<Warm>,
+}
 
 /// How long a stream waits for the message that makes its link: the SDK opens it a moment before that.
 const PATIENCE: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(20);
 
 impl Links {
+    /// Of so many sessions the agents wait for the next prompt.
+    pub(crate) fn new(warm: usize) -> Links {
+        Links { links: Mutex::default(), warm: Arc::new(Warm::new(warm)) }
+    }
+
     fn held(&self) -> MutexGuard<'_, HashMap<String, Arc<Link>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -220,7 +229,8 @@ async fn link(server: &Arc<Server>, id: &str, agent: Option<&str>) -> Result<Arc
         return Err(Problem::invalid(format!("failed to find agent `{}`", agent.escape_debug())));
     }
     let new = New { agent: Some(agent), ..New::default() };
-    let made = Link::new(&server.hub, &server.env, server.version, id, new, Some(Arc::downgrade(server)));
+    let own = Some(Arc::downgrade(server));
+    let made = Link::new(&server.hub, &server.env, server.version, id, new, &server.links.warm, own);
     let link = Arc::clone(server.links.held().entry(id.to_owned()).or_insert(made));
     let (stopping, weak) = (server.stopping(), Arc::downgrade(&link));
     tokio::spawn(async move {

@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::calls::choices;
 use super::place::Place;
+use super::warm::Warm;
 use crate::hub::Hub;
 use crate::listen::Server;
 
@@ -39,6 +40,7 @@ pub(crate) struct Link {
     pub(crate) lasts: bool,
     /// Whose directories' servers and skills its sessions are given.
     pub(crate) server: Weak<Server>,
+    pub(crate) warm: Arc<Warm>,
     state: Mutex<State>,
     /// Rings when something is to be told.
     bell: watch::Sender<u64>,
@@ -92,6 +94,7 @@ impl Link {
         version: &'static str,
         id: &str,
         new: New,
+        warm: &Arc<Warm>,
         server: Option<Weak<Server>>,
     ) -> Arc<Link> {
         Arc::new(Link {
@@ -103,6 +106,7 @@ impl Link {
             created: host::clock::now_ms(),
             lasts: server.is_some(),
             server: server.unwrap_or_default(),
+            warm: Arc::clone(warm),
             state: Mutex::default(),
             bell: watch::Sender::new(0),
             closed: watch::Sender::new(false),

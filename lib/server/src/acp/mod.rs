@@ -5,5 +5,6 @@ pub(crate) mod http;
 mod link;
 mod place;
 mod stdio;
+mod warm;
 
 pub use stdio::{Say, Stdio, serve};

@@ -13,6 +13,7 @@ use tokio::sync::mpsc;
 use super::calls::Reply;
 use super::link::{Link, Manner};
 use super::place::Place;
+use super::warm::Warm;
 use crate::error::Error;
 use crate::hub::{Hub, THREADS};
 
@@ -33,6 +34,9 @@ pub struct Stdio {
     /// Takes what the client is to hear; `false`: it has left.
     pub say: Say,
 }
+
+/// An editor's sessions are few.
+const WARM: usize = 8;
 
 /// Takes bytes; `false`: their reader has left.
 pub type Say = Box<dyn FnMut(&[u8]) -> bool + Send>;
@@ -60,7 +64,7 @@ async fn run(stdio: Stdio) -> Result<Option<Caught>, Error> {
     engine::Places::beside(&store).make()?;
     let hub = Arc::new(Hub::new(store, create));
     tokio::spawn(Arc::clone(&hub).listen());
-    let link = Link::new(&hub, &env, version, &schema::ids::unique(), new, None);
+    let link = Link::new(&hub, &env, version, &schema::ids::unique(), new, &Arc::new(Warm::new(WARM)), None);
     let manner = Manner { write: |_: Option<Place>, message| format!("{message}\n"), beat: None };
     let mut told = link.listen(Place::default(), manner);
     // Answers that are told with no event.

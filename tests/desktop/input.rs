@@ -196,6 +196,24 @@ fn the_pointer_hits_what_it_points_at() {
     desk.stop();
 }
 
+/// A window manager that binds its keys anew after each change of the keymap hands on no click for seconds.
+#[test]
+fn symbols_that_are_on_no_key_keep_the_window_manager_free() {
+    let desk = Desk::start();
+    let window = desk.xterm(&[], CATCH);
+    let text: String = (0x5000..0x5000 + 200).filter_map(char::from_u32).collect();
+    desk.ok(&["type", &text]);
+    // It has come to all of that when it does this.
+    desk.ok(&["windows", "move", window["id"].as_str().unwrap(), "3", "5"]);
+    let stat = std::fs::read_to_string(format!("/proc/{}/stat", desk.process("window-manager")["pid"])).unwrap();
+    let ticks: u64 = stat.split(' ').skip(13).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum();
+    assert!(ticks < 100, "{ticks} hundredths of a second of a processor");
+    // Its own keys are still its own.
+    desk.ok(&["key", "alt+F4"]);
+    wait_until("the window to be closed", || desk.run(&["windows", "list"]).expect(0).lines().is_empty().then_some(()));
+    desk.stop();
+}
+
 /// A window manager looks at a press before the program does; what is typed then must not overtake it.
 #[test]
 fn a_click_is_over_when_the_program_has_it() {

@@ -3,6 +3,7 @@
 //! | file | what it is for |
 //! |---|---|
 //! | `stack` | starting, stopping, telling of a desktop: Xvfb and a window manager as managed processes |
+//! | `manager` | the window manager's configuration |
 //! | `packages` | what has to be installed, and the command that does it |
 //! | `connect` | the connection of one command to a running desktop |
 //! | `screen`, `picture` | pixels from the server; pixels as files |
@@ -23,6 +24,7 @@ mod failure;
 mod keyboard;
 mod keys;
 mod launch;
+mod manager;
 mod packages;
 mod picture;
 mod pointer;

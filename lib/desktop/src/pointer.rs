@@ -42,7 +42,7 @@ impl Button {
 type Point = (i32, i32);
 
 /// How long a window manager may take to hand a click on, on a machine that is busy.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How often is looked whether it has.
 const LOOK: Duration = Duration::from_micros(50);

@@ -20,7 +20,7 @@ use x11rb::protocol::xproto::EventMask;
 
 use crate::connect::{Desktop, abstract_socket, socket, socket_file};
 use crate::packages::{Manager, Packages};
-use crate::{Error, launch, record};
+use crate::{Error, launch, manager, record};
 
 /// The programs that make a desktop.
 const PROGRAMS: [&str; 2] = ["Xvfb", "openbox"];
@@ -101,6 +101,8 @@ pub(crate) struct Part {
 pub(crate) struct Files {
     state: PathBuf,
     xauthority: PathBuf,
+    /// The window manager's configuration.
+    manager: PathBuf,
     pub(crate) lock: PathBuf,
     /// What the view is, and what its process says of itself.
     pub(crate) view: PathBuf,
@@ -449,7 +451,12 @@ fn server(store: &Path, start: &Start, state: &mut State, display: u32) -> Resul
 /// Starts the window manager.
 fn manager(store: &Path, start: &Start, state: &mut State, desktop: &Desktop) -> Result<Process, Error> {
     desktop.watch(desktop.root, EventMask::PROPERTY_CHANGE)?;
-    let command = ["openbox", "--sm-disable"].map(str::to_owned).into();
+    let mut command = ["openbox", "--sm-disable"].map(str::to_owned).to_vec();
+    if let Some(text) = manager::configuration(&start.env) {
+        let file = Files::of(store, &start.name).manager;
+        write(&file, text.as_bytes())?;
+        command.extend(["--config-file".to_owned(), file.to_string_lossy().into_owned()]);
+    }
     let kept = part(&start.name, "window-manager", command, &state.server);
     let process = process::start(store, &kept, &launch::environment(&start.env, state))?;
     state.manager = Part::of(&process);
@@ -639,6 +646,7 @@ impl Files {
         Files {
             state: file("json"),
             xauthority: file("xauth"),
+            manager: file("openbox"),
             lock: file("lock"),
             view: file("view"),
             viewers: file("viewers"),
@@ -650,7 +658,7 @@ impl Files {
     }
 
     fn remove(&self) {
-        for path in [&self.state, &self.xauthority, &self.view, &self.viewers] {
+        for path in [&self.state, &self.xauthority, &self.manager, &self.view, &self.viewers] {
             // Not there is as good.
             let _ = std::fs::remove_file(path);
         }

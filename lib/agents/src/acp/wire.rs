@@ -112,11 +112,21 @@ pub(super) fn server(name: &str) -> Option<String> {
     Some(server.to_owned())
 }
 
-/// The exit code of a command, wherever an agent puts it.
+/// The exit code of a command, wherever an agent puts it. Of one that died of a signal Qwen Code says the signal's number, and
+/// that its code was 0; shells say 128 and the number.
 pub(super) fn exit_code(update: &Value) -> Option<i64> {
     let raw = &update["rawOutput"];
-    let exit = &update["_meta"]["terminal_exit"]["exit_code"];
-    [exit, &raw["exit_code"], &raw["exitCode"], &raw["metadata"]["exit"]].into_iter().find_map(Value::as_i64)
+    let exit = &update["_meta"]["terminal_exit"];
+    let code = [&exit["exit_code"], &raw["exit_code"], &raw["exitCode"], &raw["metadata"]["exit"]]
+        .into_iter()
+        .find_map(Value::as_i64);
+    let signal = [&exit["signal"], &raw["signal"]].into_iter().find_map(Value::as_i64).filter(|signal| *signal > 0);
+    match (code, signal) {
+        (None | Some(0), Some(signal)) => Some(128 + signal),
+        // What failed for another reason has no code that says why.
+        (Some(0), None) if text(update, "status") == Some("failed") => None,
+        (code, _) => code,
+    }
 }
 
 /// The agent's own choices.
@@ -323,6 +333,17 @@ mod tests {
         assert_eq!(super::usage(&thoughts).unwrap().output_tokens, 7);
         assert_eq!(super::usage(&json!({"usage": {"inputTokens": 0, "outputTokens": 0}})), None);
         assert_eq!(super::usage(&json!({})), None);
+    }
+
+    #[test]
+    fn what_failed_has_no_code_of_success() {
+        let code = |status: &str, raw: Value| exit_code(&json!({ "status": status, "rawOutput": raw }));
+        assert_eq!(code("completed", json!({ "exitCode": 0, "signal": null })), Some(0));
+        assert_eq!(code("failed", json!({ "exitCode": 3, "signal": 0 })), Some(3));
+        assert_eq!(code("failed", json!({ "exitCode": 0, "signal": 1 })), Some(129));
+        assert_eq!(code("failed", json!({ "exitCode": null, "signal": 9 })), Some(137));
+        assert_eq!(code("failed", json!({ "exitCode": 0, "signal": "SIGHUP" })), None);
+        assert_eq!(code("failed", json!({ "exit_code": 0 })), None);
     }
 
     #[test]

@@ -379,7 +379,7 @@ fn only_the_agents_of_the_sessions_prompted_last_stay() {
     }
 }
 
-fn is_stopped(pid: i32) -> bool {
+pub(super) fn is_stopped(pid: i32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
     stat.rsplit_once(") ").unwrap().1.starts_with('T')
 }

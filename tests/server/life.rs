@@ -12,7 +12,8 @@ use nix::sys::signal::Signal;
 use serde_json::json;
 
 use super::client::Server;
-use crate::env::{TestEnv, program, wait_until};
+use super::defects::is_stopped;
+use crate::env::{PATIENCE, TestEnv, program, wait_until};
 
 #[test]
 fn answers_are_packed_for_who_reads_that_and_flows_are_not() {
@@ -159,4 +160,41 @@ fn it_takes_over_the_socket_that_systemd_listens_on() {
     let Server { running, .. } = server;
     assert_eq!(running.wait().signal(), Some(Signal::SIGTERM));
     assert!(path.exists(), "it belongs to who made it");
+}
+
+/// The SDK says the last thing to a session and ends its server without waiting for the answer.
+#[test]
+fn what_was_asked_before_the_end_is_answered() {
+    let env = TestEnv::new();
+    let server = Server::start(&env);
+    let ask = server.head("GET", "/v1/sessions", &[("connection", "keep-alive")]) + "\r\n";
+    let ask = ask.replace("connection: close\r\n", "");
+    let connect = || TcpStream::connect(server.authority()).unwrap();
+    let answer = |stream: &mut TcpStream| {
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut read = Vec::new();
+        while !read.ends_with(b"[]}") {
+            let mut bytes = [0; 1024];
+            let count = stream.read(&mut bytes).unwrap();
+            assert_ne!(count, 0, "it was cut off after {:?}", String::from_utf8_lossy(&read));
+            read.extend(&bytes[..count]);
+        }
+        assert!(read.starts_with(b"HTTP/1.1 200 "), "{}", String::from_utf8_lossy(&read));
+    };
+    let mut kept: Vec<TcpStream> = (0..8).map(|_| connect()).collect();
+    for stream in &mut kept {
+        stream.write_all(ask.as_bytes()).unwrap();
+        answer(stream);
+    }
+    // It sleeps, and finds all of it at once: requests, new connections and its end.
+    server.running.signal(Signal::SIGSTOP);
+    wait_until("the server to sleep", || is_stopped(server.running.pid()).then_some(()));
+    let mut new: Vec<TcpStream> = (0..8).map(|_| connect()).collect();
+    for stream in kept.iter_mut().chain(&mut new) {
+        stream.write_all(ask.as_bytes()).unwrap();
+    }
+    server.running.signal(Signal::SIGTERM);
+    server.running.signal(Signal::SIGCONT);
+    kept.iter_mut().chain(&mut new).for_each(answer);
+    assert_eq!(server.running.wait().signal(), Some(Signal::SIGTERM));
 }

@@ -75,6 +75,8 @@ const CONNECTIONS: usize = 16 << 10;
 const HEAD: Duration = Duration::from_secs(30);
 /// What of one connection is in memory both ways, beside a body that is read whole.
 const BUFFER: usize = 64 << 10;
+/// How long requests are taken up after a signal: those that were sent before it are at the door, or in a connection's buffer.
+const GATHER: Duration = Duration::from_millis(10);
 /// How long answers may take to their end when the server ends.
 const GRACE: Duration = Duration::from_secs(3);
 
@@ -169,6 +171,8 @@ async fn run(
     let open = Arc::new(Semaphore::new(most));
     let (gone, mut left) = mpsc::unbounded_channel();
     let (mut connected, mut rest) = (0_usize, Instant::now());
+    // Set when it is to end: by what, and when it does. What was asked before is on its way until then.
+    let mut ending = None;
     let caught = loop {
         let idle = async {
             match idle_exit {
@@ -180,14 +184,26 @@ async fn run(
             let permit = Arc::clone(&open).acquire_owned().await.expect("it is never closed");
             (listener.accept().await, permit)
         };
-        let (accepted, permit) = tokio::select! {
-            caught = signals.next() => match caught {
-                Caught::Suspend => {
-                    host::signals::stop_self();
-                    continue;
+        let end = async {
+            match ending {
+                Some((caught, at)) => {
+                    tokio::time::sleep_until(at).await;
+                    caught
                 }
-                Caught::Interrupt | Caught::Terminate | Caught::HangUp => break Some(caught),
-            },
+                None => std::future::pending().await,
+            }
+        };
+        let (accepted, permit) = tokio::select! {
+            caught = signals.next() => {
+                match caught {
+                    Caught::Suspend => host::signals::stop_self(),
+                    Caught::Interrupt | Caught::Terminate | Caught::HangUp => {
+                        ending.get_or_insert((caught, tokio::time::Instant::now() + GATHER));
+                    }
+                }
+                continue;
+            }
+            caught = end => break Some(caught),
             () = idle => break None,
             Some(()) = left.recv() => {
                 (connected, rest) = (connected - 1, Instant::now());
@@ -241,8 +257,9 @@ async fn connection(server: Arc<Server>, stream: Box<dyn Stream>) {
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = pin!(connection);
-    // A client that breaks off, or is too slow, is told nothing more.
+    // A client that breaks off, or is too slow, is told nothing more. What has come is read before it is heard that all ends.
     tokio::select! {
+        biased;
         _ = connection.as_mut() => return,
         () = stopping => connection.as_mut().graceful_shutdown(),
     }

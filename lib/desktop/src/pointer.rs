@@ -44,8 +44,9 @@ type Point = (i32, i32);
 /// How long a window manager may take to hand a click on, on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How often is looked whether it has.
-const LOOK: Duration = Duration::from_micros(50);
+/// How often is looked whether it has; most often it has within a millisecond.
+const SOON: Duration = Duration::from_micros(1);
+const LATER: Duration = Duration::from_millis(1);
 
 /// More notches than this are a mistake.
 const MOST_NOTCHES: u32 = 1000;
@@ -168,18 +169,18 @@ impl Desktop {
     /// and until it has handed it on the server holds back all that follows of the pointer, but not the keys: these would
     /// overtake the click.
     pub(crate) fn handed_on(&self, button: u8) -> Result<PointerRecord, Error> {
-        let deadline = Instant::now() + PATIENCE;
+        let begun = Instant::now();
         loop {
             let now = self.position()?;
             if !now.buttons.contains(&button) {
                 return Ok(now);
             }
-            if Instant::now() > deadline {
+            if begun.elapsed() > PATIENCE {
                 let who = "the window manager, or whoever else holds the pointer,";
                 return Err(Error::Timeout(format!("{who} hand on button {button}")));
             }
             // Nothing tells when.
-            std::thread::sleep(LOOK);
+            std::thread::sleep(if begun.elapsed() < 5 * LATER { SOON } else { LATER });
         }
     }
 

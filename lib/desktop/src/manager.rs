@@ -10,8 +10,9 @@ const CALM: &str = "<rebindOnMappingNotify>no</rebindOnMappingNotify>";
 /// What openbox is to read in this environment: what it would read, with that option; nothing where it has its own opinion, or
 /// no configuration.
 pub(crate) fn configuration(env: &[(OsString, OsString)]) -> Option<String> {
-    let texts = places(env).into_iter().filter_map(|place| std::fs::read_to_string(place.join("openbox/rc.xml")).ok());
-    texts.take(1).find_map(|text| calm(&text))
+    let file = places(env).into_iter().map(|place| place.join("openbox/rc.xml")).find(|file| file.exists())?;
+    // One that we cannot read is openbox's to judge.
+    calm(&std::fs::read_to_string(file).ok()?)
 }
 
 /// Where configurations lie, by <https://specifications.freedesktop.org/basedir-spec/latest/>.
@@ -51,6 +52,8 @@ mod tests {
         assert_eq!(configuration(&env).unwrap(), format!("<a><keyboard>{CALM}<k/></keyboard></a>"));
         write(&own, "<b><keyboard></keyboard></b>");
         assert_eq!(configuration(&env).unwrap(), format!("<b><keyboard>{CALM}</keyboard></b>"));
+        std::fs::write(own.join("openbox/rc.xml"), b"<keyboard>\xff").unwrap();
+        assert_eq!(configuration(&env), None, "and not that of everybody");
         for opinion in ["<keyboard><rebindOnMappingNotify>yes</rebindOnMappingNotify></keyboard>", "<b/>", ""] {
             write(&own, opinion);
             assert_eq!(configuration(&env), None, "{opinion}");

@@ -745,6 +745,14 @@ impl Course {
             | ItemStatus::Declined
             | ItemStatus::Cancelled) => status,
         };
+        if matches!(item.status, ItemStatus::Failed | ItemStatus::Declined) {
+            // What failed for another reason than its exit code has none: agents say 0 there.
+            for part in &mut item.content {
+                if let ContentPart::ToolResult { exit_code, .. } = part {
+                    *exit_code = exit_code.filter(|code| *code != 0);
+                }
+            }
+        }
         item.truncated = self.settle(&mut item, growth, said, &id, native, synthetic);
         let nested = self.is_nested(item.kind, parent);
         if item.kind == ItemKind::ToolResult {

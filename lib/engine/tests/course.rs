@@ -282,6 +282,39 @@ fn judge(said: &[Body]) -> Result<(), TestCaseError> {
     Ok(())
 }
 
+#[test]
+fn what_failed_has_no_code_of_success() {
+    let code = |status: ItemStatus, said: i64| {
+        let ended = vec![ContentPart::ToolResult {
+            call_id: "call_10".to_owned(),
+            output: "x".to_owned(),
+            exit_code: Some(said),
+            duration_ms: None,
+        }];
+        let finished = Effect::Finish(Finish { key: Key(20), status, content: Some(ended) });
+        let moves = [
+            Move::Prompt,
+            Move::Effect(start(10)),
+            Move::Effect(finish(10, None)),
+            Move::Effect(start(20)),
+            Move::Effect(finished),
+        ];
+        let mut codes = Vec::new();
+        for body in play(&moves) {
+            if let Body::ItemCompleted(event) = body
+                && let [ContentPart::ToolResult { exit_code, .. }] = event.item.content[..]
+            {
+                codes.push(exit_code);
+            }
+        }
+        codes
+    };
+    assert_eq!(code(ItemStatus::Failed, 0), [None]);
+    assert_eq!(code(ItemStatus::Declined, 0), [None]);
+    assert_eq!(code(ItemStatus::Failed, 3), [Some(3)]);
+    assert_eq!(code(ItemStatus::Completed, 0), [Some(0)]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, failure_persistence: None, ..ProptestConfig::default() })]
 

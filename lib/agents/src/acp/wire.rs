@@ -123,8 +123,6 @@ pub(super) fn exit_code(update: &Value) -> Option<i64> {
     let signal = [&exit["signal"], &raw["signal"]].into_iter().find_map(Value::as_i64).filter(|signal| *signal > 0);
     match (code, signal) {
         (None | Some(0), Some(signal)) => Some(128 + signal),
-        // What failed for another reason has no code that says why.
-        (Some(0), None) if text(update, "status") == Some("failed") => None,
         (code, _) => code,
     }
 }
@@ -336,14 +334,12 @@ mod tests {
     }
 
     #[test]
-    fn what_failed_has_no_code_of_success() {
-        let code = |status: &str, raw: Value| exit_code(&json!({ "status": status, "rawOutput": raw }));
-        assert_eq!(code("completed", json!({ "exitCode": 0, "signal": null })), Some(0));
-        assert_eq!(code("failed", json!({ "exitCode": 3, "signal": 0 })), Some(3));
-        assert_eq!(code("failed", json!({ "exitCode": 0, "signal": 1 })), Some(129));
-        assert_eq!(code("failed", json!({ "exitCode": null, "signal": 9 })), Some(137));
-        assert_eq!(code("failed", json!({ "exitCode": 0, "signal": "SIGHUP" })), None);
-        assert_eq!(code("failed", json!({ "exit_code": 0 })), None);
+    fn a_signal_is_no_success() {
+        let code = |raw: Value| exit_code(&json!({ "rawOutput": raw }));
+        assert_eq!(code(json!({ "exitCode": 0, "signal": null })), Some(0));
+        assert_eq!(code(json!({ "exitCode": 3, "signal": 0 })), Some(3));
+        assert_eq!(code(json!({ "exitCode": 0, "signal": 1 })), Some(129));
+        assert_eq!(code(json!({ "exitCode": null, "signal": 9 })), Some(137));
     }
 
     #[test]

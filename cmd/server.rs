@@ -74,7 +74,7 @@ pub(crate) struct ServerArgs {
     idle_exit: Option<String>,
     /// Of how many ACP sessions the agents stay for ten minutes after a turn: of those that were prompted last; the next
     /// prompt of another one starts its agent again
-    #[arg(long, value_name = "N", default_value_t = 8)]
+    #[arg(long, value_name = "N", default_value_t = server::acp::WARM)]
     warm: usize,
     /// Log no requests
     #[arg(short, long)]

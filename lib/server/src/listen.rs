@@ -174,37 +174,22 @@ async fn run(
     // Set when it is to end: by what, and when it does. What was asked before is on its way until then.
     let mut ending = None;
     let caught = loop {
-        let idle = async {
-            match idle_exit {
-                Some(most) if connected == 0 => tokio::time::sleep_until((rest + most).into()).await,
-                Some(_) | None => std::future::pending().await,
-            }
-        };
         let next = async {
             let permit = Arc::clone(&open).acquire_owned().await.expect("it is never closed");
             (listener.accept().await, permit)
-        };
-        let end = async {
-            match ending {
-                Some((caught, at)) => {
-                    tokio::time::sleep_until(at).await;
-                    caught
-                }
-                None => std::future::pending().await,
-            }
         };
         let (accepted, permit) = tokio::select! {
             caught = signals.next() => {
                 match caught {
                     Caught::Suspend => host::signals::stop_self(),
                     Caught::Interrupt | Caught::Terminate | Caught::HangUp => {
-                        ending.get_or_insert((caught, tokio::time::Instant::now() + GATHER));
+                        ending.get_or_insert((caught, Instant::now() + GATHER));
                     }
                 }
                 continue;
             }
-            caught = end => break Some(caught),
-            () = idle => break None,
+            () = until(ending.map(|(_, at)| at)) => break ending.map(|(caught, _)| caught),
+            () = until(idle_exit.filter(|_| connected == 0).map(|most| rest + most)) => break None,
             Some(()) = left.recv() => {
                 (connected, rest) = (connected - 1, Instant::now());
                 continue;
@@ -241,6 +226,14 @@ async fn run(
     let _ = tokio::time::timeout(GRACE, acp::release(&server)).await;
     host::hire::end_idle(Duration::ZERO);
     Ok(caught)
+}
+
+/// Resolves at this time, where there is one.
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn connection(server: Arc<Server>, stream: Box<dyn Stream>) {

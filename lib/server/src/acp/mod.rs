@@ -8,3 +8,4 @@ mod stdio;
 mod warm;
 
 pub use stdio::{Say, Stdio, serve};
+pub use warm::WARM;

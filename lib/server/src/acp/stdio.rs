@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use super::calls::Reply;
 use super::link::{Link, Manner};
 use super::place::Place;
-use super::warm::Warm;
+use super::warm::{WARM, Warm};
 use crate::error::Error;
 use crate::hub::{Hub, THREADS};
 
@@ -34,9 +34,6 @@ pub struct Stdio {
     /// Takes what the client is to hear; `false`: it has left.
     pub say: Say,
 }
-
-/// An editor's sessions are few.
-const WARM: usize = 8;
 
 /// Takes bytes; `false`: their reader has left.
 pub type Say = Box<dyn FnMut(&[u8]) -> bool + Send>;

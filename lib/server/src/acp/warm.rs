@@ -3,6 +3,9 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
+/// How many, where nothing else is said.
+pub const WARM: usize = 8;
+
 /// The sessions whose agents may wait.
 pub(crate) struct Warm {
     most: usize,

@@ -23,6 +23,13 @@ struct Desk {
     env: TestEnv,
 }
 
+/// The processor time of a process, in clock ticks: hundredths of a second.
+fn ticks(pid: i64) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+}
+
 impl Desk {
     /// One of 800 by 600 pixels.
     fn start() -> Desk {

@@ -4,7 +4,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::json;
 
-use super::Desk;
+use super::{Desk, ticks};
 use crate::env::wait_until;
 
 /// A terminal whose input goes into a file, byte for byte.
@@ -205,8 +205,7 @@ fn symbols_that_are_on_no_key_keep_the_window_manager_free() {
     desk.ok(&["type", &text]);
     // It has come to all of that when it does this.
     desk.ok(&["windows", "move", window["id"].as_str().unwrap(), "3", "5"]);
-    let stat = std::fs::read_to_string(format!("/proc/{}/stat", desk.process("window-manager")["pid"])).unwrap();
-    let ticks: u64 = stat.split(' ').skip(13).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum();
+    let ticks = ticks(desk.process("window-manager")["pid"].as_i64().unwrap());
     assert!(ticks < 40, "{ticks} hundredths of a second of a processor");
     // Its own keys are still its own.
     desk.ok(&["key", "alt+F4"]);

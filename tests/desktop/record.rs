@@ -7,7 +7,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 
-use super::Desk;
+use super::{Desk, ticks};
 use crate::env::{TestEnv, program, wait_until};
 
 /// The end of what every frame of a film shows in a part of the screen, scaled to one pixel; none twice in a row.
@@ -161,15 +161,7 @@ fn nothing_moves_nothing_costs() {
     let recording = desk.ok(&["record", "start"]);
     wait_until_filmed(&desk, &recording);
     let pids = [pid_of(&desk, "ffmpeg "), pid_of(&desk, "/proc/self/exe __record")];
-    // Processor time in hundredths of a second.
-    let used = || -> u64 {
-        let of = |pid: i32| -> u64 {
-            let text = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-            let fields: Vec<&str> = text[text.rfind(')').unwrap()..].split(' ').collect();
-            fields[12].parse::<u64>().unwrap() + fields[13].parse::<u64>().unwrap()
-        };
-        pids.into_iter().map(of).sum()
-    };
+    let used = || -> u64 { pids.into_iter().map(|pid| ticks(pid.into())).sum() };
     let (before, frames, begun) = (used(), show(&desk, &recording)["frames"].as_u64().unwrap(), Instant::now());
     std::thread::sleep(Duration::from_secs(10));
     let (cost, more) = (used() - before, show(&desk, &recording)["frames"].as_u64().unwrap() - frames);

@@ -8,8 +8,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 
-use super::Desk;
 use super::screen::png;
+use super::{Desk, ticks};
 use crate::browser::Browser;
 use crate::env::{PATIENCE, wait_until};
 
@@ -312,13 +312,6 @@ fn who_may_only_look_cannot_act_and_nonsense_ends_a_view() {
 /// Files and threads of a process.
 fn count(pid: i64, what: &str) -> usize {
     std::fs::read_dir(format!("/proc/{pid}/{what}")).unwrap().count()
-}
-
-/// The processor time of a process, in clock ticks.
-fn ticks(pid: i64) -> u64 {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
-    fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
 }
 
 #[test]

@@ -79,7 +79,7 @@ impl Desktop {
     /// Clicks, there or where the pointer is, with so many milliseconds between two clicks and with these keys held.
     ///
     /// # Errors
-    /// [`Error::Outside`], [`Error::UnknownKey`].
+    /// [`Error::Outside`], [`Error::UnknownKey`], [`Error::Timeout`].
     pub fn click(
         &self,
         at: Option<Point>,
@@ -102,7 +102,7 @@ impl Desktop {
     /// Presses a button, there or where the pointer is, and leaves it down; or lets go of it.
     ///
     /// # Errors
-    /// [`Error::Outside`].
+    /// [`Error::Outside`], [`Error::Timeout`].
     pub fn button(&self, at: Option<Point>, button: Button, down: bool) -> Result<PointerRecord, Error> {
         self.go(at)?;
         self.fake(if down { BUTTON_PRESS_EVENT } else { BUTTON_RELEASE_EVENT }, button.number(), 0)?;
@@ -116,7 +116,7 @@ impl Desktop {
     /// Drags from one point to another in so many steps, with so many milliseconds between them.
     ///
     /// # Errors
-    /// [`Error::Outside`].
+    /// [`Error::Outside`], [`Error::Timeout`].
     pub fn drag(
         &self,
         from: Point,
